@@ -1,0 +1,57 @@
+"""The three roles of an encounter as sans-IO state machines: they take what happened and return what to do."""
+
+from idml.protocol.roles.actions import (
+    Accept,
+    Action,
+    Adopt,
+    Contribute,
+    Decline,
+    Finalize,
+    Finish,
+    Identity,
+    Judge,
+    Message,
+    ModelSent,
+    Offer,
+    Open,
+    Parcel,
+    Reject,
+    ResultSent,
+    Send,
+    Submission,
+    Submit,
+    SubmitReport,
+    SubmitVote,
+    ValidationRequest,
+)
+from idml.protocol.roles.learner import Learner
+from idml.protocol.roles.neighbor import Neighbor
+from idml.protocol.roles.validator import Validator
+
+__all__ = [
+    "Accept",
+    "Action",
+    "Adopt",
+    "Contribute",
+    "Decline",
+    "Finalize",
+    "Finish",
+    "Identity",
+    "Judge",
+    "Learner",
+    "Message",
+    "ModelSent",
+    "Neighbor",
+    "Offer",
+    "Open",
+    "Parcel",
+    "Reject",
+    "ResultSent",
+    "Send",
+    "Submission",
+    "Submit",
+    "SubmitReport",
+    "SubmitVote",
+    "ValidationRequest",
+    "Validator",
+]

@@ -1,0 +1,157 @@
+"""The learner: pays a neighbor to help train its model (paper, section III-A; MECHANISM: An encounter)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from idml.protocol.encounter import Encounter, Phase
+from idml.protocol.hashing import ZERO_WORD
+from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.roles.actions import (
+    Accept,
+    Action,
+    Adopt,
+    Decline,
+    Finalize,
+    Finish,
+    Identity,
+    ModelSent,
+    Offer,
+    Open,
+    Parcel,
+    ResultSent,
+    Send,
+    Submit,
+    SubmitReport,
+    ValidationRequest,
+)
+from idml.protocol.task import TaskParams
+
+
+class Learner:
+    """One encounter as its learner sees it.
+
+    Args:
+        identity: signs for `offer.learner`.
+        domain: the contract's EIP-712 domain.
+        task: the rules that `offer.task` names.
+        offer: the Terms to propose; the neighbor fills in its commitment (zero here).
+        secret: 32 bytes whose commitment the offer holds.
+        model: the learner's model before the encounter; its digest is in the offer.
+        validators: whom to ask where anyone may vote (`committee_size` 0); otherwise the committee is asked.
+        adopt_unjudged: whether to merge a result on which too few voted (the paper does).
+
+    Raises:
+        ValueError: if the offer does not fit identity, task, secret or model.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        domain: Domain,
+        task: TaskParams,
+        offer: Terms,
+        secret: bytes,
+        model: Parcel,
+        validators: Sequence[bytes] = (),
+        adopt_unjudged: bool = False,
+    ) -> None:
+        fits = {
+            "learner": offer.learner == identity.address,
+            "task": offer.task == task.id,
+            "learner_commitment": offer.learner_commitment == commitment(secret),
+            "neighbor_commitment": offer.neighbor_commitment == ZERO_WORD,
+            "model_before": offer.model_before == model.digest,
+        }
+        for field, fit in fits.items():
+            if not fit:
+                raise ValueError(f"the offer's {field} is 0x{getattr(offer, field).hex()}: it does not fit")
+        self._identity = identity
+        self._domain = domain
+        self._task = task
+        self._offer = offer
+        self._secret = secret
+        self._model = model
+        self._validators = tuple(validators)
+        self._adopt_unjudged = adopt_unjudged
+        self._encounter: Encounter | None = None
+        self._result: Parcel | None = None
+        self._reported = False
+        self._finished = False
+
+    def start(self) -> list[Action]:
+        """Propose the Terms to the neighbor."""
+        return [Send(self._offer.neighbor, Offer(self._offer))]
+
+    def on_message(self, message: Accept | Decline | ResultSent) -> list[Action]:
+        """Take what the neighbor sent."""
+        if self._finished:
+            return []
+        if isinstance(message, ResultSent):
+            if self._result is not None:
+                return []
+            self._result = message.result
+            return self._report_if_ready()
+        if self._encounter is not None:
+            return []
+        if isinstance(message, Decline):
+            return self._finish(f"declined: {message.reason}")
+        return self._on_accept(message)
+
+    def _on_accept(self, message: Accept) -> list[Action]:
+        terms = replace(self._offer, neighbor_commitment=message.terms.neighbor_commitment)
+        if message.terms != terms:
+            return self._finish("the neighbor changed the terms")
+        if not self._identity.verify(terms.neighbor, self._domain.digest(terms), message.signature):
+            return self._finish("the neighbor's signature is not valid")
+        return [Submit(Open(terms, message.signature))]
+
+    def on_encounter(self, encounter: Encounter) -> list[Action]:
+        """Take where the encounter stands now, after each of its events on the ledger."""
+        before = self._encounter.progress.phase if self._encounter else None
+        self._encounter = encounter
+        phase = encounter.progress.phase
+        if phase is Phase.OPEN:
+            return [Send(encounter.terms.neighbor, ModelSent(self._model))]
+        if phase is Phase.REPORTED:
+            return self._report_if_ready()
+        if phase is Phase.VALIDATING and before is not Phase.VALIDATING and self._result is not None:
+            request = ValidationRequest(encounter, self._model, self._result)
+            judges = encounter.progress.committee if self._task.committee_size else self._validators
+            return [Send(judge, request) for judge in judges]
+        return []
+
+    def on_settled(self, accepted: bool | None) -> list[Action]:
+        """Take the verdict: accepted, rejected, or None where too few voted."""
+        adopt = accepted or (accepted is None and self._adopt_unjudged)
+        work: list[Action] = [Adopt(self._result)] if adopt and self._result is not None else []
+        verdict = "unjudged" if accepted is None else "accepted" if accepted else "rejected"
+        return work + self._finish(f"settled: {verdict}")
+
+    def on_ended(self, outcome: str) -> list[Action]:
+        """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
+        return self._finish(outcome)
+
+    def on_time(self, now_s: int) -> list[Action]:
+        """Take the time: ends an encounter whose windows are over."""
+        if self._encounter is None:
+            return self._finish("never opened") if now_s > self._offer.deadline and not self._finished else []
+        return finalize_if_due(self._encounter, self._task, now_s) if not self._finished else []
+
+    def _report_if_ready(self) -> list[Action]:
+        encounter, result = self._encounter, self._result
+        if self._reported or result is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:
+            return []
+        self._reported = True
+        return [Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret)))]
+
+    def _finish(self, reason: str) -> list[Action]:
+        self._finished = True
+        return [Finish(reason)]
+
+
+def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int) -> list[Action]:
+    """Ask to finalize an encounter if the ledger allows it at `now_s`."""
+    if now_s <= encounter.progress.finalizable_after_s(task):
+        return []
+    return [Submit(Finalize())]

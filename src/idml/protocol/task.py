@@ -1,0 +1,134 @@
+"""The rules of a task and the two presets that ship (MECHANISM: Tasks, Numbers)."""
+
+from dataclasses import astuple, dataclass
+
+from idml.protocol.hashing import keccak256, words
+
+FULL_BPS = 10_000
+MAX_VOTES = 32
+MAX_LIFE_S = 6 * 24 * 3600
+TOKEN_WEI = 10**18
+HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParams:
+    """The immutable rules of a task; the contract's `TaskParams`, field by field.
+
+    Args:
+        neighbor_share_bps: the neighbor's share of the reward; validators share the rest.
+        good_faith_bps: what a neighbor that reported gets of the reward when the encounter ends incomplete.
+        no_vote_bps: what the neighbor gets of the reward when fewer than `quorum` voted; the rest is burnt.
+        reject_pot_bps: the share of a rejected neighbor's penalty that validators get; the rest is burnt.
+        votes: votes that settle an encounter (the paper's V), 1 to 32.
+        committee_size: members drawn to vote (K), at least `votes` and at most 32; 0: anyone staked may vote.
+        quorum: the least number of votes that decide anything, 1 to `votes`.
+        tie_accepts: whether as many yes as no votes accept the contribution.
+        completion_window_s: time for each report, and for a refusal or a dispute to become final.
+        voting_window_s: time for the votes.
+        tolerance_bps: by how much the metric may fall for a yes (the paper's tau).
+        metric: which validation rule is used; 0 is accuracy.
+        validation_images: samples that a validator scores.
+        max_model_bytes: the largest model that a party must accept.
+
+    Raises:
+        ValueError: for a value the contract would refuse, naming the parameter, the value and the valid range.
+    """
+
+    neighbor_share_bps: int
+    good_faith_bps: int
+    no_vote_bps: int
+    reject_pot_bps: int
+    votes: int
+    committee_size: int
+    quorum: int
+    tie_accepts: bool
+    completion_window_s: int
+    voting_window_s: int
+    tolerance_bps: int
+    metric: int
+    validation_images: int
+    max_model_bytes: int
+
+    def __post_init__(self) -> None:
+        for name in (
+            "neighbor_share_bps",
+            "good_faith_bps",
+            "no_vote_bps",
+            "reject_pot_bps",
+            "tolerance_bps",
+        ):
+            _check(name, getattr(self, name), 0, FULL_BPS)
+        _check("votes", self.votes, 1, MAX_VOTES)
+        if self.committee_size != 0:
+            _check("committee_size", self.committee_size, self.votes, MAX_VOTES)
+        _check("quorum", self.quorum, 1, self.votes)
+        _check("completion_window_s", self.completion_window_s, 1, MAX_LIFE_S)
+        _check("voting_window_s", self.voting_window_s, 1, MAX_LIFE_S)
+        for name, bits in (("metric", 8), ("validation_images", 16), ("max_model_bytes", 32)):
+            _check(name, getattr(self, name), 0, (1 << bits) - 1)
+        life_s = 3 * self.completion_window_s + self.voting_window_s + HOUR_S
+        if life_s > MAX_LIFE_S:
+            raise ValueError(
+                f"3 * completion_window_s + voting_window_s + 1 h is {life_s} s: at most {MAX_LIFE_S} s allowed"
+            )
+
+    @property
+    def id(self) -> bytes:
+        """The task's id, `keccak256(abi.encode(params))`, 32 bytes."""
+        return keccak256(words(astuple(self)))
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}: must be between {low} and {high}")
+
+
+def preset_task(
+    preset: str,
+    *,
+    votes: int = 3,
+    neighbor_share_bps: int = 8_000,
+    tolerance_bps: int = 500,
+    validation_images: int = 200,
+    completion_window_s: int = 3_600,
+    voting_window_s: int = 50_000,
+    max_model_bytes: int = 1 << 28,
+) -> TaskParams:
+    """Fill in a task by one of the two presets (MECHANISM: Numbers).
+
+    Args:
+        preset: "paper", the paper's rules with its equations corrected to conserve tokens, or "safe", ours.
+        votes: V; `safe` draws a committee of the same size.
+
+    Returns:
+        `paper`: open voting, quorum 1, good faith 10 %, no-vote share 100 %, rejection pot 1.
+        `safe`: committee K = V, quorum V // 2 + 1, good faith 0, no-vote share p_n, rejection pot min(1, 2 p_v).
+
+    Raises:
+        ValueError: for an unknown preset or a value out of range.
+    """
+    if preset == "paper":
+        good_faith, no_vote, reject_pot, committee, quorum = 1_000, FULL_BPS, FULL_BPS, 0, 1
+    elif preset == "safe":
+        validator_share_bps = FULL_BPS - neighbor_share_bps
+        good_faith, no_vote, reject_pot = 0, neighbor_share_bps, min(FULL_BPS, 2 * validator_share_bps)
+        committee, quorum = votes, votes // 2 + 1
+    else:
+        raise ValueError(f"unknown preset {preset!r}: choose paper or safe")
+    return TaskParams(
+        neighbor_share_bps=neighbor_share_bps,
+        good_faith_bps=good_faith,
+        no_vote_bps=no_vote,
+        reject_pot_bps=reject_pot,
+        votes=votes,
+        committee_size=committee,
+        quorum=quorum,
+        tie_accepts=True,
+        completion_window_s=completion_window_s,
+        voting_window_s=voting_window_s,
+        tolerance_bps=tolerance_bps,
+        metric=0,
+        validation_images=validation_images,
+        max_model_bytes=max_model_bytes,
+    )

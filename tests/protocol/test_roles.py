@@ -1,0 +1,321 @@
+"""The roles: the nine steps in order, and every liberty that another party may take."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idml.protocol.encounter import Encounter, Phase, Progress
+from idml.protocol.hashing import ZERO_WORD, keccak256
+from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.roles import (
+    Accept,
+    Action,
+    Adopt,
+    Contribute,
+    Decline,
+    Finalize,
+    Finish,
+    Judge,
+    Learner,
+    ModelSent,
+    Neighbor,
+    Offer,
+    Open,
+    Parcel,
+    Reject,
+    ResultSent,
+    Send,
+    Submit,
+    SubmitReport,
+    SubmitVote,
+    ValidationRequest,
+    Validator,
+)
+from idml.protocol.task import TaskParams, preset_task
+
+DOMAIN = Domain(1, b"D" * 20)
+SAFE, PAPER = preset_task("safe"), preset_task("paper")
+JUDGES = (b"A" * 20, b"B" * 20, b"C" * 20)
+MODEL, RESULT = Parcel(b"m" * 32, "model"), Parcel(b"r" * 32, "result")
+LEARNER_SECRET, NEIGHBOR_SECRET = b"l" * 32, b"n" * 32
+
+
+class Signer:
+    """An identity whose signatures anyone can check: the hash of the signer's address and what is signed."""
+
+    def __init__(self, address: bytes) -> None:
+        self.address = address
+
+    def sign(self, digest: bytes) -> bytes:
+        return keccak256(self.address + digest)
+
+    def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
+        return signature == keccak256(address + digest)
+
+
+LEARNER, NEIGHBOR = Signer(b"L" * 20), Signer(b"N" * 20)
+
+
+def offer(task: TaskParams = SAFE) -> Terms:
+    return Terms(
+        task.id,
+        LEARNER.address,
+        NEIGHBOR.address,
+        10,
+        MODEL.digest,
+        commitment(LEARNER_SECRET),
+        ZERO_WORD,
+        5,
+        90,
+        100,
+        0,
+    )
+
+
+def learner(task: TaskParams = SAFE, *, adopt_unjudged: bool = False) -> Learner:
+    return Learner(
+        identity=LEARNER,
+        domain=DOMAIN,
+        task=task,
+        offer=offer(task),
+        secret=LEARNER_SECRET,
+        model=MODEL,
+        validators=JUDGES[:2],
+        adopt_unjudged=adopt_unjudged,
+    )
+
+
+def neighbor() -> Neighbor:
+    return Neighbor(identity=NEIGHBOR, domain=DOMAIN, task=SAFE, secret=NEIGHBOR_SECRET)
+
+
+def terms(task: TaskParams = SAFE) -> Terms:
+    return replace(offer(task), neighbor_commitment=commitment(NEIGHBOR_SECRET))
+
+
+def accept(task: TaskParams = SAFE) -> Accept:
+    return Accept(terms(task), NEIGHBOR.sign(DOMAIN.digest(terms(task))))
+
+
+def at(phase: Phase, task: TaskParams = SAFE) -> Encounter:
+    opened = Encounter.opened(DOMAIN, terms(task), 95)
+    progress = Progress(phase, 95)
+    if phase in (Phase.REPORTED, Phase.DISPUTED):
+        progress = Progress(phase, 95, RESULT.digest, b"h" * 32, NEIGHBOR_SECRET)
+    if phase is Phase.VALIDATING:
+        progress = Progress(phase, 95, RESULT.digest, seed=b"s" * 32, committee=JUDGES if task.committee_size else ())
+    return replace(opened, progress=progress)
+
+
+def submissions(actions: Sequence[Action]) -> list[object]:
+    return [action.submission for action in actions if isinstance(action, Submit)]
+
+
+def test_the_learners_way() -> None:
+    role = learner()
+    assert role.start() == [Send(NEIGHBOR.address, Offer(offer()))]
+    assert role.on_message(accept()) == [Submit(Open(terms(), accept().signature))]
+    assert role.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
+    assert role.on_message(ResultSent(RESULT)) == []  # never before the neighbor's report is on the ledger
+    (report,) = submissions(role.on_encounter(at(Phase.REPORTED)))
+    assert isinstance(report, SubmitReport)
+    assert (report.report.result, report.report.secret) == (RESULT.digest, LEARNER_SECRET)
+    assert report.report.previous == b"h" * 32
+    asked = role.on_encounter(at(Phase.VALIDATING))
+    request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
+    assert asked == [Send(judge, request) for judge in JUDGES]
+    assert role.on_encounter(at(Phase.VALIDATING)) == []  # a vote came in: nobody is asked twice
+    assert role.on_settled(True) == [Adopt(RESULT), Finish("settled: accepted")]
+    assert role.on_message(ResultSent(RESULT)) == []
+    assert role.on_time(10**9) == []
+
+
+@pytest.mark.parametrize(
+    ("accepted", "adopt_unjudged", "adopted"), [(False, True, False), (None, False, False), (None, True, True)]
+)
+def test_only_what_was_accepted_is_adopted(accepted: bool | None, adopt_unjudged: bool, adopted: bool) -> None:
+    role = learner(adopt_unjudged=adopt_unjudged)
+    role.on_message(ResultSent(RESULT))
+    assert (Adopt(RESULT) in role.on_settled(accepted)) is adopted
+
+
+def test_in_open_voting_the_learner_chooses_whom_to_ask() -> None:
+    role = learner(PAPER)
+    role.on_message(ResultSent(RESULT))
+    sent = role.on_encounter(at(Phase.VALIDATING, PAPER))
+    assert [action.to for action in sent if isinstance(action, Send)] == list(JUDGES[:2])
+
+
+def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
+    role = learner()
+    assert role.on_encounter(at(Phase.REPORTED)) == []
+    assert role.on_encounter(at(Phase.VALIDATING)) == []
+    assert role.on_settled(True) == [Finish("settled: accepted")]
+
+
+def test_the_learner_reports_once_and_keeps_the_first_result() -> None:
+    role = learner()
+    role.on_encounter(at(Phase.REPORTED))
+    assert len(submissions(role.on_message(ResultSent(RESULT)))) == 1
+    assert role.on_message(ResultSent(Parcel(b"x" * 32, "other"))) == []
+    assert submissions(role.on_encounter(at(Phase.REPORTED))) == []
+
+
+def test_the_learner_opens_only_what_it_offered_and_the_neighbor_signed() -> None:
+    dearer = replace(terms(), reward=11)
+    assert learner().on_message(Accept(dearer, NEIGHBOR.sign(DOMAIN.digest(dearer)))) == [
+        Finish("the neighbor changed the terms")
+    ]
+    assert learner().on_message(Accept(terms(), b"forged")) == [Finish("the neighbor's signature is not valid")]
+    assert learner().on_message(Decline("busy")) == [Finish("declined: busy")]
+    role = learner()
+    role.on_encounter(at(Phase.OPEN))
+    assert role.on_message(accept()) == []  # opened already
+
+
+@pytest.mark.parametrize("field", ["learner", "task", "learner_commitment", "neighbor_commitment", "model_before"])
+def test_an_offer_that_does_not_fit_is_refused(field: str) -> None:
+    wrong = b"w" * len(getattr(offer(), field))
+    with pytest.raises(ValueError, match=f"the offer's {field} is 0x7777"):
+        Learner(
+            identity=LEARNER,
+            domain=DOMAIN,
+            task=SAFE,
+            offer=replace(offer(), **{field: wrong}),
+            secret=LEARNER_SECRET,
+            model=MODEL,
+        )
+
+
+def test_the_neighbors_way() -> None:
+    role = neighbor()
+    assert role.on_message(Offer(offer())) == [Send(LEARNER.address, accept())]
+    assert role.on_message(Offer(offer())) == []  # one promise an encounter
+    assert role.on_message(ModelSent(MODEL)) == []  # never before the prepayment is on the ledger
+    assert role.on_encounter(at(Phase.OPEN)) == [Contribute(at(Phase.OPEN), MODEL)]
+    (report,) = submissions(role.on_contribution(RESULT))
+    assert isinstance(report, SubmitReport)
+    assert (report.report.result, report.report.previous) == (RESULT.digest, ZERO_WORD)
+    assert role.on_contribution(Parcel(b"x" * 32, "other")) == []  # never two reports
+    assert role.on_encounter(at(Phase.REPORTED)) == [Send(LEARNER.address, ResultSent(RESULT))]
+    request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
+    assert role.on_encounter(at(Phase.VALIDATING)) == [Send(judge, request) for judge in JUDGES]
+    assert role.on_encounter(at(Phase.VALIDATING)) == []
+    assert role.on_settled(False) == [Finish("settled: rejected")]
+    assert role.on_message(ModelSent(MODEL)) == []
+    assert role.on_time(10**9) == []
+
+
+def test_the_model_may_come_after_the_opening() -> None:
+    role = neighbor()
+    role.on_message(Offer(offer()))
+    assert role.on_encounter(at(Phase.OPEN)) == []
+    assert role.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
+    assert role.on_message(ModelSent(Parcel(b"x" * 32, "other"))) == []
+
+
+def test_another_model_than_the_terms_name_is_rejected() -> None:
+    role = neighbor()
+    role.on_message(Offer(offer()))
+    role.on_message(ModelSent(Parcel(b"x" * 32, "other")))
+    assert role.on_encounter(at(Phase.OPEN)) == [Submit(Reject())]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"neighbor": b"X" * 20}, "the offer is for another neighbor"),
+        ({"learner": NEIGHBOR.address}, "learner and neighbor are the same"),
+        ({"task": b"x" * 32}, "the offer is for another task"),
+        ({"reward": 9}, "too cheap"),
+    ],
+)
+def test_the_neighbor_declines_what_does_not_suit_it(changes: dict[str, object], reason: str) -> None:
+    role = Neighbor(
+        identity=NEIGHBOR,
+        domain=DOMAIN,
+        task=SAFE,
+        secret=NEIGHBOR_SECRET,
+        policy=lambda offered: "too cheap" if offered.reward < 10 else None,
+    )
+    wanted = replace(offer(), **changes)
+    assert role.on_message(Offer(wanted)) == [Send(wanted.learner, Decline(reason)), Finish(reason)]
+    assert role.on_message(Offer(offer())) == []
+
+
+def test_work_that_nobody_asked_for_is_not_reported() -> None:
+    assert neighbor().on_contribution(RESULT) == []
+
+
+def test_a_validators_way() -> None:
+    role = Validator(JUDGES[0])
+    encounter = at(Phase.VALIDATING)
+    request = ValidationRequest(encounter, MODEL, RESULT)
+    assert role.on_message(request, encounter) == [Judge(encounter, MODEL, RESULT)]
+    assert role.on_message(request, encounter) == []  # from the other party
+    (vote,) = submissions(role.on_verdict(True, encounter))
+    assert vote == SubmitVote(encounter.vote(JUDGES[0], True))
+    assert role.on_verdict(False, encounter) == []  # one vote
+
+
+def test_a_verdict_that_comes_too_late_is_no_vote() -> None:
+    role = Validator(JUDGES[0])
+    assert role.on_verdict(True, at(Phase.VALIDATING)) == []  # never asked
+    role.on_message(ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT), at(Phase.VALIDATING))
+    assert role.on_verdict(True, at(Phase.DISPUTED)) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "phase", "model", "result", "reason"),
+    [
+        (JUDGES[0], Phase.REPORTED, MODEL, RESULT, "the encounter is not under validation"),
+        (LEARNER.address, Phase.VALIDATING, MODEL, RESULT, "a party does not judge its own encounter"),
+        (NEIGHBOR.address, Phase.VALIDATING, MODEL, RESULT, "a party does not judge its own encounter"),
+        (b"X" * 20, Phase.VALIDATING, MODEL, RESULT, "not in the committee"),
+        (JUDGES[0], Phase.VALIDATING, RESULT, RESULT, "the model before is not the one in the terms"),
+        (JUDGES[0], Phase.VALIDATING, MODEL, MODEL, "the result is not the one reported"),
+    ],
+)
+def test_a_validator_judges_nothing_else(who: bytes, phase: Phase, model: Parcel, result: Parcel, reason: str) -> None:
+    role = Validator(who)
+    encounter = at(phase)
+    assert role.on_message(ValidationRequest(encounter, model, result), encounter) == [Finish(reason)]
+    good = at(Phase.VALIDATING)
+    if who == JUDGES[0]:  # a bad request does not spoil a good one
+        assert role.on_message(ValidationRequest(good, MODEL, RESULT), good) == [Judge(good, MODEL, RESULT)]
+
+
+def test_anyone_staked_may_judge_where_voting_is_open() -> None:
+    encounter = at(Phase.VALIDATING, PAPER)
+    assert Validator(b"X" * 20).on_message(ValidationRequest(encounter, MODEL, RESULT), encounter) == [
+        Judge(encounter, MODEL, RESULT)
+    ]
+
+
+@given(
+    st.sampled_from([Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.VALIDATING]),
+    st.integers(0, 60_000),
+)
+def test_both_parties_end_what_is_due_and_nothing_earlier(phase: Phase, now_s: int) -> None:
+    due = now_s > at(phase).progress.finalizable_after_s(SAFE)
+    for role in (learner(), neighbor()):
+        if isinstance(role, Neighbor):
+            role.on_message(Offer(offer()))
+        role.on_encounter(at(phase))
+        assert submissions(role.on_time(now_s)) == ([Finalize()] if due else [])
+
+
+def test_an_offer_that_was_never_opened_is_forgotten() -> None:
+    asking, asked = learner(), neighbor()
+    assert asked.on_time(10**9) == []  # nothing was promised
+    asked.on_message(Offer(offer()))
+    for role in (asking, asked):
+        assert role.on_time(100) == []
+        assert role.on_time(101) == [Finish("never opened")]
+        assert role.on_time(102) == []
+    assert learner().on_ended("incomplete") == [Finish("incomplete")]
+    assert neighbor().on_ended("rejected") == [Finish("rejected")]
+    assert neighbor().on_settled(None) == [Finish("settled: unjudged")]
