@@ -1,0 +1,272 @@
+"""Training and evaluation on flat float32 vectors: a model, to everything outside this file, is one such vector."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from idml.learning.arrays import ByteImages, FloatImages, FloatVector, Indices, Labels
+from idml.learning.errors import LearningError
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+
+# One fixed scaling for every data set, about the pixels' mean and deviation over the three that we ship: a device must
+# not need statistics of data that it does not have.
+_MEAN: Final = 0.35
+_DEVIATION: Final = 0.33
+_SCALED: Final = ((np.arange(256) / 255 - _MEAN) / _DEVIATION).astype(np.float32)
+
+
+def prepare(images: ByteImages) -> FloatImages:
+    """Scale images for training: uint8 of any shape to float32, (x / 255 - 0.35) / 0.33."""
+    return _SCALED[images]
+
+
+class Engine(Protocol):
+    """What the rest of iDML needs of a machine-learning framework."""
+
+    @property
+    def layout(self) -> Layout:
+        """Name and shape of each parameter in the model's own order; their values, one after another, are a vector."""
+
+    @property
+    def size(self) -> int:
+        """Number of values in a vector."""
+
+    def initial(self, seed: int) -> FloatVector:
+        """Return a new model's vector, determined by the seed."""
+
+    def train_epoch(
+        self,
+        vector: FloatVector,
+        images: FloatImages,
+        labels: Labels,
+        *,
+        learning_rate: float,
+        batch: int,
+        seed: int,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> FloatVector:
+        """Train one epoch of stochastic gradient descent and return the new vector; the given one stays as it is.
+
+        Equal arguments give equal bits, whatever ran before.
+
+        Args:
+            vector: float32 (size,), the model to start from.
+            images: float32 (N, C, H, W) as `prepare` returns them, or any (N, ...) that the model takes.
+            labels: int64 (N,).
+            learning_rate: step size.
+            batch: images per step; the last step takes what is left.
+            seed: in [0, 2**64), decides the order of the images and what dropout drops.
+            momentum: share of the previous step that is kept; it starts from zero in every call.
+            weight_decay: factor of the L2 penalty's gradient.
+
+        Raises:
+            LearningError: vector, images or labels do not fit the model or each other, or a number is out of range.
+        """
+
+    def evaluate(
+        self, vectors: Sequence[FloatVector], images: FloatImages, labels: Labels, batch: int = 100
+    ) -> list[int]:
+        """Count, for each vector, the images that it classifies correctly (one with a NaN output is never correct).
+
+        The batch only trades memory for speed; about 100 images stay in a processor's cache.
+        """
+
+
+class TorchEngine:
+    """An `Engine` for any `torch.nn.Module` that maps images to logits.
+
+    Parameters and gradients are views into one contiguous buffer each, so that a step of the optimizer is one operation
+    whatever the number of layers. Not for use from several threads at once: dropout draws from torch's global
+    generator, which is put back as it was found.
+    """
+
+    def __init__(self, factory: Callable[[], nn.Module], *, threads: int = 1) -> None:
+        """Build the module once and move its parameters into one buffer.
+
+        Args:
+            factory: builds the module; called again by each `initial`, with torch's generator seeded.
+            threads: torch threads to work with; results are equal only among equal numbers.
+
+        Raises:
+            LearningError: the module holds what a float32 vector of trained values cannot carry.
+        """
+        if threads < 1:
+            raise LearningError(f"threads is {threads}: it must be at least 1")
+        self._factory = factory
+        self._threads = threads
+        with self._fenced(0):
+            self._module = factory()
+        _check_module(self._module)
+        named = list(self._module.named_parameters())
+        self._layout: Layout = tuple((name, tuple(parameter.shape)) for name, parameter in named)
+        self._size = sum(parameter.numel() for _, parameter in named)
+        self._values = torch.empty(self._size)
+        self._gradient = torch.zeros(self._size)
+        offset = 0
+        for _, parameter in named:
+            end = offset + parameter.numel()
+            parameter.data = self._values[offset:end].view(parameter.shape)
+            parameter.grad = self._gradient[offset:end].view(parameter.shape)
+            offset = end
+
+    def __reduce__(self) -> tuple[Callable[[], "TorchEngine"], tuple[()]]:
+        """Pickle and copy by building anew: plain copies of tensors would no longer be views of one buffer."""
+        return partial(TorchEngine, self._factory, threads=self._threads), ()
+
+    @property
+    def layout(self) -> Layout:
+        """Name and shape of each parameter, in the order of `named_parameters`."""
+        return self._layout
+
+    @property
+    def size(self) -> int:
+        """Number of values in a vector."""
+        return self._size
+
+    def initial(self, seed: int) -> FloatVector:
+        """Return the vector of a new module, built with torch's generator seeded by `seed`."""
+        with self._fenced(seed):
+            module = self._factory()
+        with torch.no_grad():
+            vector: FloatVector = torch.cat([parameter.flatten() for parameter in module.parameters()]).numpy()
+        return vector
+
+    def train_epoch(
+        self,
+        vector: FloatVector,
+        images: FloatImages,
+        labels: Labels,
+        *,
+        learning_rate: float,
+        batch: int,
+        seed: int,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> FloatVector:
+        """Train one epoch: see `Engine.train_epoch`."""
+        _check_batch(batch)
+        _check_seed(seed)
+        _check_rates(learning_rate, momentum, weight_decay)
+        _check_pairs(images, labels)
+        self._load(vector)
+        order = np.random.default_rng(seed).permutation(len(labels))
+        inputs, targets = _gather(images, order), torch.from_numpy(labels[order])
+        velocity = torch.zeros_like(self._gradient) if momentum else self._gradient
+        self._module.train()
+        with self._fenced(seed), torch.enable_grad():
+            for x, y in zip(torch.split(inputs, batch), torch.split(targets, batch), strict=True):
+                self._gradient.zero_()
+                functional.cross_entropy(self._module(x), y).backward()  # type: ignore[no-untyped-call]
+                if weight_decay:
+                    self._gradient.add_(self._values, alpha=weight_decay)
+                if momentum:
+                    velocity.mul_(momentum).add_(self._gradient)
+                self._values.add_(velocity, alpha=-learning_rate)
+        return self._values.numpy().copy()
+
+    def evaluate(
+        self, vectors: Sequence[FloatVector], images: FloatImages, labels: Labels, batch: int = 100
+    ) -> list[int]:
+        """Count correct images for each vector: see `Engine.evaluate`."""
+        _check_batch(batch)
+        _check_pairs(images, labels)
+        inputs, targets = _gather(images, np.arange(len(labels))), torch.from_numpy(labels.copy())[:, None]
+        self._module.eval()
+        counts = []
+        with self._fenced(0), torch.inference_mode():
+            for vector in vectors:
+                self._load(vector)
+                correct = 0
+                for x, y in zip(torch.split(inputs, batch), torch.split(targets, batch), strict=True):
+                    logits = self._module(x)
+                    hits = (logits.argmax(dim=1, keepdim=True) == y) & ~logits.gather(1, y).isnan()
+                    correct += int(hits.sum())
+                counts.append(correct)
+        return counts
+
+    def _load(self, vector: FloatVector) -> None:
+        if vector.dtype != np.float32 or vector.shape != (self._size,):
+            raise LearningError(
+                f"the vector is {vector.dtype} {vector.shape}: this model takes float32 ({self._size},)"
+            )
+        self._values.numpy()[:] = vector
+
+    @contextmanager
+    def _fenced(self, seed: int) -> Iterator[None]:
+        """Run with torch's generator seeded and this engine's number of threads; then put both back."""
+        _check_seed(seed)
+        state, threads = torch.get_rng_state(), torch.get_num_threads()
+        # Not torch.manual_seed: it also queues work for every other kind of device on each call.
+        torch.default_generator.manual_seed(seed)
+        torch.set_num_threads(self._threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_rng_state(state)
+
+
+def _check_module(module: nn.Module) -> None:
+    for name, _ in module.named_buffers():
+        raise LearningError(
+            f"the module has the buffer {name!r}, which a parameter vector would not carry: use no batch normalization"
+        )
+    named = list(module.named_parameters())
+    if not named:
+        raise LearningError("the module has no parameters: there is nothing to train")
+    for name, parameter in named:
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise LearningError(f"{name!r} has no shape yet: use no lazy layers")
+        if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
+            raise LearningError(f"{name!r} is {parameter.dtype} on {parameter.device}: use float32 on cpu")
+        if not parameter.requires_grad:
+            raise LearningError(f"{name!r} is frozen: every value of a vector is trained")
+
+
+def _check_rates(learning_rate: float, momentum: float, weight_decay: float) -> None:
+    if not (learning_rate >= 0 and 0 <= momentum < 1 and weight_decay >= 0):
+        raise LearningError(
+            f"learning_rate {learning_rate} and weight_decay {weight_decay} must be at least 0, "
+            f"momentum {momentum} in [0, 1)"
+        )
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**64:
+        raise LearningError(f"seed is {seed}: it must lie in [0, 2**64)")
+
+
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise LearningError(f"batch is {batch}: it must be at least 1")
+
+
+def _check_pairs(images: FloatImages, labels: Labels) -> None:
+    if images.dtype != np.float32:
+        raise LearningError(f"the images are {images.dtype}: prepare() makes float32 of them")
+    if labels.dtype != np.int64 or labels.ndim != 1:
+        raise LearningError(f"the labels are {labels.dtype} {labels.shape}: int64 (N,) is needed")
+    if len(images) != len(labels) or not len(labels):
+        raise LearningError(f"{len(images)} images and {len(labels)} labels: one label an image is needed")
+    # cross_entropy would skip the label -100 in silence.
+    if labels.min() < 0:
+        raise LearningError(f"a label is {labels.min()}: classes count from 0")
+
+
+def _gather(images: FloatImages, order: Indices) -> torch.Tensor:
+    """Copy images in this order into torch's memory, 4-dimensional ones channels-last, which convolves twice as fast.
+
+    The copy also gives every call the same memory alignment, on which the last bits of a matrix product may depend.
+    """
+    source = images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
+    target = torch.empty((len(order), *source.shape[1:]))
+    np.take(source, order, axis=0, out=target.numpy(), mode="clip")
+    return target.permute(0, 3, 1, 2) if images.ndim == 4 else target

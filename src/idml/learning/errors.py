@@ -1,0 +1,9 @@
+"""Errors of the learning room: one clear line each, fit to be shown to the user as they are."""
+
+
+class LearningError(ValueError):
+    """A value that learning cannot work with; the message names it and says what to do."""
+
+
+class DataError(LearningError):
+    """A data set that is missing, damaged or out of reach; the message names the file and says what to do."""

@@ -1,0 +1,16 @@
+"""What a run looks like: figures, tables, the HTML report, the terminal's summary."""
+
+from idml.reporting.figures import accuracy_figure, cases_figure, earnings_figure, stakes_figure
+from idml.reporting.report import write_report
+from idml.reporting.style import render
+from idml.reporting.terminal import summary_table
+
+__all__ = [
+    "accuracy_figure",
+    "cases_figure",
+    "earnings_figure",
+    "render",
+    "stakes_figure",
+    "summary_table",
+    "write_report",
+]

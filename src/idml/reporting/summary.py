@@ -1,0 +1,101 @@
+"""The numbers of a run, finished or not, as the report and the terminal show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from idml.reporting import series
+from idml.store import RunStore, StakePoint
+
+CASES: Mapping[str, str] = {
+    "1": "too few votes for a verdict",
+    "2": "accepted by all",
+    "3": "rejected by all",
+    "4": "accepted by the majority",
+    "5": "rejected by the majority",
+    "rejected": "refused by the neighbor",
+    "incomplete": "not completed in time",
+}
+"""What each settlement case means, by its key in `summary["cases"]`."""
+
+
+def numbers(run: RunStore) -> dict[str, Any]:
+    """The summary of a finished run; of an unfinished one, those of its keys that the records so far give."""
+    encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
+    expelled = {expulsion.device for expulsion in run.expulsions()}
+    final = series.final_accuracy(run)
+    honest = [final[device] for device in cohorts.honest if device in final]
+    so_far = {
+        "encounters": sum(encounter.status != "skipped" for encounter in encounters),
+        "skipped": sum(encounter.status == "skipped" for encounter in encounters),
+        "cases": series.case_counts(encounters),
+        "accuracy": {"mean": fmean(honest), "min": min(honest), "max": max(honest)} if honest else None,
+        "expelled": {
+            "attackers": sorted(expelled.intersection(cohorts.attackers)),
+            "honest": sorted(expelled.intersection(cohorts.honest)),
+        },
+    }
+    summary = so_far | (run.read_summary() or {})
+    if not run.count(StakePoint):
+        del summary["expelled"]
+    return summary
+
+
+def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[tuple[str, str, str]]:
+    """The numbers worth reading first, as (name, value, remark); what `summary` lacks is left out.
+
+    attackers: how many there are in the run, if known.
+    """
+    rows = []
+    if (encounters := summary.get("encounters")) is not None:
+        rows.append(("Encounters", f"{encounters:,}", f"{summary.get('skipped') or 0:,} contacts skipped"))
+    if accuracy := summary.get("accuracy"):
+        remark = f"honest devices, {accuracy['min']:.1%} to {accuracy['max']:.1%}"
+        if baseline := (summary.get("baseline") or {}).get("accuracy"):
+            remark += f"; one device alone {baseline:.1%}"
+        rows.append(("Accuracy", f"{accuracy['mean']:.1%}", remark))
+    expelled = summary.get("expelled") or {}
+    caught, wronged = len(expelled.get("attackers", ())), len(expelled.get("honest", ()))
+    if expelled and attackers == 0:
+        rows.append(("Devices expelled", f"{wronged}", "there are no attackers in this run"))
+    elif expelled:
+        of = "" if attackers is None else f" of {attackers}"
+        rows.append(("Attackers expelled", f"{caught}{of}", f"honest devices expelled: {wronged}"))
+    if tokens := summary.get("tokens"):
+        supply, accounts = int(tokens["supply"]), int(tokens["accounts"])
+        remark = f"to the last unit: supply and accounts hold {token_text(supply)} tokens"
+        if supply != accounts:
+            remark = f"supply {token_text(supply)}, accounts {token_text(accounts)}: {abs(supply - accounts)} wei apart"
+        rows.append(("Tokens conserved", "yes" if supply == accounts else "no", remark))
+    if gas := (summary.get("gas") or {}).get("per_encounter"):
+        rows.append(("Gas per encounter", f"{gas:,.0f}", "mean over the encounters, all transactions"))
+    if (wall_s := summary.get("wall_s")) is not None:
+        images = [f"{summary[key]:,} images {what}" for key, what in _IMAGES.items() if summary.get(key)]
+        rows.append(("Time", duration(wall_s), ", ".join(images)))
+    return rows
+
+
+def case_name(key: str) -> str:
+    """What to call a key of `summary["cases"]`."""
+    return f"Case {key}" if key.isdigit() else key.capitalize()
+
+
+def token_text(wei: int) -> str:
+    """`wei` in tokens, exact, without trailing zeros."""
+    whole, rest = divmod(abs(wei), series.TOKEN_WEI)
+    fraction = f".{rest:018d}".rstrip("0") if rest else ""
+    return f"{'−' if wei < 0 else ''}{whole:,}{fraction}"
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as a person would say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+_IMAGES = {"train_images": "trained on", "eval_images": "evaluated"}

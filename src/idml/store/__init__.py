@@ -1,0 +1,35 @@
+"""A run's directory: what happened, written by the simulation and read by the reports."""
+
+from idml.store.errors import StoreError
+from idml.store.files import write_atomically
+from idml.store.records import (
+    HONEST,
+    AccuracyPoint,
+    BaselinePoint,
+    DeviceRecord,
+    EarningsRecord,
+    EncounterRecord,
+    EventRecord,
+    ExpulsionRecord,
+    Record,
+    StakePoint,
+    TransactionRecord,
+)
+from idml.store.run_store import RunStore
+
+__all__ = [
+    "HONEST",
+    "AccuracyPoint",
+    "BaselinePoint",
+    "DeviceRecord",
+    "EarningsRecord",
+    "EncounterRecord",
+    "EventRecord",
+    "ExpulsionRecord",
+    "Record",
+    "RunStore",
+    "StakePoint",
+    "StoreError",
+    "TransactionRecord",
+    "write_atomically",
+]

@@ -1,0 +1,175 @@
+"""The tables of `run.sqlite`, and how a record becomes a row and comes back."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from idml.store.records import (
+    AccuracyPoint,
+    BaselinePoint,
+    DeviceRecord,
+    EarningsRecord,
+    EncounterRecord,
+    EventRecord,
+    ExpulsionRecord,
+    Record,
+    StakePoint,
+    TransactionRecord,
+)
+
+R = TypeVar("R", bound=Record)
+
+APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file: tells our databases from others
+SCHEMA_VERSION = 1  # raise it with every change of SCHEMA
+
+# Amounts are TEXT: 10**18 wei to the token leaves 64-bit integers room for 9 tokens. Rows keep their order of writing.
+SCHEMA = """
+CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE devices (
+    device INTEGER NOT NULL UNIQUE, address TEXT NOT NULL, kind TEXT NOT NULL, images INTEGER NOT NULL
+) STRICT;
+CREATE TABLE encounters (
+    contact INTEGER NOT NULL, round INTEGER NOT NULL, time_s INTEGER NOT NULL, block INTEGER NOT NULL,
+    learner INTEGER NOT NULL, neighbor INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('settled', 'skipped', 'rejected', 'incomplete', 'unincentivized')),
+    reason TEXT NOT NULL, "case" INTEGER CHECK ("case" BETWEEN 1 AND 5), accepted INTEGER CHECK (accepted IN (0, 1)),
+    votes TEXT NOT NULL, encounter TEXT, model_before TEXT, result TEXT, gas INTEGER NOT NULL,
+    UNIQUE (contact, learner)
+) STRICT;
+CREATE TABLE transactions (
+    block INTEGER NOT NULL, time_s INTEGER NOT NULL, step TEXT NOT NULL, sender INTEGER, contact INTEGER,
+    gas_used INTEGER NOT NULL
+) STRICT;
+CREATE TABLE events (
+    block INTEGER NOT NULL, time_s INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL
+) STRICT;
+CREATE TABLE stakes (block INTEGER NOT NULL, device INTEGER NOT NULL, stake_wei TEXT NOT NULL) STRICT;
+CREATE TABLE accuracy (
+    round INTEGER NOT NULL, contact INTEGER NOT NULL, device INTEGER NOT NULL, accuracy REAL NOT NULL,
+    images INTEGER NOT NULL
+) STRICT;
+CREATE TABLE baselines (name TEXT NOT NULL, round INTEGER NOT NULL, accuracy REAL NOT NULL) STRICT;
+CREATE TABLE earnings (
+    device INTEGER NOT NULL UNIQUE, as_learner_wei TEXT NOT NULL, as_neighbor_wei TEXT NOT NULL,
+    as_validator_wei TEXT NOT NULL
+) STRICT;
+CREATE TABLE expulsions (
+    device INTEGER NOT NULL, block INTEGER NOT NULL, contact INTEGER NOT NULL, round INTEGER NOT NULL
+) STRICT;
+"""
+
+TABLES: Mapping[type[Any], str] = {
+    DeviceRecord: "devices",
+    EncounterRecord: "encounters",
+    TransactionRecord: "transactions",
+    EventRecord: "events",
+    StakePoint: "stakes",
+    AccuracyPoint: "accuracy",
+    BaselinePoint: "baselines",
+    EarningsRecord: "earnings",
+    ExpulsionRecord: "expulsions",
+}
+
+
+def insert_statement(kind: type[Any]) -> str:
+    """The INSERT for one record of `kind`, to be executed with `encode(record)`."""
+    columns = _columns(kind)
+    return f"INSERT INTO {TABLES[kind]} ({_quoted(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def select_statement(kind: type[Any]) -> str:
+    """The SELECT for all records of `kind` in their order of writing, to be read with `decoder`."""
+    return f"SELECT {_quoted(_columns(kind))} FROM {TABLES[kind]} ORDER BY rowid"
+
+
+def encode(record: Record) -> tuple[object, ...]:
+    """The row of `record`, in the order of its fields. Raises TypeError or ValueError on what JSON cannot hold."""
+    return tuple(_codec(column)[0](getattr(record, column)) for column in _columns(type(record)))
+
+
+def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
+    """The function that turns a row, as `select_statement` gives it, back into a record of `kind`."""
+    special = [
+        (index, _codec(column)[1]) for index, column in enumerate(_columns(kind)) if _codec(column) != _PLAIN_CODEC
+    ]
+
+    def decode(row: Sequence[Any]) -> R:
+        values = list(row)
+        for index, read in special:
+            values[index] = read(values[index])
+        return kind(*values)
+
+    return decode
+
+
+def to_json(value: object) -> Any:
+    """`value` as JSON can hold it without loss: ints beyond 2**53 as decimal strings, bytes as 0x hex, tuples as lists.
+
+    Raises TypeError, naming the type, for anything else that JSON does not know.
+    """
+    match value:
+        case None | bool() | float() | str():
+            return value
+        case int():
+            # Readers of JSON in other languages hold numbers as doubles.
+            return value if -(2**53) <= value <= 2**53 else str(value)
+        case bytes() | bytearray():
+            return "0x" + value.hex()
+        case Mapping():
+            return {str(key): to_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_json(item) for item in value]
+        case _:
+            raise TypeError(f"cannot store a {type(value).__name__} as JSON")
+
+
+def _columns(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+Codec = tuple[Callable[[Any], object], Callable[[Any], Any]]
+
+
+def _identity(value: object) -> object:
+    return value
+
+
+def _dump(value: object) -> str:
+    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _to_bit(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _to_bool(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _to_votes(text: str) -> tuple[tuple[int, bool], ...]:
+    return tuple((validator, verdict) for validator, verdict in json.loads(text))
+
+
+def _to_decimal(amount: int) -> str:
+    return str(operator.index(amount))  # a float has lost its last digits: refuse it
+
+
+_CODECS: Mapping[str, Codec] = {
+    "accepted": (_to_bit, _to_bool),
+    "votes": (_dump, _to_votes),
+    "arguments": (_dump, json.loads),
+}
+_WEI_CODEC: Codec = (_to_decimal, int)
+_PLAIN_CODEC: Codec = (_identity, _identity)
+
+
+def _codec(column: str) -> Codec:
+    return _WEI_CODEC if column.endswith("_wei") else _CODECS.get(column, _PLAIN_CODEC)

@@ -1,0 +1,96 @@
+"""The networks have the promised depth, size and start."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from idml.learning.errors import LearningError
+from idml.learning.models import MODELS, build_model, model_factory
+
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
+
+
+def layers(module: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
+    return [layer for layer in module.modules() if isinstance(layer, kind)]
+
+
+def test_the_small_net_has_10010_weights() -> None:
+    module = build_model("small", image_shape=(1, 28, 28), classes=10)
+    assert sum(p.numel() for p in module.parameters()) == 10_010
+    assert [layer.out_channels for layer in layers(module, nn.Conv2d)] == [16, 16, 32]
+
+
+@pytest.mark.parametrize(("name", "per_stage"), [("cnn6", (2, 2, 2)), ("cnn10", (3, 3, 4)), ("cnn14", (4, 5, 5))])
+def test_deep_nets_double_their_channels_at_each_of_three_stages(name: str, per_stage: tuple[int, int, int]) -> None:
+    module = build_model(name, image_shape=(3, 32, 32), classes=10, width=4, dropout=0.25)
+    expected = [4 * 2**stage for stage, count in enumerate(per_stage) for _ in range(count)]
+    convolutions = layers(module, nn.Conv2d)
+    assert [layer.out_channels for layer in convolutions] == expected
+    assert all(layer.kernel_size == (3, 3) for layer in convolutions)
+    assert len(layers(module, nn.ReLU)) == len(convolutions)
+    assert len(layers(module, nn.MaxPool2d)) == 3
+    assert [layer.p for layer in layers(module, nn.Dropout)] == [0.25] * 3
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_net_takes_every_data_set_and_keeps_the_signal(name: str, shape: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    module = build_model(name, image_shape=shape, classes=7, width=16)
+    logits = module(torch.randn(64, *shape))
+    assert logits.shape == (64, 7)
+    # Neither vanished nor exploded on the way (on 2x2 pixels, padding takes half of the signal at each layer).
+    assert 0.05 < logits.std() < 10
+    logits.square().mean().backward()
+    first, last = layers(module, nn.Conv2d)[0], layers(module, nn.Linear)[0]
+    assert first.weight.grad.abs().max() > 1e-3 * last.weight.grad.abs().max()
+    assert not list(module.buffers())
+
+
+def test_pooling_before_relu_is_the_same_function_with_the_same_gradient() -> None:
+    torch.manual_seed(1)
+    module = build_model("cnn6", image_shape=(3, 32, 32), classes=10, width=4)
+    swapped: list[nn.Module] = []
+    for layer in module:
+        swapped.append(layer)
+        if isinstance(layer, nn.ReLU) and isinstance(swapped[-2], nn.MaxPool2d):
+            swapped[-2:] = [nn.ReLU(), swapped[-2]]
+    textbook = nn.Sequential(*swapped)
+    images = torch.randn(8, 3, 32, 32)
+    gradients = []
+    for net in (module, textbook):
+        net.zero_grad()
+        logits = net(images)
+        logits.square().sum().backward()
+        gradients.append([p.grad.clone() for p in net.parameters()])
+    assert torch.equal(module(images), textbook(images))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_a_model_follows_torchs_seed() -> None:
+    factory = model_factory("small", image_shape=(1, 8, 8), classes=10, width=4)
+    vectors = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        vectors.append(np.concatenate([p.detach().numpy().ravel() for p in factory().parameters()]))
+    assert (vectors[0] == vectors[1]).all()
+    assert (vectors[0] != vectors[2]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "cnn7"}, "'cnn7' is unknown: choose one of small, cnn6, cnn10, cnn14"),
+        ({"image_shape": (1, 7, 28)}, "at least 8x8"),
+        ({"image_shape": (0, 8, 8)}, "image shape"),
+        ({"classes": 1}, "classes is 1"),
+        ({"width": 0}, "width is 0"),
+        ({"dropout": 1.0}, r"dropout is 1\.0"),
+        ({"dropout": -0.1}, r"dropout is -0\.1"),
+    ],
+)
+def test_values_out_of_range_are_named(change: dict[str, object], message: str) -> None:
+    arguments = {"name": "small", "image_shape": (1, 8, 8), "classes": 10} | change
+    with pytest.raises(LearningError, match=message):
+        build_model(**arguments)  # type: ignore[arg-type]

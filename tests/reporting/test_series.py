@@ -1,0 +1,131 @@
+"""The rows behind the figures agree with a reckoning that is slow and plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idml.reporting import series
+from idml.store import (
+    HONEST,
+    AccuracyPoint,
+    DeviceRecord,
+    EncounterRecord,
+    RunStore,
+    StakePoint,
+)
+
+TOKEN = 10**18
+
+STAKES = st.lists(
+    st.builds(
+        StakePoint, st.integers(1, 500), st.integers(0, 4), st.integers(0, 300).map(lambda tokens: tokens * TOKEN)
+    ),
+    min_size=1,
+    max_size=60,
+).map(lambda points: sorted(points, key=lambda point: point.block))
+
+
+@given(STAKES, st.integers(0, 200), st.integers(1, 40))
+def test_sampled_stakes_hide_no_extreme_and_end_at_the_final_stakes(
+    points: list[StakePoint], after: int, samples: int
+) -> None:
+    chosen = {0, 1, 2}
+    mine = [point for point in points if point.device in chosen]
+    last_block = points[-1].block + after
+    rows = series.stakes_by_block(points, chosen, last_block, samples)
+    if not mine:
+        assert rows == []
+        return
+    assert len(rows) <= samples + 1
+    assert [row.at for row in rows] == sorted({row.at for row in rows})
+    assert (rows[0].at, rows[-1].at) == (mine[0].block, last_block)
+    amounts = [point.stake_wei / TOKEN for point in mine]
+    assert (min(row.low for row in rows), max(row.high for row in rows)) == (min(amounts), max(amounts))
+    for row in rows:
+        held = {point.device: point.stake_wei / TOKEN for point in mine if point.block <= row.at}
+        assert row.mean == pytest.approx(fmean(held.values()))
+        assert row.low <= min(held.values()) <= max(held.values()) <= row.high
+
+
+@given(STAKES, st.integers(1, 40))
+def test_lines_of_stakes_begin_and_end_where_the_stakes_do(points: list[StakePoint], samples: int) -> None:
+    last_block = points[-1].block + 10
+    lines = series.stake_lines(points, range(5), last_block, samples)
+    assert set(lines) == {point.device for point in points}
+    for device, line in lines.items():
+        mine = [point for point in points if point.device == device]
+        assert line[0] == (mine[0].block, mine[0].stake_wei / TOKEN)
+        assert line[-1] == (last_block, mine[-1].stake_wei / TOKEN)
+        assert all(before[0] <= after[0] for before, after in pairwise(line))
+        assert len(line) <= last_block // max(1, last_block // samples) + 3
+
+
+def test_fine_lines_of_stakes_hold_every_change() -> None:
+    points = [StakePoint(block, 0, block * TOKEN) for block in range(1, 100)]
+    assert series.stake_lines(points, [0], 99) == {0: [(block, float(block)) for block in range(1, 100)]}
+
+
+def test_a_device_that_was_not_measured_keeps_its_accuracy(tmp_path: Path) -> None:
+    measured = [(0, 0, 0.1), (0, 1, 0.3), (0, 9, 0.9), (2, 1, 0.5), (2, 1, 0.7), (3, 0, 0.9)]
+    with RunStore.create(tmp_path / "run", "") as run:
+        run.append(*(AccuracyPoint(round_, 0, device, accuracy, 100) for round_, device, accuracy in measured))
+        rows = series.accuracy_by_round(run, [0, 1])
+        final = series.final_accuracy(run)
+    means = {0: fmean((0.1, 0.3)), 2: fmean((0.1, 0.7)), 3: fmean((0.9, 0.7))}
+    assert {row.at: row.mean for row in rows} == means
+    assert [(row.low, row.high) for row in rows] == [(0.1, 0.3), (0.1, 0.7), (0.7, 0.9)]
+    assert final == {0: 0.9, 1: 0.7, 9: 0.9}
+
+
+@pytest.mark.parametrize(
+    ("status", "case", "accepted", "outcome"),
+    [
+        ("settled", 2, True, "accepted"),
+        ("settled", 4, True, "accepted"),
+        ("settled", 3, False, "rejected by vote"),
+        ("settled", 5, False, "rejected by vote"),
+        ("settled", 1, False, "no verdict"),
+        ("settled", 1, None, "no verdict"),
+        ("rejected", None, None, "not completed"),
+        ("incomplete", None, None, "not completed"),
+        ("skipped", None, None, "skipped"),
+        ("unincentivized", None, True, "taken without a vote"),
+    ],
+)
+def test_what_became_of_a_contribution(status: str, case: int | None, accepted: bool | None, outcome: str) -> None:
+    encounter = EncounterRecord(0, 1, 0, 0, 1, 2, status, case=case, accepted=accepted)
+    assert series.outcome(encounter) == outcome
+    assert outcome in series.OUTCOMES
+
+
+def test_outcomes_count_each_contact_once_on_the_side_of_its_neighbor(run_directory: Path) -> None:
+    with RunStore.open(run_directory) as run:
+        encounters, cohorts, summary = run.encounters(), series.Cohorts.of(run.devices()), run.read_summary()
+    counts = series.outcomes_by_round(encounters, cohorts)
+    assert sum(counts.values()) == len(encounters) == 1000
+    assert sum(count for key, count in counts.items() if key[1]) == sum(
+        e.neighbor in cohorts.attackers for e in encounters
+    )
+    assert summary is not None
+    assert series.case_counts(encounters) == summary["cases"]
+
+
+def test_cohorts_divide_the_devices() -> None:
+    cohorts = series.Cohorts.of(
+        [DeviceRecord(0, "", HONEST, 1), DeviceRecord(1, "", "invert", 1), DeviceRecord(2, "", HONEST, 1)]
+    )
+    assert (cohorts.honest, cohorts.attackers) == ([0, 2], [1])
+    assert [cohorts.is_attacker(device) for device in range(4)] == [False, True, False, False]
+
+
+def test_equal_arguments_give_equal_runs(tmp_path: Path, write_run: Callable[..., Path]) -> None:
+    runs = [write_run(tmp_path / name, devices=8, attackers=2, rounds=3) for name in ("a", "b")]
+    summaries = [(run / "summary.json").read_bytes() for run in runs]
+    assert summaries[0] == summaries[1]
