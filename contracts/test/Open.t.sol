@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.20;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {Account, Encounter, IDMLTest, IIDML, Phase, Terms} from "./utils/IDMLTest.sol";
+
+/// @dev A contract wallet that accepts what its owner signs.
+contract Wallet {
+    address private immutable owner;
+
+    constructor(address owner_) {
+        owner = owner_;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
+        return ECDSA.recover(digest, signature) == owner ? this.isValidSignature.selector : bytes4(0);
+    }
+}
+
+contract OpenTest is IDMLTest {
+    function test_open() public {
+        Terms memory agreed = terms();
+        bytes32 id = idml.hashTerms(agreed);
+        (bytes memory ofLearner, bytes memory ofNeighbor) = (sign(learner, id), sign(neighbor, id));
+
+        vm.expectEmit(address(idml));
+        emit IIDML.Opened(id, learner, neighbor, agreed);
+        assertEq(idml.open(agreed, ofLearner, ofNeighbor), id, "id");
+
+        Encounter memory e;
+        (e.id, e.terms) = (id, agreed);
+        begin(e, Phase.Open);
+        assertEq(balanceOf(learner), BALANCE - REWARD, "balance");
+        assertEq(lockedOf(neighbor), REWARD, "locked");
+        assertEq(stakeOf(neighbor), STAKE, "stake");
+        assertEq(idml.account(learner).nonceBase, 1, "nonce base");
+        assertEq(idml.account(learner).nonceWindow, 0, "nonce window");
+    }
+
+    /* SIGNATURES */
+
+    function test_open_byTheLearner() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
+        vm.prank(learner);
+        idml.open(agreed, NO_SIGNATURE, signature);
+    }
+
+    function test_open_byTheNeighbor() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(learner, idml.hashTerms(agreed));
+        vm.prank(neighbor);
+        idml.open(agreed, signature, NO_SIGNATURE);
+    }
+
+    function test_open_revertsWithoutTheLearnersSignature() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
+        expect(IIDML.InvalidSignature.selector, learner);
+        idml.open(agreed, NO_SIGNATURE, signature);
+    }
+
+    function test_open_revertsWithoutTheNeighborsSignature() public {
+        Terms memory agreed = terms();
+        vm.prank(learner);
+        expect(IIDML.InvalidSignature.selector, neighbor);
+        idml.open(agreed, NO_SIGNATURE, NO_SIGNATURE);
+    }
+
+    function test_open_revertsOnASignatureOfOtherTerms() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
+        agreed.reward += 1;
+        vm.prank(learner);
+        expect(IIDML.InvalidSignature.selector, neighbor);
+        idml.open(agreed, NO_SIGNATURE, signature);
+    }
+
+    /// @dev A signature that is given is checked, whoever calls.
+    function test_open_revertsOnTheCallersWrongSignature() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
+        vm.prank(learner);
+        expect(IIDML.InvalidSignature.selector, learner);
+        idml.open(agreed, signature, signature);
+    }
+
+    function test_open_contractWallet() public {
+        Wallet wallet = new Wallet(learner);
+        giveBalance(address(wallet), REWARD);
+        Terms memory agreed = terms();
+        agreed.learner = address(wallet);
+        bytes32 id = idml.hashTerms(agreed);
+        (bytes memory good, bytes memory bad) = (sign(learner, id), sign(neighbor, id));
+        expect(IIDML.InvalidSignature.selector, address(wallet));
+        idml.open(agreed, bad, bad);
+        idml.open(agreed, good, bad);
+        assertEq(balanceOf(address(wallet)), 0, "balance");
+    }
+
+    function test_open_revertsForAddressZero() public {
+        Terms memory agreed = terms();
+        agreed.learner = address(0);
+        expect(IIDML.InvalidSignature.selector, address(0));
+        idml.open(agreed, NO_SIGNATURE, NO_SIGNATURE);
+        bytes memory invalid = new bytes(65); // From this, ecrecover gives 0.
+        expect(IIDML.InvalidSignature.selector, address(0));
+        idml.open(agreed, invalid, invalid);
+    }
+
+    /* TERMS */
+
+    function test_open_revertsOnAnUnknownTask() public {
+        Terms memory agreed = terms();
+        agreed.task = RESULT;
+        fails(agreed, abi.encodeWithSelector(IIDML.UnknownTask.selector, RESULT));
+    }
+
+    function test_open_revertsWithOneself() public {
+        Terms memory agreed = terms();
+        agreed.neighbor = learner;
+        fails(agreed, abi.encodeWithSelector(IIDML.SelfDealing.selector, learner));
+    }
+
+    function test_open_atTheLastMoment() public {
+        Terms memory agreed = terms();
+        vm.warp(agreed.deadline);
+        opened(agreed);
+    }
+
+    function test_open_revertsOneSecondLate() public {
+        Terms memory agreed = terms();
+        vm.warp(agreed.deadline + 1);
+        fails(agreed, abi.encodeWithSelector(IIDML.DeadlinePassed.selector, agreed.deadline));
+    }
+
+    function test_open_revertsOnAnAsOfInTheFuture() public {
+        Terms memory agreed = terms();
+        agreed.asOf += 1;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
+    }
+
+    function test_open_revertsOnAnAsOfTooFarBeforeTheDeadline() public {
+        Terms memory agreed = terms();
+        agreed.asOf -= 1;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
+        agreed.deadline -= 1;
+        opened(agreed);
+    }
+
+    function test_open_revertsOnSeatsThatNeverWere() public {
+        Terms memory agreed = terms();
+        agreed.seats = 8;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 8, 7));
+        agreed.seats = 6;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 6, 7));
+    }
+
+    function test_open_seatsThatWereAtAsOf() public {
+        Terms memory agreed = terms();
+        newStaked("in the same second");
+        (bytes memory a, bytes memory b) =
+            (sign(learner, idml.hashTerms(agreed)), sign(neighbor, idml.hashTerms(agreed)));
+        vm.warp(block.timestamp + 1);
+        newStaked("later");
+        idml.open(agreed, a, b);
+
+        agreed = terms();
+        (agreed.asOf, agreed.seats) = (agreed.asOf - 1, 8);
+        agreed.deadline -= 1;
+        opened(agreed);
+
+        agreed = terms();
+        agreed.seats = 7;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 7, 9));
+    }
+
+    /* MONEY */
+
+    function test_open_revertsBelowTheThreshold() public {
+        unstake(neighbor, STAKE - THRESHOLD + 1);
+        fails(terms(), abi.encodeWithSelector(IIDML.InsufficientStake.selector, neighbor, THRESHOLD - 1, THRESHOLD));
+    }
+
+    function test_open_withAStakeAtTheThreshold() public {
+        unstake(neighbor, STAKE - THRESHOLD);
+        opened();
+    }
+
+    function test_open_revertsWithoutFreeStake() public {
+        Terms memory agreed = terms();
+        agreed.reward = uint96(STAKE);
+        opened(agreed);
+        agreed = terms();
+        agreed.reward = 1;
+        fails(agreed, abi.encodeWithSelector(IIDML.InsufficientStake.selector, neighbor, 0, 1));
+    }
+
+    function test_open_revertsWithoutBalance() public {
+        vm.prank(learner);
+        idml.withdraw(BALANCE - REWARD + 1);
+        fails(terms(), abi.encodeWithSelector(IIDML.InsufficientBalance.selector, learner, REWARD - 1, REWARD));
+    }
+
+    /* NONCES */
+
+    function test_open_revertsTheSecondTime() public {
+        Terms memory agreed = terms();
+        opened(agreed);
+        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, 0, 1));
+    }
+
+    function test_open_noncesInAnyOrder() public {
+        Terms memory agreed = terms();
+        agreed.nonce = 2;
+        opened(agreed);
+        expectNonces(0, 4);
+        fails(agreed, abi.encodeWithSelector(IIDML.NonceUsed.selector, learner, 2));
+        agreed.nonce = 0;
+        opened(agreed);
+        expectNonces(1, 2);
+        agreed.nonce = 1;
+        opened(agreed);
+        expectNonces(3, 0);
+    }
+
+    function test_open_noncesAtTheEdgesOfTheWindow() public {
+        Terms memory agreed = terms();
+        agreed.nonce = 64;
+        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, 64, 0));
+        agreed.nonce = 63;
+        opened(agreed);
+        expectNonces(0, 1 << 63);
+        agreed.nonce = type(uint64).max;
+        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, type(uint64).max, 0));
+    }
+
+    /// @dev Whatever order a learner uses its nonces in: each works once.
+    function testFuzz_open_nonces(uint256 random) public {
+        Terms memory agreed = terms();
+        agreed.reward = 0;
+        bool[64] memory used;
+        for (uint256 i; i < 16; ++i) {
+            agreed.nonce = uint64((random >> (4 * i)) & 15);
+            uint64 base = idml.account(learner).nonceBase;
+            if (!used[agreed.nonce]) {
+                opened(agreed);
+            } else if (agreed.nonce < base) {
+                fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, agreed.nonce, base));
+            } else {
+                fails(agreed, abi.encodeWithSelector(IIDML.NonceUsed.selector, learner, agreed.nonce));
+            }
+            used[agreed.nonce] = true;
+        }
+    }
+
+    function expectNonces(uint256 base, uint256 window) private view {
+        Account memory a = idml.account(learner);
+        assertEq(a.nonceBase, base, "nonce base");
+        assertEq(a.nonceWindow, window, "nonce window");
+    }
+
+    function fails(Terms memory agreed, bytes memory reason) private {
+        bytes32 id = idml.hashTerms(agreed);
+        (bytes memory a, bytes memory b) = (sign(learner, id), sign(neighbor, id));
+        vm.expectRevert(reason);
+        idml.open(agreed, a, b);
+    }
+}
