@@ -67,10 +67,11 @@ class TaskParams:
         _check("voting_window_s", self.voting_window_s, 1, MAX_LIFE_S)
         for name, bits in (("metric", 8), ("validation_images", 16), ("max_model_bytes", 32)):
             _check(name, getattr(self, name), 0, (1 << bits) - 1)
-        life_s = 3 * self.completion_window_s + self.voting_window_s + HOUR_S
+        # Opening, refusing, and each report after a refusal that a report voids: see the contract.
+        life_s = 4 * self.completion_window_s + self.voting_window_s + HOUR_S
         if life_s > MAX_LIFE_S:
             raise ValueError(
-                f"3 * completion_window_s + voting_window_s + 1 h is {life_s} s: at most {MAX_LIFE_S} s allowed"
+                f"4 * completion_window_s + voting_window_s + 1 h is {life_s} s: at most {MAX_LIFE_S} s allowed"
             )
 
     @property

@@ -1,0 +1,139 @@
+"""The embedded EVM on revm: fast, where pyrevm has a wheel.
+
+pyrevm keeps accounts and slots warm from one transaction to the next, which makes gas wrong from the second on. So each
+transaction runs inside a checkpoint that is reverted afterwards; what it changed is read before that from the list of
+journal entries, and written to the world and back into pyrevm's database. The list is a debug format: `check` compares
+gas, output, logs and state with known numbers, and is run before the backend is used.
+"""
+
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from idml.ledger.errors import EvmError
+from idml.ledger.evm import COINBASE, GAS_CAP, START_S, Evm, Log, Outcome, Transaction
+from idml.ledger.world import Diff
+from idml.protocol.hashing import keccak256
+
+pyrevm: Any = importlib.import_module("pyrevm")  # untyped: its stubs lack arguments that it takes
+
+# Patterns begin with a word, by which `re` finds them fast. A storage entry without `Some` only marks a slot as warm.
+_ADDRESS = "0x([0-9a-f]{40})"
+_STORED = re.compile(rf"StorageChange \{{ address: {_ADDRESS}, key: (\d+), had_value: Some")
+_TRANSFERRED = re.compile(rf"BalanceTransfer \{{ from: {_ADDRESS}, to: {_ADDRESS}")
+_COUNTED = re.compile(rf"NonceChange \{{ address: {_ADDRESS}")
+_CREATED = re.compile(rf"AccountCreated \{{ address: {_ADDRESS}")
+_CODED = re.compile(rf"CodeChange \{{ address: {_ADDRESS}")
+_DESTROYED = re.compile(rf"AccountDestroyed \{{ address: {_ADDRESS}")
+_REVERT = re.compile(r"Revert \{ gas_used: (\d+), output: 0x([0-9a-f]*) \}")
+_HALT = re.compile(r"Halt \{ reason: .*, gas_used: (\d+) \}")
+_CODE_PADDING = 33  # revm appends zero bytes to code that it has analysed
+
+
+class Revm(Evm):
+    """The embedded EVM on pyrevm."""
+
+    def __init__(self, *, chain_id: int = 31_337, timestamp_s: int = START_S) -> None:
+        super().__init__(chain_id=chain_id, timestamp_s=timestamp_s)
+        self._reload()
+
+    def _execute(self, transaction: Transaction) -> Outcome:
+        engine = self._engine
+        engine.set_block_env(self._block(transaction.block_number))
+        checkpoint = engine.snapshot()
+        try:
+            output = self._run(transaction)
+            diff = self._changes()
+            if transaction.created is not None:
+                output = diff.codes.get(transaction.created, b"")
+            logs = tuple(
+                Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), log.data[1]) for log in engine.result.logs
+            )
+            return Outcome(True, engine.result.gas_used, output, logs, diff)
+        except RuntimeError as error:
+            return _failure(str(error))
+        finally:
+            engine.revert(checkpoint)
+
+    def _run(self, transaction: Transaction) -> bytes:
+        sender, data, value_wei = _hex(transaction.sender), transaction.data, transaction.value_wei
+        if transaction.to is None:
+            self._engine.deploy(sender, data, value=value_wei, gas=transaction.gas_limit)
+            return b""
+        to = _hex(transaction.to)
+        return bytes(self._engine.message_call(sender, to, data, value=value_wei, gas=transaction.gas_limit))
+
+    def _changes(self) -> Diff:
+        """Read what the transaction changed; what an inner call rolled back is in the journal no more."""
+        engine, diff = self._engine, Diff()
+        text = engine.journal_str
+        journal = text[text.rindex(", journal: [") :]
+        if destroyed := _DESTROYED.search(journal):
+            raise EvmError(f"0x{destroyed[1]} was created and destroyed at once: unsupported")
+        for address, slot in set(_STORED.findall(journal)):
+            diff.storage[bytes.fromhex(address), int(slot)] = engine.storage("0x" + address, int(slot))
+        for address in _CODED.findall(journal):
+            diff.codes[bytes.fromhex(address)] = self._code("0x" + address)
+        moved = {address for pair in _TRANSFERRED.findall(journal) for address in pair}
+        for address in moved.union(_COUNTED.findall(journal), _CREATED.findall(journal)):
+            info, who = engine.basic("0x" + address), bytes.fromhex(address)
+            before = self._world.account(who)
+            if (info.balance, info.nonce) != (before.balance, before.nonce):
+                diff.balances[who], diff.nonces[who] = info.balance, info.nonce
+        return diff
+
+    def _code(self, address: str) -> bytes:
+        code = bytes(self._engine.get_code(address))[:-_CODE_PADDING]
+        if keccak256(code) != bytes(self._engine.basic(address).code_hash):
+            raise EvmError(f"pyrevm returns the code of {address} in an unknown form: use the backend pyevm")
+        return code
+
+    def _apply(self, diff: Diff) -> None:
+        super()._apply(diff)
+        self._write(diff.nonces.keys() | diff.balances.keys() | diff.codes.keys(), diff.storage.items())
+
+    def _reload(self) -> None:
+        cfg = pyrevm.CfgEnv(chain_id=self._world.chain_id)
+        self._engine = pyrevm.EVM(
+            pyrevm.Env(cfg=cfg, block=self._block(self._world.block_number)), gas_limit=GAS_CAP, spec_id="CANCUN"
+        )
+        accounts = self._world.accounts
+        slots = (((address, slot), value) for address, of in accounts.items() for slot, value in of.storage.items())
+        self._write(accounts, slots)
+
+    def _write(self, addresses: Iterable[bytes], slots: Iterable[tuple[tuple[bytes, int], int]]) -> None:
+        engine = self._engine
+        for address in addresses:
+            account = self._world.account(address)
+            info = pyrevm.AccountInfo(nonce=account.nonce, balance=account.balance, code=account.code or None)
+            engine.insert_account_info(_hex(address), info)
+        for (address, slot), value in slots:
+            # Inserting loads the account into the journal, which would hide the next slot: so one checkpoint for each.
+            checkpoint = engine.snapshot()
+            engine.insert_account_storage(_hex(address), slot, value)
+            engine.revert(checkpoint)
+
+    def _block(self, number: int) -> Any:
+        return pyrevm.BlockEnv(
+            number=number,
+            coinbase=_hex(COINBASE),
+            timestamp=self._world.timestamp_s,
+            difficulty=0,
+            prevrandao=bytes(32),
+            basefee=0,
+            gas_limit=GAS_CAP,
+            excess_blob_gas=0,
+        )
+
+
+def _hex(address: bytes) -> str:
+    return "0x" + address.hex()
+
+
+def _failure(text: str) -> Outcome:
+    if match := _REVERT.fullmatch(text):
+        return Outcome(False, int(match[1]), bytes.fromhex(match[2]))
+    if match := _HALT.fullmatch(text):
+        return Outcome(False, int(match[1]), b"")
+    raise EvmError(f"pyrevm failed in an unknown way: {text}")
