@@ -1,1 +1,69 @@
-"""iDML: devices pay each other to train; a smart contract settles by vote."""
+"""iDML: devices pay each other to train; a smart contract settles by vote.
+
+import idml
+
+run = idml.run("runs/first", devices=30, adversaries={"label_flip": 6})
+print(run.summary["accuracy"], run.report)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from idml.adapters import Adapter, AdapterError, LocalTraining, check_adapter
+    from idml.api import Run, run
+    from idml.learning.errors import DataError, LearningError
+    from idml.ledger.errors import LedgerError
+    from idml.protocol.settlement import Settlement, settle
+    from idml.protocol.task import TaskParams, preset_task
+    from idml.simulation.config import Config, ConfigError, load_config
+    from idml.store.errors import StoreError
+
+_EXPORTS = {
+    "Adapter": "idml.adapters",
+    "AdapterError": "idml.adapters",
+    "Config": "idml.simulation.config",
+    "ConfigError": "idml.simulation.config",
+    "DataError": "idml.learning.errors",
+    "LearningError": "idml.learning.errors",
+    "LedgerError": "idml.ledger.errors",
+    "LocalTraining": "idml.adapters",
+    "Run": "idml.api",
+    "Settlement": "idml.protocol.settlement",
+    "StoreError": "idml.store.errors",
+    "TaskParams": "idml.protocol.task",
+    "check_adapter": "idml.adapters",
+    "load_config": "idml.simulation.config",
+    "preset_task": "idml.protocol.task",
+    "run": "idml.api",
+    "settle": "idml.protocol.settlement",
+}
+
+__all__ = [
+    "Adapter",
+    "AdapterError",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "LearningError",
+    "LedgerError",
+    "LocalTraining",
+    "Run",
+    "Settlement",
+    "StoreError",
+    "TaskParams",
+    "check_adapter",
+    "load_config",
+    "preset_task",
+    "run",
+    "settle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: PyTorch takes a second that `idml --help` should not."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'idml' has no attribute {name!r}")
+    value = getattr(import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value

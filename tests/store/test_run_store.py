@@ -388,3 +388,21 @@ def test_a_run_is_read_where_nobody_may_write(directory: Path, killed: bool) -> 
     archive.chmod(0o755)
     answer = finished.stdout.strip()
     assert answer == "2" if not killed else answer.endswith(f"copy {archive} to where you may write")
+
+
+def test_a_finished_run_is_one_plain_file_also_after_reading(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path / "run", "") as store:
+        store.append(DeviceRecord(0, "0x", "honest", 1))
+    with RunStore.open(tmp_path / "run") as store:
+        assert len(store.devices()) == 1
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.toml", "models", "run.sqlite"]
+
+
+def test_closing_while_someone_reads_does_no_harm(tmp_path: Path) -> None:
+    writer = RunStore.create(tmp_path / "run", "")
+    writer.append(DeviceRecord(0, "0x", "honest", 1))
+    with RunStore.open(tmp_path / "run") as reader:
+        assert len(reader.devices()) == 1
+        writer.close()
+        writer.close()
+        assert len(reader.devices()) == 1

@@ -200,7 +200,13 @@ class RunStore:
         return self.directory / MODELS / f"device-{device:04d}.safetensors"
 
     def close(self) -> None:
-        """Release the database; the store is of no use afterwards. Closing twice does no harm."""
+        """Release the database; the store is of no use afterwards. Closing twice does no harm.
+
+        The writer leaves one plain file behind, which can be copied and read anywhere, unless someone reads it now.
+        """
+        if self._writable:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,55 @@
+"""The public face: run a simulation and write its report, from Python as from the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idml.adapters.base import Adapter
+from idml.reporting.report import write_report
+from idml.simulation.config import Config, make_config
+from idml.simulation.simulator import simulate
+from idml.simulation.tally import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Args:
+        directory: where all of it lies: config.toml, run.sqlite, models, summary.json, report.html.
+        summary: what `summary.json` holds.
+    """
+
+    directory: Path
+    summary: dict[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.directory / "report.html"
+
+
+def run(
+    directory: Path | str,
+    config: Config | None = None,
+    *,
+    adapter: Adapter | None = None,
+    observer: Observer | None = None,
+    **settings: Any,
+) -> Run:
+    """Simulate and report.
+
+    Args:
+        directory: where to write; must not hold a run yet.
+        config: what to run; by default the defaults.
+        adapter: a learning algorithm of your own, instead of the one that the configuration names.
+        observer: called with a `Snapshot` after each contact.
+        settings: configuration keys that differ from `config`, for instance `devices=30`.
+
+    Raises:
+        ConfigError, DataError, AdapterError, StoreError: one line for each problem.
+    """
+    values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
+    summary = simulate(make_config(values), Path(directory), adapter=adapter, observer=observer)
+    write_report(Path(directory))
+    return Run(Path(directory), summary)

@@ -1,0 +1,83 @@
+"""`idml run`: simulate, watch, and leave with a report."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_EPILOG = """\
+examples:
+  idml run --set devices=20 --set encounters=200 --set dataset=digits
+  idml run --set algorithm=gossip --set partition=two-class --out runs/gossip
+  idml run --set algorithm=my_file.py:MyAlgorithm
+  idml run --json > summary.json
+
+configuration keys (in a TOML file, or by --set):
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "run",
+        help="simulate devices that learn from and pay each other",
+        description="Simulate devices that meet, train each other's models and pay each other through the contract.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
+    )
+    parser.format_help = lambda: _help_with_keys(parser)  # type: ignore[method-assign]
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    import idml
+    from idml.cli.progress import watch
+
+    overrides = {"data_dir": options.data_dir} if options.data_dir else {}
+    config = idml.load_config(options.config, options.settings, **overrides)
+    directory = options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    with watch(quiet=options.quiet) as observer:
+        finished = idml.run(directory, config, observer=observer)
+    summary = finished.summary
+    if options.json:
+        print(json.dumps(summary, indent=2, sort_keys=True))
+    else:
+        _print_summary(summary)
+        print(f"report: {finished.report}")
+    if summary["tokens"]["supply"] != summary["tokens"]["accounts"]:
+        print("idml: tokens were lost or minted: supply and accounts differ", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from idml.reporting.terminal import summary_table
+
+    Console().print(summary_table(summary))
+
+
+def _help_with_keys(parser: argparse.ArgumentParser) -> str:
+    """The help text with every configuration key, its default and what it is for."""
+    from idml.simulation.config import Config
+
+    lines = []
+    for key, field in Config.model_fields.items():
+        default = "{}" if field.default_factory else "auto" if field.default is None else field.default
+        default = str(default).lower() if isinstance(default, bool) else default
+        lines.append(f"  {key:<22} {default!s:<12} {field.description}")
+    return argparse.ArgumentParser.format_help(parser) + "\n".join(lines) + "\n"

@@ -1,0 +1,93 @@
+"""The money side of a run: joining, who may still take part, who fell out, and whether every token is accounted for."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.interface import TxResult
+from idml.ledger.wallet import Wallet
+from idml.protocol.task import TaskParams
+from idml.simulation.config import Config, to_wei
+
+ACCOUNT_ZERO = bytes(20)
+_GAS_MONEY_WEI = 10**18
+TOKENS_PER_COIN = 10_000
+
+
+@dataclass(slots=True)
+class Bank:
+    """Keeps the participants' accounts on the ledger.
+
+    Args:
+        ledger: the contract.
+        wallets: by device number.
+        task: the rules, registered by `join`.
+        config: how much each device buys and stakes.
+    """
+
+    ledger: EmbeddedLedger
+    wallets: Sequence[Wallet]
+    task: TaskParams
+    config: Config
+    stakes_wei: dict[int, int] = field(default_factory=dict)
+
+    def join(self) -> list[tuple[int | None, TxResult]]:
+        """Register the task and let every device buy, deposit and stake; returns who sent what."""
+        ledger, config = self.ledger, self.config
+        amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
+        sent: list[tuple[int | None, TxResult]] = []
+        price_wei = math.ceil(amount_wei / TOKENS_PER_COIN) if amount_wei else 0
+        for index, wallet in enumerate(self.wallets):
+            ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)
+            if index == 0:
+                sent.append((index, ledger.create_task(wallet, self.task)))
+            if price_wei:
+                sent.append((index, ledger.buy(wallet, price_wei)))
+                sent.append((index, ledger.deposit(wallet, amount_wei)))
+            if config.target_wei:
+                sent.append((index, ledger.set_target(wallet, config.target_wei)))
+            if stake_wei:
+                sent.append((index, ledger.stake(wallet, stake_wei)))
+            self.stakes_wei[index] = stake_wei
+        # A seat can be drawn by Terms of a later second than the one in which it was taken.
+        ledger.warp(ledger.now_s + 1)
+        return sent
+
+    def obstacle(self, learner: int, neighbor: int) -> str | None:
+        """Why two devices cannot have an encounter now, or None."""
+        reward_wei = to_wei(self.config.reward)
+        account = self.ledger.account(self.wallets[neighbor].address)
+        if account.stake < to_wei(self.config.stake_threshold):
+            return "the neighbor's stake is below the threshold"
+        if account.stake - account.locked < reward_wei:
+            return "the neighbor's free stake does not cover the reward"
+        if self.ledger.account(self.wallets[learner].address).balance < reward_wei:
+            return "the learner's balance does not cover the reward"
+        return None
+
+    def eligible(self, device: int) -> bool:
+        """Whether a device's stake lets it be a neighbor or validator."""
+        return self.stakes_wei[device] >= to_wei(self.config.stake_threshold)
+
+    def refresh(self, devices: Sequence[int]) -> dict[int, int]:
+        """Read the stakes of some devices; returns those that changed, in base units of the token."""
+        changed = {}
+        for device in devices:
+            stake_wei = self.ledger.account(self.wallets[device].address).stake
+            if stake_wei != self.stakes_wei[device]:
+                self.stakes_wei[device] = changed[device] = stake_wei
+        return changed
+
+    def tokens(self, prepaid_wei: int) -> Mapping[str, str]:
+        """Supply, and the sum of all that anyone holds, as decimal strings in base units: equal, or tokens were lost.
+
+        Args:
+            prepaid_wei: what open encounters hold.
+        """
+        ledger = self.ledger
+        held_wei = prepaid_wei + ledger.account(ACCOUNT_ZERO).balance
+        for wallet in self.wallets:
+            account = ledger.account(wallet.address)
+            held_wei += account.balance + account.stake + account.unbonding + ledger.token_balance_wei(wallet.address)
+        return {"supply": str(ledger.token_supply_wei()), "accounts": str(held_wei)}

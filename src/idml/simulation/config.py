@@ -1,0 +1,263 @@
+"""What a run is: every number and choice under one key, checked before anything starts."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
+from idml.simulation.adversaries import ADVERSARIES
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Tokens = Annotated[float, Field(ge=0, le=1e9)]
+Seconds = Annotated[int, Field(ge=1, le=500_000)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run: one line for each key that is wrong."""
+
+
+class Config(BaseModel):
+    """A run's configuration. Shares and the tolerance are fractions, token amounts are in whole tokens.
+
+    Keys that are None follow from others; `idml run` writes them out, resolved, into the run's `config.toml`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    # what is learned
+    seed: int = Field(1, ge=0, lt=1 << 63, description="every random draw derives from it")
+    algorithm: str = Field("oppcl", description="gossip, oppcl, or FILE.py:CLASS for one of your own")
+    dataset: Literal["auto", "fashion-mnist", "cifar10", "digits"] = Field(
+        "auto", description="auto: fashion-mnist if it is found, else digits"
+    )
+    data_dir: str | None = Field(None, description="where to look for data first; else $IDML_DATA, the user cache")
+    partition: Literal["iid", "two-class"] = Field("iid", description="how training images are spread over devices")
+    images_per_device: int | None = Field(
+        None, ge=1, description="drawn by each device, images may be shared; by default all are dealt out evenly"
+    )
+    model: Literal["small", "cnn6", "cnn10", "cnn14"] = Field("small", description="network that devices train")
+    width: int = Field(16, ge=1, le=512, description="channels of its first stage")
+    dropout: float | None = Field(None, ge=0, lt=1, description="after each pool; by default 0 for small, else 0.25")
+    batch: int | None = Field(None, ge=1, description="images a step")
+    learning_rate: float | None = Field(None, gt=0, le=10, description="of a device's first encounter")
+    learning_rate_decay: float | None = Field(None, ge=0, le=100, description="rate / (1 + decay (k - 1)) at the k-th")
+    local_epochs: int | None = Field(None, ge=0, le=100, description="own epochs after an encounter; None: algorithm's")
+
+    # who meets whom
+    devices: int = Field(50, ge=2, le=1_000_000, description="participants, adversaries included")
+    encounters: int | None = Field(None, ge=1, description="contacts; by default 30 rounds of as many as devices")
+    adversaries: dict[str, int] = Field(default_factory=dict, description="a table: kind = count")
+
+    # what is paid
+    incentive: bool = Field(True, description="false: no ledger, every contribution is merged")
+    preset: Literal["safe", "paper"] = Field("safe", description="rules of the task")
+    reward: Tokens = Field(10.0, description="what a learner pays for an encounter, in tokens")
+    validators: int = Field(3, ge=1, le=MAX_VOTES, description="votes that settle an encounter (V)")
+    committee: int | None = Field(None, ge=0, le=MAX_VOTES, description="members drawn to vote (K), 0: open voting")
+    quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="least votes that decide anything")
+    tolerance: Share = Field(0.05, description="by how much accuracy may fall for a yes (tau)")
+    validation_images: int = Field(200, ge=1, le=65_535, description="a validator scores, drawn from its own")
+    neighbor_share: Share = Field(0.8, description="of the reward; validators share the rest (p_n)")
+    good_faith_share: Share | None = Field(None, description="of the reward, if the encounter ends incomplete (g)")
+    no_vote_share: Share | None = Field(None, description="of the reward, if too few vote")
+    reject_pot_share: Share | None = Field(None, description="of a rejected neighbor's penalty that validators get")
+    tie: Literal["accept", "reject"] = Field("accept", description="as many yes as no votes")
+    completion_window_s: Seconds = Field(3_600, description="time for each report")
+    voting_window_s: Seconds = Field(50_000, description="time for the votes")
+    tokens: Tokens = Field(1_000_000.0, description="a device buys")
+    stake: Tokens = Field(200.0, description="a device pledges")
+    stake_target: Tokens | None = Field(None, description="rewards go to the stake below it; safe: 200, paper: 0")
+    stake_threshold: Tokens = Field(100.0, description="least stake of a neighbor or validator")
+
+    # how it is run
+    evm: Literal["auto", "pyevm", "pyrevm"] = Field("auto", description="embedded EVM; auto: the fastest installed")
+    contact_interval_s: Seconds = Field(60, description="simulated time between contacts")
+    baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
+    threads: int = Field(1, ge=1, le=256, description="torch threads; results are equal only among equal numbers")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        """Check what no single key can tell."""
+        if self.devices < self.validators + 2:
+            raise _inconsistent(
+                "validators",
+                self.validators,
+                f"with {self.devices} devices at most {self.devices - 2}: learner and neighbor do not judge themselves",
+            )
+        for kind, count in self.adversaries.items():
+            if kind not in ADVERSARIES:
+                raise _inconsistent(f"adversaries.{kind}", count, f"kinds are {', '.join(sorted(ADVERSARIES))}")
+            if not 0 <= count <= self.devices:
+                raise _inconsistent(f"adversaries.{kind}", count, f"must be between 0 and devices ({self.devices})")
+        if sum(self.adversaries.values()) >= self.devices:
+            raise _inconsistent(
+                "adversaries", sum(self.adversaries.values()), f"must leave an honest one among {self.devices} devices"
+            )
+        if self.committee and self.committee < self.validators:
+            raise _inconsistent("committee", self.committee, f"must be 0 or at least validators ({self.validators})")
+        if self.quorum is not None and self.quorum > self.validators:
+            raise _inconsistent("quorum", self.quorum, f"must be at most validators ({self.validators})")
+        for name in ("tolerance", "neighbor_share", "good_faith_share", "no_vote_share", "reject_pot_share"):
+            share = getattr(self, name)
+            if share is not None and abs(share * FULL_BPS - round(share * FULL_BPS)) > 1e-6:
+                raise _inconsistent(name, share, "must be a multiple of 0.0001 (one basis point)")
+        if self.stake > self.tokens:
+            raise _inconsistent("stake", self.stake, f"must be at most tokens ({self.tokens:g})")
+        if self.incentive:
+            try:
+                self.task()
+            except ValueError as error:
+                raise PydanticCustomError("inconsistent", "{line}", {"line": str(error)}) from None
+        return self
+
+    @property
+    def contacts(self) -> int:
+        """The number of contacts."""
+        return self.encounters if self.encounters is not None else 30 * self.devices
+
+    @property
+    def target_wei(self) -> int:
+        """Up to which stake rewards go to the stake."""
+        target = self.stake_target if self.stake_target is not None else 200.0 if self.preset == "safe" else 0.0
+        return to_wei(target)
+
+    def task(self) -> TaskParams:
+        """The task that the contract is given."""
+        task = preset_task(
+            self.preset,
+            votes=self.validators,
+            neighbor_share_bps=_bps(self.neighbor_share),
+            tolerance_bps=_bps(self.tolerance),
+            validation_images=self.validation_images,
+            completion_window_s=self.completion_window_s,
+            voting_window_s=self.voting_window_s,
+        )
+        changes: dict[str, Any] = {"tie_accepts": self.tie == "accept"}
+        for field, share in (
+            ("good_faith_bps", self.good_faith_share),
+            ("no_vote_bps", self.no_vote_share),
+            ("reject_pot_bps", self.reject_pot_share),
+        ):
+            if share is not None:
+                changes[field] = _bps(share)
+        if self.committee is not None:
+            changes["committee_size"] = self.committee
+        if self.quorum is not None:
+            changes["quorum"] = self.quorum
+        return TaskParams(**{**{name: getattr(task, name) for name in task.__slots__}, **changes})
+
+    def to_toml(self) -> str:
+        """Write the configuration as TOML; keys that are None are left out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+
+def load_config(path: Path | None = None, settings: Sequence[str] = (), **overrides: Any) -> Config:
+    """Read a configuration: a TOML file, then `key=value` settings, then keyword overrides, each over the last.
+
+    Args:
+        path: a TOML file, or None for the defaults.
+        settings: as on the command line, for instance "devices=30" or "adversaries.label_flip=6".
+
+    Raises:
+        ConfigError: one line for each problem: the key, the value and the valid range.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for setting in settings:
+        _apply(values, setting)
+    return make_config({**values, **overrides})
+
+
+def make_config(values: Mapping[str, Any]) -> Config:
+    """Check values and make a `Config` of them.
+
+    Raises:
+        ConfigError: one line for each problem.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def to_wei(tokens: float) -> int:
+    """Whole tokens to base units, exact to the micro-token."""
+    return round(tokens * 1_000_000) * (TOKEN_WEI // 1_000_000)
+
+
+def _bps(share: float) -> int:
+    return round(share * FULL_BPS)
+
+
+def _apply(values: dict[str, Any], setting: str) -> None:
+    key, separator, text = setting.partition("=")
+    path = key.strip().split(".")
+    if not separator or not all(path):
+        raise ConfigError(f"--set {setting!r}: write it as key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in path[:-1]:
+        nested = values.setdefault(part, {})
+        if not isinstance(nested, dict):
+            raise ConfigError(f"--set {setting!r}: {part} is no table")
+        values = nested
+    values[path[-1]] = value
+
+
+def _inconsistent(key: str, value: object, valid: str) -> PydanticCustomError:
+    return PydanticCustomError("inconsistent", "{line}", {"line": f"{key} is {value!r}: {valid}"})
+
+
+def _explain(problem: Any) -> str:
+    """One line for one of pydantic's problems: key, value, valid range."""
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "inconsistent":
+        return str(problem["ctx"]["line"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, Config.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"keys are {', '.join(Config.model_fields)}"
+        return f"{key} is {problem['input']!r}: unknown key; {hint}"
+    field = Config.model_fields.get(str(problem["loc"][0]) if problem["loc"] else "")
+    valid = _valid_range(field.annotation, field.metadata) if field else problem["msg"]
+    return f"{key} is {problem['input']!r}: {valid}"
+
+
+def _valid_range(annotation: Any, metadata: Sequence[Any]) -> str:
+    """In words, what a field takes."""
+    choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
+    if choices:
+        return f"choose {', '.join(choices[:-1])} or {choices[-1]}"
+    kinds = [kind for kind in (annotation, *get_args(annotation)) if kind is not type(None)]
+    for part in get_args(annotation):  # Annotated inside a union keeps its own metadata
+        metadata = [*metadata, *getattr(part, "__metadata__", ())]
+    bounds = [bound for item in metadata for bound in getattr(item, "metadata", [item])]
+
+    def bound(words: str, attribute: str) -> str | None:
+        values = [getattr(item, attribute) for item in bounds if getattr(item, attribute, None) is not None]
+        return f"{words} {values[0]:g}" if values else None
+
+    limits = [
+        bound("at least", "ge") or bound("more than", "gt"),
+        bound("at most", "le") or bound("less than", "lt"),
+    ]
+    what = "true or false" if bool in kinds else "a whole number" if int in kinds else "a number"
+    if str in kinds:
+        what = "a text"
+    if any(getattr(kind, "__origin__", None) is dict for kind in kinds):
+        what = "a table, kind = count"
+    return " ".join(["must be", what, " and ".join(limit for limit in limits if limit)]).strip()

@@ -1,0 +1,314 @@
+"""One contact with an incentive: drives the roles of learner, neighbor and validators against the ledger."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from idml.learning.arrays import FloatVector
+from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.errors import Reverted
+from idml.ledger.interface import Event, TxResult
+from idml.ledger.wallet import Wallet
+from idml.protocol.digest import model_digest
+from idml.protocol.encounter import Encounter
+from idml.protocol.hashing import ZERO_WORD
+from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.roles import (
+    Accept,
+    Action,
+    Adopt,
+    Contribute,
+    Decline,
+    Finalize,
+    Finish,
+    Judge,
+    Learner,
+    Message,
+    ModelSent,
+    Neighbor,
+    Offer,
+    Open,
+    Parcel,
+    Reject,
+    ResultSent,
+    Send,
+    Submission,
+    Submit,
+    SubmitReport,
+    SubmitVote,
+    ValidationRequest,
+    Validator,
+)
+from idml.protocol.settlement import Settlement, settle
+from idml.protocol.task import TaskParams
+from idml.simulation.devices import Device, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all encounters of a run share.
+
+    Args:
+        ledger: the contract, on its own clock.
+        domain: of the contract.
+        task: the rules.
+        reward_wei: what a learner pays.
+        devices: by address.
+        wallets: by address.
+        settings: of learning.
+        adopt_unjudged: whether learners merge what too few voted on.
+    """
+
+    ledger: EmbeddedLedger
+    domain: Domain
+    task: TaskParams
+    reward_wei: int
+    devices: Mapping[bytes, Device]
+    wallets: Mapping[bytes, Wallet]
+    settings: Settings
+    adopt_unjudged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that the meeting made, and who sent it."""
+
+    sender: Device
+    result: TxResult
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a meeting.
+
+    Args:
+        status: "declined", "open" (its windows are not over), "settled", "rejected" or "incomplete".
+        reason: why it was declined.
+        settlement: who got what, if settled.
+        earnings_wei: net earnings by role, then device.
+    """
+
+    status: str = "declined"
+    reason: str = ""
+    settlement: Settlement | None = None
+    earnings_wei: dict[str, dict[int, int]] = field(default_factory=dict)
+
+
+class Meeting:
+    """An encounter between two simulated devices, from the first word to its settlement.
+
+    Args:
+        scene: of the run.
+        learner, neighbor: who met.
+        validators: addresses to ask where anyone may vote.
+    """
+
+    def __init__(self, scene: Scene, learner: Device, neighbor: Device, validators: Sequence[bytes] = ()) -> None:
+        self._scene = scene
+        self._learner_device = learner
+        self._neighbor_device = neighbor
+        self.outcome = Outcome()
+        self.transactions: list[Transaction] = []
+        self.encounter: Encounter | None = None
+        self.encounter_id: bytes | None = None
+        self.votes: dict[int, bool] = {}
+        self.model_before = _parcel(learner.model, scene)
+        self.result: Parcel | None = None
+        secret = learner.secret(learner, scene.settings)
+        self._learner = Learner(
+            identity=scene.wallets[learner.address],
+            domain=scene.domain,
+            task=scene.task,
+            offer=self._offer(secret),
+            secret=secret,
+            model=self.model_before,
+            validators=validators,
+            adopt_unjudged=scene.adopt_unjudged,
+        )
+        self._neighbor = Neighbor(
+            identity=scene.wallets[neighbor.address],
+            domain=scene.domain,
+            task=scene.task,
+            secret=neighbor.secret(learner, scene.settings),
+            policy=self._neighbor_policy,
+        )
+        self._validators: dict[bytes, Validator] = {}
+
+    def play(self) -> None:
+        """Play the encounter as far as it goes by itself."""
+        self._perform(self._learner_device, self._learner.start())
+
+    def wake(self) -> None:
+        """Let the learner see the time: it ends an encounter whose windows are over."""
+        self._perform(self._learner_device, self._learner.on_time(self._scene.ledger.now_s))
+
+    @property
+    def wake_after_s(self) -> int:
+        """After which second the encounter can be ended, while it is open."""
+        assert self.encounter is not None
+        return self.encounter.progress.finalizable_after_s(self._scene.task)
+
+    def _offer(self, secret: bytes) -> Terms:
+        scene, learner = self._scene, self._learner_device
+        now_s = scene.ledger.now_s
+        return Terms(
+            task=scene.task.id,
+            learner=learner.address,
+            neighbor=self._neighbor_device.address,
+            reward=scene.reward_wei,
+            model_before=self.model_before.digest,
+            learner_commitment=commitment(secret),
+            neighbor_commitment=ZERO_WORD,
+            seats=scene.ledger.seat_count(),
+            as_of=now_s,
+            deadline=now_s + scene.task.completion_window_s,
+            nonce=learner.encounters,
+        )
+
+    def _neighbor_policy(self, terms: Terms) -> str | None:
+        """Step 2 of the paper: the neighbor checks price and means before it works."""
+        if terms.reward < self._scene.reward_wei:
+            return "the reward is too low"
+        return None
+
+    def _perform(self, actor: Device, actions: Iterable[Action]) -> None:
+        """Carry out actions depth first, so that each decision sees the ledger as the last one left it."""
+        queue = deque((actor, action) for action in actions)
+        while queue:
+            doer, action = queue.popleft()
+            followers = self._do(doer, action)
+            queue.extendleft(reversed(followers))
+
+    def _do(self, actor: Device, action: Action) -> list[tuple[Device, Action]]:
+        scene, learner = self._scene, self._learner_device
+        if isinstance(action, Send):
+            return self._deliver(scene.devices[action.to], action.message)
+        if isinstance(action, Submit):
+            return self._submit(actor, action.submission)
+        if isinstance(action, Contribute):
+            contribution = actor.contribute(learner, _vector(action.model), scene.settings)
+            self.result = _parcel(contribution, scene)
+            return _by(actor, self._neighbor.on_contribution(self.result))
+        if isinstance(action, Judge):
+            verdict = actor.judge(learner, _vector(action.model), _vector(action.result), scene.settings)
+            assert self.encounter is not None
+            return _by(actor, self._validators[actor.address].on_verdict(verdict, self.encounter))
+        if isinstance(action, Adopt):
+            actor.adopt(_vector(action.result), scene.settings)
+        if isinstance(action, Finish) and actor is learner and self.outcome.status == "declined":
+            self.outcome.reason = action.reason
+        return []
+
+    def _deliver(self, to: Device, message: Message) -> list[tuple[Device, Action]]:
+        if isinstance(message, Accept | Decline | ResultSent):
+            return _by(to, self._learner.on_message(message))
+        if isinstance(message, Offer | ModelSent):
+            return _by(to, self._neighbor.on_message(message))
+        assert isinstance(message, ValidationRequest)
+        if self.encounter is None:
+            return []  # over: the votes were complete before this copy of the request arrived
+        validator = self._validators.setdefault(to.address, Validator(to.address))
+        return _by(to, validator.on_message(message, self.encounter))
+
+    def _submit(self, actor: Device, submission: Submission) -> list[tuple[Device, Action]]:
+        scene, wallet = self._scene, self._scene.wallets[actor.address]
+        ledger = scene.ledger
+        ledger.warp(ledger.now_s + 1)
+        try:
+            if isinstance(submission, Open):
+                result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature)
+            else:
+                assert self.encounter is not None
+                terms, progress = self.encounter.terms, self.encounter.progress
+                if isinstance(submission, SubmitReport):
+                    report = submission.report
+                    result = ledger.report(wallet, terms, progress, report.reporter, report.result, report.secret)
+                elif isinstance(submission, SubmitVote):
+                    vote = submission.vote
+                    result = ledger.vote(wallet, terms, progress, vote.validator, vote.accept)
+                elif isinstance(submission, Reject):
+                    result = ledger.reject(wallet, terms, progress)
+                else:
+                    assert isinstance(submission, Finalize)
+                    result = ledger.finalize(wallet, terms, progress)
+        except Reverted as error:
+            # A refused transaction is the sender's loss alone: the others' windows run on.
+            if isinstance(submission, Open):
+                self.outcome.reason = str(error)
+            return []
+        self.transactions.append(Transaction(actor, result))
+        for event in result.events:
+            self._follow(event, submission)
+        return self._notify()
+
+    def _follow(self, event: Event, submission: Submission) -> None:
+        """Take what the ledger says about this encounter."""
+        domain = self._scene.domain
+        if event.name == "Opened":
+            assert isinstance(submission, Open)
+            self.encounter = Encounter.opened(domain, submission.terms, event.timestamp_s)
+            self.encounter_id = self.encounter.id
+            self.outcome.status = "open"
+            return
+        if self.encounter is None or event.arguments.get("encounter") != self.encounter.id:
+            return
+        if event.name == "Voted":
+            voter = self._scene.devices[cast(bytes, event.arguments["validator"])]
+            self.votes[voter.index] = bool(event.arguments["accept"])
+        terms = self.encounter.terms
+        if event.name == "Settled":
+            votes_for, votes_against = (int(cast(int, event.arguments[f"votes{side}"])) for side in ("For", "Against"))
+            self._book_settlement(settle(terms.reward, votes_for, votes_against, self._scene.task))
+        elif event.name == "Ended":
+            paid = int(cast(int, event.arguments["goodFaithPaid"]))
+            self.outcome.status = "rejected" if event.arguments["outcome"] == 0 else "incomplete"
+            self._book({self._learner_device.index: -paid}, {self._neighbor_device.index: paid}, {})
+        self.encounter = self.encounter.follow(event.name, event.arguments, event.timestamp_s, domain)
+
+    def _notify(self) -> list[tuple[Device, Action]]:
+        """Tell both parties where the encounter stands now."""
+        learner, neighbor = self._learner_device, self._neighbor_device
+        settlement = self.outcome.settlement
+        if settlement is not None:
+            return [
+                *_by(learner, self._learner.on_settled(settlement.accepted)),
+                *_by(neighbor, self._neighbor.on_settled(settlement.accepted)),
+            ]
+        if self.encounter is None:
+            status = self.outcome.status
+            return [*_by(learner, self._learner.on_ended(status)), *_by(neighbor, self._neighbor.on_ended(status))]
+        return [
+            *_by(learner, self._learner.on_encounter(self.encounter)),
+            *_by(neighbor, self._neighbor.on_encounter(self.encounter)),
+        ]
+
+    def _book_settlement(self, settlement: Settlement) -> None:
+        self.outcome.status = "settled"
+        self.outcome.settlement = settlement
+        reward = self._scene.reward_wei
+        votes = {}
+        if settlement.accepted is not None:
+            for voter, accept in self.votes.items():
+                won = accept == settlement.accepted
+                votes[voter] = settlement.winner_share if won else -settlement.loser_penalty
+        self._book(
+            {self._learner_device.index: settlement.learner_refund - reward},
+            {self._neighbor_device.index: settlement.neighbor_gain - settlement.neighbor_penalty},
+            votes,
+        )
+
+    def _book(self, learner: dict[int, int], neighbor: dict[int, int], validators: dict[int, int]) -> None:
+        self.outcome.earnings_wei = {"learner": learner, "neighbor": neighbor, "validator": validators}
+
+
+def _by(actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]:
+    return [(actor, action) for action in actions]
+
+
+def _parcel(vector: FloatVector, scene: Scene) -> Parcel:
+    return Parcel(model_digest(vector, scene.settings.engine.layout), vector)
+
+
+def _vector(parcel: Parcel) -> FloatVector:
+    return cast(FloatVector, parcel.content)

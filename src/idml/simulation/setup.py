@@ -1,0 +1,146 @@
+"""From a configuration to devices with data, models and keys."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from idml.adapters.base import Adapter
+from idml.adapters.keys import draw_seed
+from idml.learning.datasets import Dataset, find_dataset, load_dataset
+from idml.learning.engine import Engine, TorchEngine, prepare
+from idml.learning.models import model_factory
+from idml.learning.partition import partition
+from idml.learning.validation import find_rule
+from idml.ledger.wallet import Wallet
+from idml.protocol.task import FULL_BPS
+from idml.simulation.adversaries import ADVERSARIES, Participant
+from idml.simulation.config import Config, ConfigError
+from idml.simulation.devices import Device, Settings
+
+# Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
+# device of digits draws 300 of the 1,437 images, shared between devices: 29 of its own would teach a model next to
+# nothing, and on so few a single image is a step of 3 %.
+_DEFAULTS: dict[str, dict[str, float]] = {
+    "digits": {"batch": 4, "learning_rate": 0.05, "learning_rate_decay": 0.5, "images_per_device": 300},
+    "fashion-mnist": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
+    "cifar10": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a run starts from.
+
+    Args:
+        config: with every key that followed from others filled in.
+        dataset: the images.
+        settings: what devices have in common.
+        devices: in the order of their numbers.
+        wallets: likewise.
+    """
+
+    config: Config
+    dataset: Dataset
+    settings: Settings
+    devices: list[Device]
+    wallets: list[Wallet]
+
+
+def resolve(config: Config, adapter: Adapter) -> Config:
+    """Fill in the keys that follow from others, so that the run's `config.toml` says all."""
+    data_dir = Path(config.data_dir) if config.data_dir else None
+    name = config.dataset
+    if name == "auto":
+        name = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
+    defaults = _DEFAULTS[name]
+    task = config.task()
+    changes: dict[str, object] = {
+        "dataset": name,
+        "encounters": config.contacts,
+        "stake_target": config.target_wei / 10**18,
+        "committee": task.committee_size,
+        "quorum": task.quorum,
+        "good_faith_share": task.good_faith_bps / FULL_BPS,
+        "no_vote_share": task.no_vote_bps / FULL_BPS,
+        "reject_pot_share": task.reject_pot_bps / FULL_BPS,
+    }
+    if config.local_epochs is None:
+        changes["local_epochs"] = adapter.default_local_epochs
+    if config.dropout is None:
+        changes["dropout"] = 0.0 if config.model == "small" else 0.25
+    changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
+    return config.model_copy(update=changes)
+
+
+def build_world(config: Config, adapter: Adapter) -> World:
+    """Load the data and make the devices.
+
+    Args:
+        config: a resolved one.
+        adapter: the algorithm.
+
+    Raises:
+        DataError: if the data set is missing or damaged.
+        ConfigError: if there is not enough data for the devices.
+    """
+    dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
+    engine = make_engine(config, dataset)
+    assert config.batch is not None
+    assert config.learning_rate is not None
+    assert config.learning_rate_decay is not None
+    assert config.local_epochs is not None
+    settings = Settings(
+        seed=config.seed,
+        engine=engine,
+        adapter=adapter,
+        rule=find_rule("accuracy"),
+        learning_rate=config.learning_rate,
+        learning_rate_decay=config.learning_rate_decay,
+        batch=config.batch,
+        local_epochs=config.local_epochs,
+        validation_images=config.validation_images,
+        tolerance_bps=round(config.tolerance * FULL_BPS),
+    )
+    try:
+        shares = partition(
+            dataset.train_labels,
+            devices=config.devices,
+            kind=config.partition,
+            seed=draw_seed(config.seed, "partition"),
+            images_per_device=config.images_per_device,
+            share=config.images_per_device is not None,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{config.dataset} cannot be dealt out to {config.devices} devices: {error}") from None
+    start = engine.initial(draw_seed(config.seed, "initial"))
+    images = prepare(dataset.train_images)
+    wallets = [Wallet.from_seed(config.seed, index) for index in range(config.devices)]
+    devices = []
+    for index, participant in enumerate(cast_parts(config)):
+        own = shares[index]
+        labels = participant.labels(dataset.train_labels[own], dataset.name)
+        devices.append(Device(index, wallets[index].address, participant, images[own], labels, start))
+    return World(config, dataset, settings, devices, wallets)
+
+
+def make_engine(config: Config, dataset: Dataset) -> Engine:
+    """The engine for the network that the configuration names."""
+    factory = model_factory(
+        config.model,
+        image_shape=dataset.image_shape,
+        classes=dataset.classes,
+        width=config.width,
+        dropout=config.dropout or 0.0,
+    )
+    return TorchEngine(factory, threads=config.threads)
+
+
+def cast_parts(config: Config) -> list[Participant]:
+    """Decide by the seed which devices are adversaries."""
+    parts = [Participant() for _ in range(config.devices)]
+    places = np.random.default_rng(draw_seed(config.seed, "adversaries")).permutation(config.devices)
+    kinds = [kind for kind, count in sorted(config.adversaries.items()) for _ in range(count)]
+    for place, kind in zip(places, kinds, strict=False):
+        parts[place] = ADVERSARIES[kind]()
+    return parts

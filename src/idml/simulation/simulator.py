@@ -1,0 +1,357 @@
+"""A run from the first contact to the summary, one encounter after another."""
+
+import heapq
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idml.adapters.base import Adapter
+from idml.adapters.keys import draw_seed
+from idml.adapters.registry import load_adapter
+from idml.learning.engine import prepare
+from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.interface import TxResult
+from idml.protocol.digest import canonical_bytes
+from idml.simulation.bank import TOKENS_PER_COIN, Bank
+from idml.simulation.config import Config, to_wei
+from idml.simulation.contacts import Contact, even_contacts
+from idml.simulation.devices import Device
+from idml.simulation.measure import Measure
+from idml.simulation.meeting import Meeting, Scene
+from idml.simulation.setup import World, build_world, resolve
+from idml.simulation.tally import Observer, Snapshot, Tally
+from idml.store.records import (
+    AccuracyPoint,
+    BaselinePoint,
+    DeviceRecord,
+    EncounterRecord,
+    EventRecord,
+    ExpulsionRecord,
+    Record,
+    StakePoint,
+    TransactionRecord,
+)
+from idml.store.run_store import RunStore
+
+
+def simulate(
+    config: Config, directory: Path, *, adapter: Adapter | None = None, observer: Observer | None = None
+) -> dict[str, Any]:
+    """Run a simulation and write all that happened into a run directory.
+
+    Args:
+        config: what to run.
+        directory: where to; made if it is missing.
+        adapter: a learning algorithm of your own; by default the one that `config.algorithm` names.
+        observer: called after each contact.
+
+    Returns:
+        The summary, as it is written to `summary.json`.
+
+    Raises:
+        ConfigError, DataError, AdapterError, StoreError: with one line each, before anything has run.
+    """
+    adapter = adapter or load_adapter(config.algorithm)
+    resolved = resolve(config, adapter)
+    world = build_world(resolved, adapter)
+    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
+    with RunStore.create(directory, resolved.to_toml(), meta) as store:
+        return Simulator(world, store, observer or (lambda _snapshot: None)).run()
+
+
+class Simulator:
+    """Plays a world's contacts in order.
+
+    Args:
+        world: devices, data and settings.
+        store: takes what happens.
+        observer: called after each contact.
+    """
+
+    def __init__(self, world: World, store: RunStore, observer: Observer) -> None:
+        self._world = world
+        self._store = store
+        self._observer = observer
+        self._tally = Tally()
+        config, dataset = world.config, world.dataset
+        self._honest = [device for device in world.devices if device.honest]
+        self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
+        self._measure = Measure(prepare(dataset.test_images), dataset.test_labels, len(self._honest), world.settings)
+        self._start = world.devices[0].model
+        self._pending: list[tuple[int, int, Meeting, Contact]] = []
+        self._bank: Bank | None = None
+        self._scene: Scene | None = None
+        if config.incentive:
+            ledger = EmbeddedLedger(
+                config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=to_wei(config.stake_threshold)
+            )
+            self._bank = Bank(ledger, world.wallets, config.task(), config)
+            self._scene = Scene(
+                ledger=ledger,
+                domain=ledger.domain,
+                task=self._bank.task,
+                reward_wei=to_wei(config.reward),
+                devices={device.address: device for device in world.devices},
+                wallets={wallet.address: wallet for wallet in world.wallets},
+                settings=world.settings,
+                adopt_unjudged=config.preset == "paper",
+            )
+
+    def run(self) -> dict[str, Any]:
+        """Play all contacts, settle what is open, measure, and write the summary."""
+        begun = time.perf_counter()
+        world, config = self._world, self._world.config
+        self._store.append(
+            *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.labels)) for d in world.devices)
+        )
+        if self._bank is not None:
+            self._join(self._bank)
+        self._measure_round(0, -1)
+        start_s = self._now_s()
+        for contact in even_contacts(config.devices, config.contacts, config.seed):
+            self._advance(start_s + contact.index * config.contact_interval_s)
+            self._play(contact)
+            if contact.index + 1 == contact.round * config.devices < config.contacts:
+                self._measure_round(contact.round, contact.index)
+            self._watch(contact, "meeting")
+        self._settle_pending()
+        final = self._measure_final(contact)
+        baseline = self._measure_baseline()
+        summary = self._tally.summary(
+            config,
+            world.devices,
+            final=final,
+            baseline=baseline,
+            tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
+            eval_images=self._measure.scored_images,
+            wall_s=time.perf_counter() - begun,
+        )
+        self._store.append(*self._tally.earnings(len(world.devices)))
+        for device in world.devices:
+            self._store.save_model(device.index, canonical_bytes(device.model, world.settings.engine.layout))
+        self._store.write_summary(summary)
+        self._watch(contact, "done")
+        return summary
+
+    def _join(self, bank: Bank) -> None:
+        records: list[Record] = []
+        for sender, result in bank.join():
+            records += self._book_transaction(result, sender, None)
+        records += [
+            StakePoint(bank.ledger.block_number, device, stake_wei) for device, stake_wei in bank.stakes_wei.items()
+        ]
+        self._store.append(*records)
+
+    def _now_s(self) -> int:
+        return self._scene.ledger.now_s if self._scene else 0
+
+    def _prepaid_wei(self) -> int:
+        """What open encounters hold."""
+        return len(self._pending) * to_wei(self._world.config.reward)
+
+    def _advance(self, time_s: int) -> None:
+        """Let time pass to a contact, ending on the way what came due."""
+        if self._scene is None:
+            return
+        ledger = self._scene.ledger
+        while self._pending and self._pending[0][0] < max(time_s, ledger.now_s):
+            due_s, _, meeting, contact = heapq.heappop(self._pending)
+            ledger.warp(max(ledger.now_s, due_s + 1))
+            meeting.wake()
+            self._close(meeting, contact, resumed=True)
+        ledger.warp(max(ledger.now_s, time_s))
+
+    def _settle_pending(self) -> None:
+        """Let time pass until no encounter is open."""
+        while self._pending:
+            self._advance(self._pending[0][0] + 1)
+
+    def _play(self, contact: Contact) -> None:
+        learner, neighbor = self._world.devices[contact.learner], self._world.devices[contact.neighbor]
+        if self._scene is None or self._bank is None:
+            self._play_unpaid(contact, learner, neighbor)
+            return
+        obstacle = self._bank.obstacle(contact.learner, contact.neighbor)
+        if obstacle is not None:
+            self._skip(contact, obstacle)
+            return
+        meeting = Meeting(self._scene, learner, neighbor, self._open_voters(contact))
+        meeting.play()
+        if meeting.encounter_id is None:
+            self._skip(contact, meeting.outcome.reason)
+            return
+        self._tally.encounters += 1
+        self._close(meeting, contact)
+
+    def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
+        """Collaborate without an incentive: whatever comes is merged."""
+        settings = self._world.settings
+        learner.adopt(neighbor.contribute(learner, learner.model, settings), settings)
+        learner.finish_encounter(settings)
+        self._tally.encounters += 1
+        self._store.append(
+            EncounterRecord(
+                contact.index,
+                contact.round,
+                contact.index * self._world.config.contact_interval_s,
+                0,
+                contact.learner,
+                contact.neighbor,
+                "unincentivized",
+                accepted=True,
+            )
+        )
+
+    def _open_voters(self, contact: Contact) -> list[bytes]:
+        """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
+        assert self._scene is not None
+        assert self._bank is not None
+        task = self._scene.task
+        if task.committee_size:
+            return []
+        world, learner = self._world, self._world.devices[contact.learner]
+        able = [
+            device
+            for device in world.devices
+            if device.index not in (contact.learner, contact.neighbor) and self._bank.eligible(device.index)
+        ]
+        key = (world.settings.seed, learner.address.hex(), learner.encounters, "validators")
+        order = np.random.default_rng(draw_seed(*key)).permutation(len(able))
+        return [able[place].address for place in order[: task.votes]]
+
+    def _skip(self, contact: Contact, reason: str) -> None:
+        self._tally.skipped += 1
+        assert self._scene is not None
+        ledger = self._scene.ledger
+        self._store.append(
+            EncounterRecord(
+                contact.index,
+                contact.round,
+                ledger.now_s,
+                ledger.block_number,
+                contact.learner,
+                contact.neighbor,
+                "skipped",
+                reason=reason,
+            )
+        )
+
+    def _close(self, meeting: Meeting, contact: Contact, *, resumed: bool = False) -> None:
+        """Record what an encounter did; keep it in mind while it is open."""
+        assert self._bank is not None
+        if meeting.outcome.status == "open":
+            heapq.heappush(self._pending, (meeting.wake_after_s, contact.index, meeting, contact))
+            if resumed:
+                return
+        if not resumed:
+            self._world.devices[contact.learner].finish_encounter(self._world.settings)
+        if meeting.outcome.status == "open":
+            return
+        records: list[Record] = []
+        for transaction in meeting.transactions:
+            records += self._book_transaction(transaction.result, transaction.sender.index, contact.index)
+        records.append(self._encounter_record(meeting, contact))
+        for role, earned in meeting.outcome.earnings_wei.items():
+            self._tally.earnings_wei[role].update(earned)
+        block = meeting.transactions[-1].result.block
+        touched = [contact.learner, contact.neighbor, *meeting.votes]
+        for device, stake_wei in self._bank.refresh(touched).items():
+            records.append(StakePoint(block, device, stake_wei))
+            if not self._bank.eligible(device) and device not in self._tally.expelled:
+                self._tally.expelled.append(device)
+                records.append(ExpulsionRecord(device, block, contact.index, contact.round))
+        self._store.append(*records)
+
+    def _encounter_record(self, meeting: Meeting, contact: Contact) -> EncounterRecord:
+        outcome, settlement = meeting.outcome, meeting.outcome.settlement
+        gas = sum(transaction.result.gas_used for transaction in meeting.transactions)
+        self._tally.encounter_gas.append(gas)
+        self._tally.cases[str(settlement.case) if settlement else outcome.status] += 1
+        last = meeting.transactions[-1].result
+        assert meeting.encounter_id is not None
+        return EncounterRecord(
+            contact.index,
+            contact.round,
+            last.timestamp_s,
+            last.block,
+            contact.learner,
+            contact.neighbor,
+            outcome.status,
+            case=settlement.case if settlement else None,
+            accepted=settlement.accepted if settlement else None,
+            votes=tuple(meeting.votes.items()),
+            encounter="0x" + meeting.encounter_id.hex(),
+            model_before="0x" + meeting.model_before.digest.hex(),
+            result="0x" + meeting.result.digest.hex() if meeting.result else None,
+            gas=gas,
+        )
+
+    def _book_transaction(self, result: TxResult, sender: int | None, contact: int | None) -> Iterable[Record]:
+        if contact is not None:
+            self._tally.gas[result.step].append(result.gas_used)
+        yield TransactionRecord(result.block, result.timestamp_s, result.step, sender, contact, result.gas_used)
+        for event in result.events:
+            plain = {name: _plain(value) for name, value in event.arguments.items()}
+            yield EventRecord(event.block, event.timestamp_s, event.name, plain)
+
+    def _measure_round(self, round_number: int, contact: int) -> None:
+        """Score every honest device on its share of the test set."""
+        scores = [self._measure.quick(device) for device in self._honest]
+        self._record_accuracy(scores, round_number, contact, self._measure.share)
+
+    def _measure_final(self, contact: Contact) -> list[float]:
+        """Score every honest device on the whole test set."""
+        scores = [self._measure.full(device.model) for device in self._honest]
+        self._record_accuracy(scores, contact.round, contact.index, self._measure.images)
+        return scores
+
+    def _record_accuracy(self, scores: list[float], round_number: int, contact: int, images: int) -> None:
+        self._tally.accuracy.append(float(np.mean(scores)))
+        self._store.append(
+            *(
+                AccuracyPoint(round_number, contact, device.index, score, images)
+                for device, score in zip(self._honest, scores, strict=True)
+            )
+        )
+
+    def _measure_baseline(self) -> dict[str, float] | None:
+        """What honest devices would have reached alone with as many gradient steps as they took together."""
+        devices = self._honest[: self._world.config.baseline_devices]
+        if not devices:
+            return None
+        images = sum(device.trained_images for device in self._honest)
+        epochs = round(images / sum(len(device.labels) for device in self._honest))
+        curve = self._measure.alone(devices, self._start, epochs)
+        rounds = self._world.config.contacts / self._world.config.devices
+        self._store.append(
+            *(
+                BaselinePoint("one device alone", round(epoch * rounds / max(epochs, 1)), score)
+                for epoch, score in enumerate(curve)
+            )
+        )
+        return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
+
+    def _watch(self, contact: Contact, stage: str) -> None:
+        tally, bank = self._tally, self._bank
+        self._observer(
+            Snapshot(
+                contact=contact.index + 1,
+                contacts=self._world.config.contacts,
+                round=contact.round,
+                encounters=tally.encounters,
+                skipped=tally.skipped,
+                accuracy=tuple(tally.accuracy),
+                stakes_wei=dict(bank.stakes_wei) if bank else {},
+                expelled=tuple(tally.expelled),
+                adversaries=self._adversaries,
+                stage=stage,
+            )
+        )
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -1,0 +1,125 @@
+"""What a run counts as it goes, and the summary it ends with."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from idml.protocol.task import TOKEN_WEI
+from idml.simulation.config import Config
+from idml.simulation.devices import Device
+from idml.store.records import EarningsRecord
+
+ROLES = ("learner", "neighbor", "validator")
+_ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a run stands, for whoever watches.
+
+    Args:
+        contact: contacts so far.
+        contacts: of the whole run.
+        round: of the last contact.
+        encounters, skipped: what became of the contacts.
+        accuracy: mean over honest devices at the end of each round, from round 0.
+        stakes_wei: by device; empty without an incentive.
+        expelled: devices whose stake fell below the threshold.
+        adversaries: devices that are none of the honest.
+        stage: what is being done, in a few words.
+    """
+
+    contact: int
+    contacts: int
+    round: int
+    encounters: int
+    skipped: int
+    accuracy: Sequence[float]
+    stakes_wei: dict[int, int]
+    expelled: Sequence[int]
+    adversaries: frozenset[int]
+    stage: str
+
+
+Observer = Callable[[Snapshot], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run counts as it goes."""
+
+    encounters: int = 0
+    skipped: int = 0
+    cases: Counter[str] = field(default_factory=Counter)
+    expelled: list[int] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    encounter_gas: list[int] = field(default_factory=list)
+    earnings_wei: dict[str, Counter[int]] = field(default_factory=lambda: {role: Counter() for role in ROLES})
+
+    def earnings(self, devices: int) -> list[EarningsRecord]:
+        """What each device gained or lost, by role."""
+        return [
+            EarningsRecord(device, *(self.earnings_wei[role][device] for role in ROLES)) for device in range(devices)
+        ]
+
+    def summary(
+        self,
+        config: Config,
+        devices: Sequence[Device],
+        *,
+        final: Sequence[float],
+        baseline: Mapping[str, float] | None,
+        tokens: Mapping[str, str],
+        eval_images: int,
+        wall_s: float,
+    ) -> dict[str, Any]:
+        """The run in figures; everything but `wall_s` is the same whenever the run is repeated.
+
+        Args:
+            config: the resolved one.
+            devices: all of them.
+            final: accuracy of each honest device on the test set.
+            baseline: what one device reaches alone.
+            tokens: supply and accounts.
+            eval_images: scored on the test set.
+            wall_s: how long the run took.
+        """
+        honest = {device.index for device in devices if device.honest}
+        means = [_mean(values) for values in self.gas.values()]
+        return {
+            "encounters": self.encounters,
+            "skipped": self.skipped,
+            "cases": {ending: self.cases[ending] for ending in _ENDINGS},
+            "accuracy": {"mean": float(np.mean(final)), "min": min(final), "max": max(final)},
+            "baseline": baseline,
+            "expelled": {
+                "attackers": sorted(device for device in self.expelled if device not in honest),
+                "honest": sorted(device for device in self.expelled if device in honest),
+            },
+            "earnings": {
+                group: {
+                    role: _mean([self.earnings_wei[role][device] / TOKEN_WEI for device in members]) for role in ROLES
+                }
+                for group, members in (
+                    ("honest", sorted(honest)),
+                    ("attackers", [device.index for device in devices if device.index not in honest]),
+                )
+            },
+            "tokens": dict(tokens),
+            "gas": {
+                "per_step": dict(zip(self.gas, means, strict=True)),
+                "per_encounter": _mean(self.encounter_gas),
+            },
+            "wall_s": round(wall_s, 3),
+            "train_images": sum(device.trained_images for device in devices),
+            "eval_images": eval_images + sum(device.scored_images for device in devices),
+            "config": config.model_dump(exclude_none=True),
+        }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0

@@ -1,0 +1,104 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TINY = ["--set", "dataset=digits", "--set", "devices=6", "--set", "encounters=12", "--set", "images_per_device=60"]
+
+
+def idml(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "idml.cli.main", *arguments], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+def test_a_run_leaves_all_that_it_promises(tmp_path: Path) -> None:
+    done = idml("run", *TINY, "--out", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert "round 2: 12 encounters, 0 skipped, accuracy 0." in done.stderr
+    assert f"report: {tmp_path / 'run' / 'report.html'}" in done.stdout
+    for name in ("config.toml", "run.sqlite", "summary.json", "report.html", "models/device-0000.safetensors"):
+        assert (tmp_path / "run" / name).is_file(), name
+
+
+def test_json_goes_to_standard_output_alone_and_is_the_summary(tmp_path: Path) -> None:
+    done = idml("run", *TINY, "--json", "--quiet", "--out", str(tmp_path / "run"))
+    assert done.returncode == 0
+    assert done.stderr == ""
+    summary = json.loads(done.stdout)
+    assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
+    promised = "encounters skipped cases accuracy expelled tokens gas wall_s train_images eval_images"
+    assert set(summary) >= set(promised.split())
+
+
+def test_a_written_configuration_repeats_the_run(tmp_path: Path) -> None:
+    first = idml("run", *TINY, "--json", "--quiet", "--out", str(tmp_path / "first"))
+    second = idml(
+        "run", str(tmp_path / "first" / "config.toml"), "--json", "--quiet", "--out", str(tmp_path / "second")
+    )
+    one, two = json.loads(first.stdout), json.loads(second.stdout)
+    one.pop("wall_s"), two.pop("wall_s")
+    assert one == two
+
+
+def test_the_report_is_written_anew(tmp_path: Path) -> None:
+    idml("run", *TINY, "--quiet", "--out", str(tmp_path / "run"))
+    (tmp_path / "run" / "report.html").unlink()
+    assert idml("report", str(tmp_path / "run")).returncode == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    idml("run", *TINY, "--quiet", "--out", str(tmp_path / "run"))
+    before = (tmp_path / "run" / "run.sqlite").read_bytes()
+    again = idml("run", *TINY, "--quiet", "--out", str(tmp_path / "run"))
+    assert again.returncode == 1
+    assert str(tmp_path / "run") in again.stderr
+    assert again.stderr.count("\n") == 1
+    assert (tmp_path / "run" / "run.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (["run", "--set", "devices=4"], 2, "idml: validators is 3: with 4 devices at most 2"),
+        (
+            ["run", "--set", "neighbor_share=1.1"],
+            2,
+            "idml: neighbor_share is 1.1: must be a number at least 0 and at most 1",
+        ),
+        (["run", "--set", "speed=9"], 2, "idml: speed is 9: unknown key"),
+        (["run", "missing.toml"], 2, "idml: missing.toml: No such file or directory"),
+        (["run", "--set", "algorithm=fedavg"], 2, "idml: algorithm is 'fedavg': choose gossip, oppcl or FILE.py:CLASS"),
+        (["run", "--data-dir", "nowhere", "--set", "dataset=cifar10"], 2, "idml: "),
+        (["run", "--set", "dataset=digits", "--set", "images_per_device=9999"], 2, "idml: digits cannot be dealt out"),
+        (["report", "nowhere"], 1, "idml: nowhere holds no run"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, line: str) -> None:
+    done = idml(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_worth_reading() -> None:
+    overview = idml("--help")
+    assert "examples:" in overview.stdout
+    assert "exit codes:" in overview.stdout
+    keys = idml("run", "--help")
+    for key in ("seed", "tolerance", "adversaries", "stake_threshold", "local_epochs"):
+        assert f"\n  {key} " in keys.stdout
+    assert idml().returncode == 2
+    assert idml("--version").stdout.startswith("idml 0.")
+
+
+def test_importing_and_asking_for_help_do_not_load_torch() -> None:
+    code = "import sys, idml, idml.cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,52 @@
+"""A world small enough to be played in a second or two."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idml.adapters.registry import load_adapter
+from idml.simulation.config import Config, make_config
+from idml.simulation.setup import build_world, resolve
+from idml.simulation.simulator import Simulator
+from idml.store.run_store import RunStore
+
+TINY: dict[str, Any] = {
+    "dataset": "digits",
+    "devices": 8,
+    "encounters": 24,
+    "width": 4,
+    "images_per_device": 80,
+    "validation_images": 40,
+    "baseline_devices": 1,
+}
+
+
+def tiny(**changes: Any) -> Config:
+    return make_config({**TINY, **changes})
+
+
+class Played:
+    """A finished run with its simulator, so that a test can look at the ledger behind the summary."""
+
+    def __init__(self, directory: Path, config: Config) -> None:
+        adapter = load_adapter(config.algorithm)
+        resolved = resolve(config, adapter)
+        with RunStore.create(directory, resolved.to_toml()) as store:
+            self.simulator = Simulator(build_world(resolved, adapter), store, lambda _snapshot: None)
+            self.summary = self.simulator.run()
+        self.store = RunStore.open(directory)
+        self.directory = directory
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Any:
+    """Plays a tiny run with some keys changed."""
+    count = 0
+
+    def run(**changes: Any) -> Played:
+        nonlocal count
+        count += 1
+        return Played(tmp_path / str(count), tiny(**changes))
+
+    return run

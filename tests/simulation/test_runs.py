@@ -1,0 +1,185 @@
+"""Runs: the same again for the same seed, every token accounted for, and cheats lose."""
+
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import idml
+from idml.protocol.digest import model_digest, read_canonical
+from idml.protocol.task import TOKEN_WEI
+from idml.simulation.tally import Snapshot
+
+from .conftest import Played, tiny
+
+
+def without_times(summary: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in summary.items() if key != "wall_s"}, sort_keys=True)
+
+
+def assert_tokens_conserved(run: Played) -> None:
+    tokens = run.summary["tokens"]
+    assert set(tokens) == {"supply", "accounts"}
+    assert tokens["supply"] == tokens["accounts"]
+    assert int(tokens["supply"]) > 0
+
+
+def assert_earnings_are_the_ledgers(run: Played) -> None:
+    """What was booked for each device is what its account gained."""
+    bank = run.simulator._bank
+    assert bank is not None
+    earnings = run.store.earnings()
+    assert len(earnings) == len(run.store.devices())
+    assert any(record.total_wei for record in earnings)
+    for record in earnings:
+        account = bank.ledger.account(bank.wallets[record.device].address)
+        before_wei = int(run.simulator._world.config.tokens) * TOKEN_WEI
+        assert account.balance + account.stake + account.unbonding - before_wei == record.total_wei
+        assert account.locked == 0
+
+
+def test_the_same_seed_gives_the_same_run(play: Any) -> None:
+    first, second, other = play(), play(), play(seed=2)
+    assert without_times(first.summary) == without_times(second.summary)
+    assert without_times(first.summary) != without_times(other.summary)
+    for device in range(8):
+        name = f"models/{device}.safetensors"
+        assert first.store.model_path(device).read_bytes() == second.store.model_path(device).read_bytes(), name
+    assert [r.result for r in first.store.encounters()] == [r.result for r in second.store.encounters()]
+    assert first.store.events() == second.store.events()
+
+
+def test_both_embedded_evms_give_the_same_run(play: Any) -> None:
+    pytest.importorskip("pyrevm", reason="the extra `fast` is not installed")
+    changes = {"adversaries": {"random_weights": 2}, "encounters": 16}
+    portable, fast = play(evm="pyevm", **changes), play(evm="pyrevm", **changes)
+    portable.summary["config"]["evm"] = fast.summary["config"]["evm"]
+    assert without_times(portable.summary) == without_times(fast.summary)
+    assert portable.store.events() == fast.store.events()
+
+
+@pytest.mark.parametrize("preset", ["safe", "paper"])
+@pytest.mark.parametrize("algorithm", ["oppcl", "gossip"])
+def test_tokens_and_earnings_add_up(play: Any, preset: str, algorithm: str) -> None:
+    run = play(
+        preset=preset,
+        algorithm=algorithm,
+        partition="two-class",
+        reward=15.5,
+        adversaries={"random_weights": 1, "always_no": 1, "invert": 1},
+    )
+    summary = run.summary
+    assert_tokens_conserved(run)
+    assert_earnings_are_the_ledgers(run)
+    assert summary["encounters"] + summary["skipped"] == 24
+    assert sum(summary["cases"].values()) == summary["encounters"]
+    assert summary["accuracy"]["min"] <= summary["accuracy"]["mean"] <= summary["accuracy"]["max"]
+
+
+def test_the_ledgers_history_is_what_the_run_recorded(play: Any) -> None:
+    run = play(adversaries={"random_weights": 2})
+    bank = run.simulator._bank
+    assert bank is not None
+    settled = [record for record in run.store.encounters() if record.status == "settled"]
+    accepted = Counter(record.neighbor for record in settled if record.accepted)
+    rejected = Counter(record.neighbor for record in settled if record.accepted is False)
+    learned = Counter(record.learner for record in settled)
+    voted = Counter(voter for record in settled for voter, _ in record.votes)
+    for device, wallet in enumerate(bank.wallets):
+        history = bank.ledger.history(wallet.address)
+        assert history.completed_as_learner == learned[device]
+        assert (history.accepted, history.rejected) == (accepted[device], rejected[device])
+        assert history.votes_with + history.votes_against == voted[device]
+
+
+def test_random_weights_are_found_out_and_expelled(play: Any) -> None:
+    run = play(adversaries={"random_weights": 2}, encounters=120, reward=40, images_per_device=300, voting_window_s=300)
+    attackers = {record.device for record in run.store.devices() if record.kind != "honest"}
+    assert set(run.summary["expelled"]["attackers"]) == attackers
+    assert run.summary["expelled"]["honest"] == []
+    assert run.summary["earnings"]["attackers"]["neighbor"] < 0 < run.summary["earnings"]["honest"]["neighbor"]
+    assert_tokens_conserved(run)
+    for expulsion in run.store.expulsions():
+        later = [r for r in run.store.encounters() if r.contact > expulsion.contact and r.neighbor == expulsion.device]
+        assert later
+        assert {record.status for record in later} == {"skipped"}
+        assert not any(
+            voter == expulsion.device
+            for r in run.store.encounters()
+            if r.contact > expulsion.contact
+            for voter, _ in r.votes
+        )
+    stakes = [point.stake_wei for point in run.store.stakes() if point.device == min(attackers)]
+    assert stakes[0] == 200 * TOKEN_WEI
+    assert stakes[-1] < 100 * TOKEN_WEI
+
+
+def test_a_committee_that_is_short_settles_when_its_time_is_over(play: Any) -> None:
+    """Five devices, of which expulsion leaves two judges where three votes are wanted."""
+    run = play(
+        devices=5,
+        encounters=60,
+        reward=60,
+        adversaries={"random_weights": 1},
+        voting_window_s=120,
+        images_per_device=200,
+    )
+    short = [record for record in run.store.encounters() if record.status == "settled" and len(record.votes) == 2]
+    assert run.summary["expelled"]["attackers"]
+    assert short
+    steps = Counter(record.step for record in run.store.transactions() if record.contact == short[0].contact)
+    assert steps["finalize"] == 1
+    assert_tokens_conserved(run)
+    assert_earnings_are_the_ledgers(run)
+
+
+def test_without_an_incentive_everything_is_merged(play: Any) -> None:
+    changes = {"adversaries": {"random_weights": 3}, "encounters": 40, "images_per_device": 300}
+    run = play(incentive=False, **changes)
+    assert {record.status for record in run.store.encounters()} == {"unincentivized"}
+    assert run.summary["tokens"] == {"supply": "0", "accounts": "0"}
+    assert run.summary["encounters"] == 40
+    assert run.store.transactions() == []
+    assert run.summary["accuracy"]["mean"] < play(**changes).summary["accuracy"]["mean"]
+
+
+def test_models_on_disk_are_the_devices(play: Any) -> None:
+    run = play()
+    layout = run.simulator._world.settings.engine.layout
+    last = {}
+    for device in run.simulator._world.devices:
+        vector = read_canonical(run.store.model_path(device.index).read_bytes(), layout)
+        assert np.array_equal(vector, device.model)
+        last[device.index] = model_digest(vector, layout)
+    assert len(set(last.values())) == 8
+
+
+def test_images_are_counted(play: Any) -> None:
+    run = play(local_epochs=1)
+    assert run.summary["train_images"] == 24 * 80 * 2
+    # Three judges score two models on 40 images; each of the rounds 0 to 2 scores 8 devices on 200 images; the end
+    # scores 8 devices and the baseline on all 360, the baseline before that on 200 an epoch.
+    epochs = run.summary["baseline"]["epochs"]
+    assert epochs == 6
+    assert run.summary["eval_images"] == 24 * 3 * 2 * 40 + 3 * 8 * 200 + 8 * 360 + epochs * 200 + 360
+
+
+def test_the_observer_sees_every_contact(tmp_path: Path) -> None:
+    seen: list[Snapshot] = []
+    idml.run(tmp_path / "run", tiny(), observer=seen.append)
+    assert [snapshot.contact for snapshot in seen][-25:] == [*range(1, 25), 24]
+    assert seen[-1].stage == "done"
+    assert all(earlier.encounters <= later.encounters for earlier, later in pairwise(seen))
+
+
+def test_a_lazy_validator_earns_and_a_contrarian_pays(play: Any) -> None:
+    run = play(encounters=80, adversaries={"always_no": 1}, images_per_device=300)
+    kinds = {record.device: record.kind for record in run.store.devices()}
+    judged: dict[str, list[int]] = {"honest": [], "always_no": []}
+    for record in run.store.earnings():
+        judged[kinds[record.device]].append(record.as_validator_wei)
+    assert max(judged["always_no"]) < 0 < np.mean(judged["honest"])
