@@ -127,6 +127,7 @@ def test_a_committee_that_is_short_settles_when_its_time_is_over(play: Any) -> N
         adversaries={"random_weights": 1},
         voting_window_s=120,
         images_per_device=200,
+        width=16,
     )
     short = [record for record in run.store.encounters() if record.status == "settled" and len(record.votes) == 2]
     assert run.summary["expelled"]["attackers"]

@@ -32,11 +32,11 @@ class Bank:
     config: Config
     stakes_wei: dict[int, int] = field(default_factory=dict)
 
-    def join(self) -> list[tuple[int | None, TxResult]]:
+    def join(self) -> list[tuple[int, TxResult]]:
         """Register the task and let every device buy, deposit and stake; returns who sent what."""
         ledger, config = self.ledger, self.config
         amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
-        sent: list[tuple[int | None, TxResult]] = []
+        sent: list[tuple[int, TxResult]] = []
         price_wei = math.ceil(amount_wei / TOKENS_PER_COIN) if amount_wei else 0
         for index, wallet in enumerate(self.wallets):
             ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)

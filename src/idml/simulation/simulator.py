@@ -2,8 +2,6 @@
 
 import heapq
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from idml.adapters.keys import draw_seed
 from idml.adapters.registry import load_adapter
 from idml.learning.engine import prepare
 from idml.ledger.embedded import EmbeddedLedger
-from idml.ledger.interface import TxResult
 from idml.protocol.digest import canonical_bytes
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
 from idml.simulation.config import Config, to_wei
@@ -22,19 +19,9 @@ from idml.simulation.contacts import Contact, even_contacts
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
 from idml.simulation.meeting import Meeting, Scene
+from idml.simulation.recorder import Recorder
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.tally import Observer, Snapshot, Tally
-from idml.store.records import (
-    AccuracyPoint,
-    BaselinePoint,
-    DeviceRecord,
-    EncounterRecord,
-    EventRecord,
-    ExpulsionRecord,
-    Record,
-    StakePoint,
-    TransactionRecord,
-)
 from idml.store.run_store import RunStore
 
 
@@ -100,16 +87,15 @@ class Simulator:
                 settings=world.settings,
                 adopt_unjudged=config.preset == "paper",
             )
+        self._recorder = Recorder(store, self._tally, self._bank)
 
     def run(self) -> dict[str, Any]:
         """Play all contacts, settle what is open, measure, and write the summary."""
         begun = time.perf_counter()
         world, config = self._world, self._world.config
-        self._store.append(
-            *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.labels)) for d in world.devices)
-        )
+        self._recorder.devices(world.devices)
         if self._bank is not None:
-            self._join(self._bank)
+            self._recorder.joined(self._bank, self._bank.join())
         self._measure_round(0, -1)
         start_s = self._now_s()
         for contact in even_contacts(config.devices, config.contacts, config.seed):
@@ -137,15 +123,6 @@ class Simulator:
         self._watch(contact, "done")
         return summary
 
-    def _join(self, bank: Bank) -> None:
-        records: list[Record] = []
-        for sender, result in bank.join():
-            records += self._book_transaction(result, sender, None)
-        records += [
-            StakePoint(bank.ledger.block_number, device, stake_wei) for device, stake_wei in bank.stakes_wei.items()
-        ]
-        self._store.append(*records)
-
     def _now_s(self) -> int:
         return self._scene.ledger.now_s if self._scene else 0
 
@@ -162,7 +139,7 @@ class Simulator:
             due_s, _, meeting, contact = heapq.heappop(self._pending)
             ledger.warp(max(ledger.now_s, due_s + 1))
             meeting.wake()
-            self._close(meeting, contact, resumed=True)
+            self._record(meeting, contact)
         ledger.warp(max(ledger.now_s, time_s))
 
     def _settle_pending(self) -> None:
@@ -175,36 +152,32 @@ class Simulator:
         if self._scene is None or self._bank is None:
             self._play_unpaid(contact, learner, neighbor)
             return
+        ledger = self._scene.ledger
         obstacle = self._bank.obstacle(contact.learner, contact.neighbor)
         if obstacle is not None:
-            self._skip(contact, obstacle)
+            self._recorder.skipped(contact, obstacle, ledger.now_s, ledger.block_number)
             return
         meeting = Meeting(self._scene, learner, neighbor, self._open_voters(contact))
         meeting.play()
         if meeting.encounter_id is None:
-            self._skip(contact, meeting.outcome.reason)
+            self._recorder.skipped(contact, meeting.outcome.reason, ledger.now_s, ledger.block_number)
             return
         self._tally.encounters += 1
-        self._close(meeting, contact)
+        learner.finish_encounter(self._world.settings)
+        self._record(meeting, contact)
+
+    def _record(self, meeting: Meeting, contact: Contact) -> None:
+        """Write down what an encounter did, and keep it in mind while it is open."""
+        if meeting.outcome.status == "open":
+            heapq.heappush(self._pending, (meeting.wake_after_s, contact.index, meeting, contact))
+        self._recorder.progressed(meeting, contact)
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged."""
         settings = self._world.settings
         learner.adopt(neighbor.contribute(learner, learner.model, settings), settings)
         learner.finish_encounter(settings)
-        self._tally.encounters += 1
-        self._store.append(
-            EncounterRecord(
-                contact.index,
-                contact.round,
-                contact.index * self._world.config.contact_interval_s,
-                0,
-                contact.learner,
-                contact.neighbor,
-                "unincentivized",
-                accepted=True,
-            )
-        )
+        self._recorder.unpaid(contact, contact.index * self._world.config.contact_interval_s)
 
     def _open_voters(self, contact: Contact) -> list[bytes]:
         """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
@@ -223,100 +196,16 @@ class Simulator:
         order = np.random.default_rng(draw_seed(*key)).permutation(len(able))
         return [able[place].address for place in order[: task.votes]]
 
-    def _skip(self, contact: Contact, reason: str) -> None:
-        self._tally.skipped += 1
-        assert self._scene is not None
-        ledger = self._scene.ledger
-        self._store.append(
-            EncounterRecord(
-                contact.index,
-                contact.round,
-                ledger.now_s,
-                ledger.block_number,
-                contact.learner,
-                contact.neighbor,
-                "skipped",
-                reason=reason,
-            )
-        )
-
-    def _close(self, meeting: Meeting, contact: Contact, *, resumed: bool = False) -> None:
-        """Record what an encounter did; keep it in mind while it is open."""
-        assert self._bank is not None
-        if meeting.outcome.status == "open":
-            heapq.heappush(self._pending, (meeting.wake_after_s, contact.index, meeting, contact))
-            if resumed:
-                return
-        if not resumed:
-            self._world.devices[contact.learner].finish_encounter(self._world.settings)
-        if meeting.outcome.status == "open":
-            return
-        records: list[Record] = []
-        for transaction in meeting.transactions:
-            records += self._book_transaction(transaction.result, transaction.sender.index, contact.index)
-        records.append(self._encounter_record(meeting, contact))
-        for role, earned in meeting.outcome.earnings_wei.items():
-            self._tally.earnings_wei[role].update(earned)
-        block = meeting.transactions[-1].result.block
-        touched = [contact.learner, contact.neighbor, *meeting.votes]
-        for device, stake_wei in self._bank.refresh(touched).items():
-            records.append(StakePoint(block, device, stake_wei))
-            if not self._bank.eligible(device) and device not in self._tally.expelled:
-                self._tally.expelled.append(device)
-                records.append(ExpulsionRecord(device, block, contact.index, contact.round))
-        self._store.append(*records)
-
-    def _encounter_record(self, meeting: Meeting, contact: Contact) -> EncounterRecord:
-        outcome, settlement = meeting.outcome, meeting.outcome.settlement
-        gas = sum(transaction.result.gas_used for transaction in meeting.transactions)
-        self._tally.encounter_gas.append(gas)
-        self._tally.cases[str(settlement.case) if settlement else outcome.status] += 1
-        last = meeting.transactions[-1].result
-        assert meeting.encounter_id is not None
-        return EncounterRecord(
-            contact.index,
-            contact.round,
-            last.timestamp_s,
-            last.block,
-            contact.learner,
-            contact.neighbor,
-            outcome.status,
-            case=settlement.case if settlement else None,
-            accepted=settlement.accepted if settlement else None,
-            votes=tuple(meeting.votes.items()),
-            encounter="0x" + meeting.encounter_id.hex(),
-            model_before="0x" + meeting.model_before.digest.hex(),
-            result="0x" + meeting.result.digest.hex() if meeting.result else None,
-            gas=gas,
-        )
-
-    def _book_transaction(self, result: TxResult, sender: int | None, contact: int | None) -> Iterable[Record]:
-        if contact is not None:
-            self._tally.gas[result.step].append(result.gas_used)
-        yield TransactionRecord(result.block, result.timestamp_s, result.step, sender, contact, result.gas_used)
-        for event in result.events:
-            plain = {name: _plain(value) for name, value in event.arguments.items()}
-            yield EventRecord(event.block, event.timestamp_s, event.name, plain)
-
     def _measure_round(self, round_number: int, contact: int) -> None:
         """Score every honest device on its share of the test set."""
         scores = [self._measure.quick(device) for device in self._honest]
-        self._record_accuracy(scores, round_number, contact, self._measure.share)
+        self._recorder.accuracy(self._honest, scores, round_number, contact, self._measure.share)
 
     def _measure_final(self, contact: Contact) -> list[float]:
         """Score every honest device on the whole test set."""
         scores = [self._measure.full(device.model) for device in self._honest]
-        self._record_accuracy(scores, contact.round, contact.index, self._measure.images)
+        self._recorder.accuracy(self._honest, scores, contact.round, contact.index, self._measure.images)
         return scores
-
-    def _record_accuracy(self, scores: list[float], round_number: int, contact: int, images: int) -> None:
-        self._tally.accuracy.append(float(np.mean(scores)))
-        self._store.append(
-            *(
-                AccuracyPoint(round_number, contact, device.index, score, images)
-                for device, score in zip(self._honest, scores, strict=True)
-            )
-        )
 
     def _measure_baseline(self) -> dict[str, float] | None:
         """What honest devices would have reached alone with as many gradient steps as they took together."""
@@ -326,13 +215,7 @@ class Simulator:
         images = sum(device.trained_images for device in self._honest)
         epochs = round(images / sum(len(device.labels) for device in self._honest))
         curve = self._measure.alone(devices, self._start, epochs)
-        rounds = self._world.config.contacts / self._world.config.devices
-        self._store.append(
-            *(
-                BaselinePoint("one device alone", round(epoch * rounds / max(epochs, 1)), score)
-                for epoch, score in enumerate(curve)
-            )
-        )
+        self._recorder.baseline(curve, self._world.config.contacts / self._world.config.devices)
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
 
     def _watch(self, contact: Contact, stage: str) -> None:
@@ -351,7 +234,3 @@ class Simulator:
                 stage=stage,
             )
         )
-
-
-def _plain(value: object) -> object:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
