@@ -310,7 +310,10 @@ contract IDML is IIDML, EIP712, ReentrancyGuard {
 
         emit Voted(encounter, validator, accept);
 
-        if (next.voters.length == params.votes) _settle(encounter, terms, params, next.voters, next.ballots);
+        // A committee that is short has no more votes to wait for.
+        bool short = params.committeeSize > 0 && next.committee.length < params.votes;
+        uint256 last = short ? next.committee.length : params.votes;
+        if (next.voters.length == last) _settle(encounter, terms, params, next.voters, next.ballots);
         else stateHash[encounter] = keccak256(abi.encode(next));
     }
 

@@ -176,6 +176,17 @@ contract OpenTest is IDMLTest {
         fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 7, 9));
     }
 
+    /// @dev More than there were would only thin out the draw.
+    function test_open_revertsOnSeatsThatCameAfterAsOf() public {
+        Terms memory agreed = terms();
+        vm.warp(block.timestamp + 1);
+        newStaked("later");
+        agreed.seats = 8;
+        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 8, 8));
+        agreed.seats = 7;
+        opened(agreed);
+    }
+
     /* MONEY */
 
     function test_open_revertsBelowTheThreshold() public {

@@ -36,6 +36,38 @@ contract VoteTest is IDMLTest {
         assertEq(idml.stateHash(e.id), 0, "state");
     }
 
+    function test_vote_lastOfAShortCommitteeSettles() public {
+        for (uint256 i; i < 3; ++i) {
+            unstake(validators[i], STAKE);
+        }
+        vm.warp(block.timestamp + 1);
+        Encounter memory e = validating();
+        assertEq(e.progress.committee.length, 2, "members");
+        vote(e, e.progress.committee[1], true);
+
+        vm.expectEmit(address(idml));
+        emit IIDML.Settled(e.id, 2, 2, 0);
+        vote(e, e.progress.committee[0], true);
+    }
+
+    function test_vote_nobodyMayVoteWhereNobodyWasDrawn() public {
+        for (uint256 i; i < 5; ++i) {
+            unstake(validators[i], STAKE);
+        }
+        vm.warp(block.timestamp + 1);
+        Encounter memory e = validating();
+        assertEq(e.progress.committee.length, 0, "members");
+        address late = newStaked("late");
+        bytes memory signature = signVote(e, late, true);
+        expect(IIDML.NotInCommittee.selector, late);
+        idml.vote(e.terms, e.progress, late, true, signature);
+
+        vm.warp(block.timestamp + idml.task(e.terms.task).votingWindow_s + 1);
+        vm.expectEmit(address(idml));
+        emit IIDML.Settled(e.id, 1, 0, 0);
+        finalize(e);
+    }
+
     function test_vote_emptySignatureOfTheCaller() public {
         Encounter memory e = validating();
         vm.prank(e.progress.committee[0]);

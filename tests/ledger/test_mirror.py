@@ -1,6 +1,8 @@
 """Events tell everything: a mirror fed with them alone shows what the contract stores, whatever happens."""
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from hypothesis.stateful import (
 from idml.ledger.errors import LedgerError
 from idml.ledger.interface import Event, TxResult
 from idml.ledger.mirror import NOBODY, AccountsMirror
+from idml.protocol.encounter import Phase, Progress
 from idml.protocol.task import TOKEN_WEI
 
 DELAY_S = 7 * 24 * 3600
@@ -287,5 +290,19 @@ def test_events_of_nobody_known_are_skipped_and_gaps_are_noticed(driver: Any) ->
     mirror.apply([Event("Bought", {"account": driver.actors[0].address, "paid": 1, "minted": 2}, 1, 1)])
     mirror.apply([Event("Transfer", {"from": NOBODY, "to": NOBODY, "value": 1}, 1, 1)])
     assert mirror.total_wei() == 0
-    with pytest.raises(LedgerError, match="Refused about an encounter that is not open: earlier events are missing"):
+    with pytest.raises(LedgerError, match="Refused in block 1 does not follow on .* missing: no such encounter"):
         mirror.apply([Event("Refused", {"encounter": bytes(32)}, 1, 1)])
+    with pytest.raises(LedgerError, match="SeatLeft in block 1 does not follow"):
+        mirror.apply([Event("SeatLeft", {"account": NOBODY, "seat": 3, "inactiveFrom": 1}, 1, 1)])
+
+
+def test_a_vote_that_was_not_seen_is_noticed_at_the_settlement(driver: Any) -> None:
+    learner, neighbor = driver.actors[:2]
+    encounter = driver.open(learner, neighbor)
+    mirror = copy.deepcopy(driver.mirror)
+    assert mirror.encounters[encounter].progress.phase is Phase.OPEN
+    seen = replace(mirror.encounters[encounter], progress=Progress(Phase.VALIDATING, 1))
+    mirror.encounters[encounter] = seen
+    settled = {"encounter": encounter, "caseNumber": 2, "votesFor": 3, "votesAgainst": 0}
+    with pytest.raises(LedgerError, match=r"case, yes and no are \(2, 3, 0\), by the votes seen they are not"):
+        mirror.apply([Event("Settled", settled, 1, 1)])

@@ -69,9 +69,8 @@ def test_other_paths() -> None:
     assert (disputed.progress.phase, disputed.progress.since) == (Phase.DISPUTED, 130)
     assert disputed.progress.result == RESULT
     assert after(("Ended", {})) is None
+    assert after(NEIGHBOR_REPORTS, LEARNER_REPORTS, ("Disputed", {}), ("Ended", {})) is None
     assert after(NEIGHBOR_REPORTS, LEARNER_REPORTS, STARTED, ("Settled", {})) is None
-    with pytest.raises(ValueError, match="Deposited is no event of an opened encounter"):
-        after(("Deposited", {}))
 
 
 @pytest.mark.parametrize(
@@ -103,3 +102,35 @@ def test_the_state_hash_tells_states_apart() -> None:
         Progress(Phase.VALIDATING, 1, ZERO_WORD, seed=SEED, committee=VALIDATORS, voters=VALIDATORS[:1], ballots=1),
     ]
     assert base.state_hash() not in {other.state_hash() for other in others}
+
+
+VOTED = ("Voted", {"validator": VALIDATORS[0], "accept": True})
+EVENTS: dict[str, tuple[str, dict[str, object]]] = {
+    "refused": ("Refused", {}),
+    "neighbor": NEIGHBOR_REPORTS,
+    "learner": LEARNER_REPORTS,
+    "disputed": ("Disputed", {}),
+    "started": STARTED,
+    "voted": VOTED,
+    "settled": ("Settled", {}),
+    "ended": ("Ended", {}),
+    "other": ("Deposited", {}),
+}
+POSSIBLE = {
+    Phase.OPEN: {"refused", "neighbor", "ended"},
+    Phase.REFUSED: {"neighbor", "ended"},
+    Phase.REPORTED: {"learner", "disputed", "started", "ended"},
+    Phase.DISPUTED: {"ended"},
+    Phase.VALIDATING: {"voted", "settled"},
+}
+
+
+@pytest.mark.parametrize("phase", list(POSSIBLE))
+@pytest.mark.parametrize("event", list(EVENTS))
+def test_only_what_the_contract_allows_can_follow(phase: Phase, event: str) -> None:
+    encounter = Encounter(b"i" * 32, TERMS, Progress(phase, 1))
+    if event in POSSIBLE[phase]:
+        encounter.follow(*EVENTS[event], 2, DOMAIN)
+    else:
+        with pytest.raises(ValueError, match=f"cannot follow on phase {phase.name}"):
+            encounter.follow(*EVENTS[event], 2, DOMAIN)

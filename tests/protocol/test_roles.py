@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from idml.ledger.wallet import Wallet
 from idml.protocol.encounter import Encounter, Phase, Progress
-from idml.protocol.hashing import ZERO_WORD, keccak256
+from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Terms, commitment
 from idml.protocol.roles import (
     Accept,
@@ -18,6 +17,7 @@ from idml.protocol.roles import (
     Decline,
     Finalize,
     Finish,
+    Ignore,
     Judge,
     Learner,
     ModelSent,
@@ -39,24 +39,11 @@ from idml.protocol.task import TaskParams, preset_task
 DOMAIN = Domain(1, b"D" * 20)
 SAFE, PAPER = preset_task("safe"), preset_task("paper")
 JUDGES = (b"A" * 20, b"B" * 20, b"C" * 20)
-MODEL, RESULT = Parcel(b"m" * 32, "model"), Parcel(b"r" * 32, "result")
+MODEL, RESULT, WRONG = Parcel(b"m" * 32, "model"), Parcel(b"r" * 32, "result"), Parcel(b"x" * 32, "wrong")
 LEARNER_SECRET, NEIGHBOR_SECRET = b"l" * 32, b"n" * 32
 
 
-class Signer:
-    """An identity whose signatures anyone can check: the hash of the signer's address and what is signed."""
-
-    def __init__(self, address: bytes) -> None:
-        self.address = address
-
-    def sign(self, digest: bytes) -> bytes:
-        return keccak256(self.address + digest)
-
-    def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
-        return signature == keccak256(address + digest)
-
-
-LEARNER, NEIGHBOR = Signer(b"L" * 20), Signer(b"N" * 20)
+LEARNER, NEIGHBOR = Wallet.from_seed(1, 0), Wallet.from_seed(1, 1)
 
 
 def offer(task: TaskParams = SAFE) -> Terms:
@@ -138,30 +125,67 @@ def test_the_learners_way() -> None:
 )
 def test_only_what_was_accepted_is_adopted(accepted: bool | None, adopt_unjudged: bool, adopted: bool) -> None:
     role = learner(adopt_unjudged=adopt_unjudged)
+    role.on_message(accept())
     role.on_message(ResultSent(RESULT))
+    for phase in (Phase.OPEN, Phase.REPORTED, Phase.VALIDATING):
+        role.on_encounter(at(phase))
     assert (Adopt(RESULT) in role.on_settled(accepted)) is adopted
+    assert role.on_settled(accepted) == []  # once
 
 
 def test_in_open_voting_the_learner_chooses_whom_to_ask() -> None:
-    role = learner(PAPER)
+    role = opened_learner(PAPER)
     role.on_message(ResultSent(RESULT))
     sent = role.on_encounter(at(Phase.VALIDATING, PAPER))
     assert [action.to for action in sent if isinstance(action, Send)] == list(JUDGES[:2])
 
 
+def opened_learner(task: TaskParams = SAFE) -> Learner:
+    role = learner(task)
+    role.on_message(accept(task))
+    role.on_encounter(at(Phase.OPEN, task))
+    return role
+
+
 def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
-    role = learner()
+    role = opened_learner()
     assert role.on_encounter(at(Phase.REPORTED)) == []
+    assert submissions(role.on_time(95 + 3_600)) == []  # nothing to deny
     assert role.on_encounter(at(Phase.VALIDATING)) == []
     assert role.on_settled(True) == [Finish("settled: accepted")]
 
 
-def test_the_learner_reports_once_and_keeps_the_first_result() -> None:
-    role = learner()
+def test_the_learner_reports_what_the_neighbor_reported_and_once() -> None:
+    role = opened_learner()
+    assert role.on_message(ResultSent(WRONG)) == []  # early, and from anyone
     role.on_encounter(at(Phase.REPORTED))
-    assert len(submissions(role.on_message(ResultSent(RESULT)))) == 1
-    assert role.on_message(ResultSent(Parcel(b"x" * 32, "other"))) == []
+    assert role.on_message(ResultSent(WRONG)) == []  # the right one may yet come
+    (report,) = submissions(role.on_message(ResultSent(RESULT)))
+    assert isinstance(report, SubmitReport)
+    assert report.report.result == RESULT.digest
+    assert role.on_message(ResultSent(WRONG)) == []
     assert submissions(role.on_encounter(at(Phase.REPORTED))) == []
+
+
+def test_the_right_result_is_kept_whatever_comes_after_it() -> None:
+    role = opened_learner()
+    role.on_message(ResultSent(RESULT))
+    role.on_encounter(at(Phase.REPORTED))
+    role = opened_learner()
+    role.on_message(ResultSent(RESULT))
+    assert role.on_message(ResultSent(RESULT)) == []  # not yet reported by the neighbor
+    assert len(submissions(role.on_encounter(at(Phase.REPORTED)))) == 1
+
+
+def test_another_result_is_denied_only_late() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REPORTED))
+    role.on_message(ResultSent(WRONG))
+    assert role.on_time(95 + 2_699) == []
+    (report,) = submissions(role.on_time(95 + 2_700))
+    assert isinstance(report, SubmitReport)
+    assert report.report.result == WRONG.digest
+    assert role.on_time(95 + 2_800) == []
 
 
 def test_the_learner_opens_only_what_it_offered_and_the_neighbor_signed() -> None:
@@ -171,9 +195,35 @@ def test_the_learner_opens_only_what_it_offered_and_the_neighbor_signed() -> Non
     ]
     assert learner().on_message(Accept(terms(), b"forged")) == [Finish("the neighbor's signature is not valid")]
     assert learner().on_message(Decline("busy")) == [Finish("declined: busy")]
+
+
+def test_once_the_opening_is_on_its_way_only_the_ledger_counts() -> None:
     role = learner()
-    role.on_encounter(at(Phase.OPEN))
-    assert role.on_message(accept()) == []  # opened already
+    assert len(submissions(role.on_message(accept()))) == 1
+    assert role.on_message(accept()) == []
+    assert role.on_message(Decline("changed my mind")) == []
+    assert role.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
+
+
+def test_an_opening_that_was_seen_late_is_an_opening() -> None:
+    asking, asked = learner(), neighbor()
+    asking.on_message(accept())
+    asked.on_message(Offer(offer()))
+    for role in (asking, asked):
+        assert role.on_time(101) == [Finish("never opened")]
+    assert asking.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
+    assert asked.on_encounter(at(Phase.OPEN)) == []
+    assert asked.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
+    assert len(submissions(asked.on_contribution(RESULT))) == 1
+
+
+def test_encounters_of_others_are_none_of_a_roles_business() -> None:
+    other = replace(at(Phase.OPEN), terms=replace(terms(), nonce=7))
+    for role in (learner(), opened_learner(), neighbor()):
+        assert role.on_encounter(other) == []
+    role = neighbor()
+    role.on_message(ModelSent(MODEL))
+    assert role.on_encounter(at(Phase.OPEN)) == []  # nothing was promised
 
 
 @pytest.mark.parametrize("field", ["learner", "task", "learner_commitment", "neighbor_commitment", "model_before"])
@@ -214,14 +264,28 @@ def test_the_model_may_come_after_the_opening() -> None:
     role.on_message(Offer(offer()))
     assert role.on_encounter(at(Phase.OPEN)) == []
     assert role.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
-    assert role.on_message(ModelSent(Parcel(b"x" * 32, "other"))) == []
+    assert role.on_message(ModelSent(WRONG)) == []
 
 
-def test_another_model_than_the_terms_name_is_rejected() -> None:
+def test_the_neighbor_waits_for_the_model_that_the_terms_name_but_not_for_ever() -> None:
     role = neighbor()
     role.on_message(Offer(offer()))
-    role.on_message(ModelSent(Parcel(b"x" * 32, "other")))
-    assert role.on_encounter(at(Phase.OPEN)) == [Submit(Reject())]
+    role.on_message(ModelSent(WRONG))
+    assert role.on_encounter(at(Phase.OPEN)) == []
+    assert role.on_time(95 + 2_699) == []
+    assert role.on_time(95 + 2_700) == [Submit(Reject())]
+    assert role.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
+    assert role.on_time(95 + 2_800) == []  # at work
+
+
+def test_in_open_voting_the_neighbor_too_may_ask_whom_it_likes() -> None:
+    role = Neighbor(identity=NEIGHBOR, domain=DOMAIN, task=PAPER, secret=NEIGHBOR_SECRET, validators=JUDGES[1:])
+    role.on_message(Offer(offer(PAPER)))
+    role.on_message(ModelSent(MODEL))
+    role.on_encounter(at(Phase.OPEN, PAPER))
+    role.on_contribution(RESULT)
+    sent = role.on_encounter(at(Phase.VALIDATING, PAPER))
+    assert [action.to for action in sent if isinstance(action, Send)] == list(JUDGES[1:])
 
 
 @pytest.mark.parametrize(
@@ -251,7 +315,7 @@ def test_work_that_nobody_asked_for_is_not_reported() -> None:
 
 
 def test_a_validators_way() -> None:
-    role = Validator(JUDGES[0])
+    role = Validator(JUDGES[0], SAFE)
     encounter = at(Phase.VALIDATING)
     request = ValidationRequest(encounter, MODEL, RESULT)
     assert role.on_message(request, encounter) == [Judge(encounter, MODEL, RESULT)]
@@ -262,7 +326,7 @@ def test_a_validators_way() -> None:
 
 
 def test_a_verdict_that_comes_too_late_is_no_vote() -> None:
-    role = Validator(JUDGES[0])
+    role = Validator(JUDGES[0], SAFE)
     assert role.on_verdict(True, at(Phase.VALIDATING)) == []  # never asked
     role.on_message(ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT), at(Phase.VALIDATING))
     assert role.on_verdict(True, at(Phase.DISPUTED)) == []
@@ -280,32 +344,47 @@ def test_a_verdict_that_comes_too_late_is_no_vote() -> None:
     ],
 )
 def test_a_validator_judges_nothing_else(who: bytes, phase: Phase, model: Parcel, result: Parcel, reason: str) -> None:
-    role = Validator(who)
+    role = Validator(who, SAFE)
     encounter = at(phase)
-    assert role.on_message(ValidationRequest(encounter, model, result), encounter) == [Finish(reason)]
+    assert role.on_message(ValidationRequest(encounter, model, result), encounter) == [Ignore(reason)]
     good = at(Phase.VALIDATING)
     if who == JUDGES[0]:  # a bad request does not spoil a good one
         assert role.on_message(ValidationRequest(good, MODEL, RESULT), good) == [Judge(good, MODEL, RESULT)]
 
 
+def test_where_nobody_was_drawn_nobody_judges() -> None:
+    encounter = replace(at(Phase.VALIDATING), progress=replace(at(Phase.VALIDATING).progress, committee=()))
+    request = ValidationRequest(encounter, MODEL, RESULT)
+    assert Validator(JUDGES[0], SAFE).on_message(request, encounter) == [Ignore("not in the committee")]
+    assert Validator(JUDGES[0], PAPER).on_message(request, encounter) == [Ignore("the encounter is of another task")]
+
+
 def test_anyone_staked_may_judge_where_voting_is_open() -> None:
     encounter = at(Phase.VALIDATING, PAPER)
-    assert Validator(b"X" * 20).on_message(ValidationRequest(encounter, MODEL, RESULT), encounter) == [
+    assert Validator(b"X" * 20, PAPER).on_message(ValidationRequest(encounter, MODEL, RESULT), encounter) == [
         Judge(encounter, MODEL, RESULT)
     ]
 
 
-@given(
-    st.sampled_from([Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.VALIDATING]),
-    st.integers(0, 60_000),
+@pytest.mark.parametrize(
+    ("phase", "over_at"),
+    [
+        (Phase.OPEN, 95 + 3_601),
+        (Phase.REFUSED, 95 + 3_601),
+        (Phase.REPORTED, 95 + 7_201),
+        (Phase.DISPUTED, 95 + 3_601),
+        (Phase.VALIDATING, 95 + 50_001),
+    ],
 )
-def test_both_parties_end_what_is_due_and_nothing_earlier(phase: Phase, now_s: int) -> None:
-    due = now_s > at(phase).progress.finalizable_after_s(SAFE)
-    for role in (learner(), neighbor()):
-        if isinstance(role, Neighbor):
-            role.on_message(Offer(offer()))
+def test_both_parties_end_what_is_due_and_nothing_earlier(phase: Phase, over_at: int) -> None:
+    working = neighbor()
+    working.on_message(Offer(offer()))
+    working.on_message(ModelSent(MODEL))
+    working.on_encounter(at(Phase.OPEN))
+    for role in (opened_learner(), working):
         role.on_encounter(at(phase))
-        assert submissions(role.on_time(now_s)) == ([Finalize()] if due else [])
+        assert submissions(role.on_time(over_at - 1)) == []
+        assert submissions(role.on_time(over_at)) == [Finalize()]
 
 
 def test_an_offer_that_was_never_opened_is_forgotten() -> None:

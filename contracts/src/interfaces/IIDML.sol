@@ -278,7 +278,8 @@ interface IIDML {
         bytes calldata signature
     ) external;
 
-    /// @notice Brings a validator's vote and locks its possible penalty; the last vote needed settles the encounter.
+    /// @notice Brings a validator's vote and locks its possible penalty; the V-th vote, or the last of a
+    /// committee that is short, settles the encounter.
     /// @param signature On the Vote; may be empty if the validator calls.
     function vote(
         Terms calldata terms,

@@ -54,8 +54,10 @@ library Seats {
     /// @notice Whether the table had `length` seats at `asOf`.
     /// @dev A seat created in that very second may be counted or not: it is not active at `asOf`.
     function hadLength(SeatTable storage table, uint256 length, uint256 asOf) internal view returns (bool) {
-        if (length >= table.length) return length == table.length;
-        return table.seats[length].createdAt >= asOf;
+        if (length > table.length) return false;
+        bool allThere = length == 0 || table.seats[length - 1].createdAt <= asOf;
+        bool noneMissing = length == table.length || table.seats[length].createdAt >= asOf;
+        return allThere && noneMissing;
     }
 
     /// @notice The first `size` distinct active seats that a seed names, fewer if `MAX_DRAWS` draws do not find them.

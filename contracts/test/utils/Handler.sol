@@ -186,7 +186,9 @@ contract Handler is IDMLTest {
         } else {
             try idml.finalize(e.terms, e.progress) {
                 revert NotTrue("too early");
-            } catch {}
+            } catch (bytes memory reason) {
+                if (bytes4(reason) != IIDML.TooEarly.selector) revert NotTrue("only time keeps it open");
+            }
             onlyMoved();
         }
     }

@@ -5,6 +5,7 @@ pragma solidity ^0.8.20;
 interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
+    function cool(address who) external;
     function deal(address who, uint256 wei_) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectEmit(address emitter) external;

@@ -56,20 +56,28 @@ class AccountsMirror:
         """Follow the contract. Events must come in order, from the first; those of other contracts are skipped.
 
         Raises:
-            LedgerError: for an event about an encounter that is not open: some are missing.
+            LedgerError: for an event that cannot follow on those before it: some are missing.
         """
         for event in events:
-            arguments: Mapping[str, Any] = event.arguments
-            if event.name == "Opened":
-                self._opened(arguments["terms"], event.timestamp_s)
-            elif event.name == "TaskCreated":
-                self.tasks[arguments["task"]] = arguments["params"]
-            elif event.name == "Flushed":
-                self._change(NOBODY, balance=-arguments["amount"])
-            elif "encounter" in arguments:
-                self._followed(event, arguments)
-            elif "account" in arguments:
-                self._moved(event.name, arguments["account"], arguments)
+            try:
+                self._apply(event, event.arguments)
+            except (KeyError, IndexError, ValueError) as error:
+                raise LedgerError(
+                    f"{event.name} in block {event.block} does not follow on the events before it, some are missing: "
+                    f"{error}"
+                ) from error
+
+    def _apply(self, event: Event, arguments: Mapping[str, Any]) -> None:
+        if event.name == "Opened":
+            self._opened(arguments["terms"], event.timestamp_s)
+        elif event.name == "TaskCreated":
+            self.tasks[arguments["task"]] = arguments["params"]
+        elif event.name == "Flushed":
+            self._change(NOBODY, balance=-arguments["amount"])
+        elif "encounter" in arguments:
+            self._followed(event, arguments)
+        elif "account" in arguments:
+            self._moved(event.name, arguments["account"], arguments)
 
     def _moved(self, name: str, who: bytes, arguments: Mapping[str, Any]) -> None:
         amount = arguments.get("amount", 0)
@@ -115,7 +123,7 @@ class AccountsMirror:
     def _followed(self, event: Event, arguments: Mapping[str, Any]) -> None:
         encounter = self.encounters.get(arguments["encounter"])
         if encounter is None:
-            raise LedgerError(f"{event.name} about an encounter that is not open: earlier events are missing")
+            raise ValueError("no such encounter is open")
         following = encounter.follow(event.name, arguments, event.timestamp_s, self._domain)
         if following is not None:
             self.encounters[encounter.id] = following
@@ -125,13 +133,15 @@ class AccountsMirror:
             return
         del self.encounters[encounter.id]
         if event.name == "Settled":
-            self._settled(encounter)
+            self._settled(encounter, (arguments["caseNumber"], arguments["votesFor"], arguments["votesAgainst"]))
         else:
             self._ended(encounter.terms, arguments["outcome"], arguments["goodFaithPaid"])
 
-    def _settled(self, encounter: Encounter) -> None:
+    def _settled(self, encounter: Encounter, said: tuple[int, int, int]) -> None:
         terms, progress, task = encounter.terms, encounter.progress, self.tasks[encounter.terms.task]
         split = settle(terms.reward, progress.votes_for, progress.votes_against, task)
+        if said != (split.case, progress.votes_for, progress.votes_against):
+            raise ValueError(f"case, yes and no are {said}, by the votes seen they are not")
         lock = validator_lock(terms.reward, task)
         for voter, accept in progress.votes:
             self._change(voter, locked=-lock)

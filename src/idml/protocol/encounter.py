@@ -109,6 +109,19 @@ class Progress:
         return self.due_s(task)
 
 
+_POSSIBLE = {
+    "Refused": (Phase.OPEN,),
+    "Reported by the neighbor": (Phase.OPEN, Phase.REFUSED),
+    "Reported by the learner": (Phase.REPORTED,),
+    "Disputed": (Phase.REPORTED,),
+    "ValidationStarted": (Phase.REPORTED,),
+    "Voted": (Phase.VALIDATING,),
+    "Settled": (Phase.VALIDATING,),
+    "Ended": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED),
+}
+"""On which phases an event can follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encounter:
     """An opened encounter: its Terms, its id and where it stands.
@@ -149,11 +162,15 @@ class Encounter:
             ValueError: for an event that cannot follow on the present state.
         """
         progress = self.progress
+        reported_by = "neighbor" if arguments.get("reporter") == self.terms.neighbor else "learner"
+        step = f"Reported by the {reported_by}" if name == "Reported" else name
+        if progress.phase not in _POSSIBLE.get(step, ()):
+            raise ValueError(f"{step} cannot follow on phase {progress.phase.name}")
         if name in ("Settled", "Ended"):
             return None
         if name == "Refused":
             return replace(self, progress=Progress(Phase.REFUSED, now_s))
-        if name == "Reported" and arguments["reporter"] == self.terms.neighbor:
+        if name == "Reported" and reported_by == "neighbor":
             result, secret = arguments["result"], arguments["secret"]
             said = domain.digest(Report(self.id, self.terms.neighbor, result, secret))
             return replace(self, progress=Progress(Phase.REPORTED, now_s, result, said, secret))
@@ -169,8 +186,6 @@ class Encounter:
                     Phase.VALIDATING, now_s, progress.result, seed=arguments["seed"], committee=committee
                 ),
             )
-        if name == "Voted":
-            ballots = progress.ballots | (int(arguments["accept"]) << len(progress.voters))
-            voters = (*progress.voters, arguments["validator"])
-            return replace(self, progress=replace(progress, voters=voters, ballots=ballots))
-        raise ValueError(f"{name} is no event of an opened encounter")
+        ballots = progress.ballots | (int(arguments["accept"]) << len(progress.voters))
+        voters = (*progress.voters, arguments["validator"])
+        return replace(self, progress=replace(progress, voters=voters, ballots=ballots))

@@ -132,6 +132,7 @@ class Meeting:
             task=scene.task,
             secret=neighbor.secret(learner, scene.settings),
             policy=self._neighbor_policy,
+            validators=validators,
         )
         self._validators: dict[bytes, Validator] = {}
 
@@ -208,7 +209,7 @@ class Meeting:
         assert isinstance(message, ValidationRequest)
         if self.encounter is None:
             return []  # over: the votes were complete before this copy of the request arrived
-        validator = self._validators.setdefault(to.address, Validator(to.address))
+        validator = self._validators.setdefault(to.address, Validator(to.address, self._scene.task))
         return _by(to, validator.on_message(message, self.encounter))
 
     def _submit(self, actor: Device, submission: Submission) -> list[tuple[Device, Action]]:

@@ -137,7 +137,8 @@ class Send:
 class Submit:
     """Submit a transaction about this encounter from the role's own account.
 
-    The driver adds the Terms and the latest Progress: others may have acted since the role decided.
+    The driver adds the Terms and the latest Progress, and tries again with a later one when the contract answers
+    `StateMismatch`: others may have acted since the role decided. Any other refusal is final.
     """
 
     submission: Submission
@@ -178,4 +179,15 @@ class Finish:
     reason: str
 
 
-Action = Send | Submit | Contribute | Judge | Adopt | Finish
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The role pays no heed to a message; a good one may follow.
+
+    Args:
+        reason: what is wrong with it, in a few words.
+    """
+
+    reason: str
+
+
+Action = Send | Submit | Contribute | Judge | Adopt | Ignore | Finish

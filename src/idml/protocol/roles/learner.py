@@ -74,6 +74,7 @@ class Learner:
         self._model = model
         self._validators = tuple(validators)
         self._adopt_unjudged = adopt_unjudged
+        self._terms: Terms | None = None
         self._encounter: Encounter | None = None
         self._result: Parcel | None = None
         self._reported = False
@@ -88,12 +89,9 @@ class Learner:
         if self._finished:
             return []
         if isinstance(message, ResultSent):
-            if self._result is not None:
-                return []
-            self._result = message.result
-            return self._report_if_ready()
-        if self._encounter is not None:
-            return []
+            return self._on_result(message.result)
+        if self._terms is not None:
+            return []  # the opening is on its way: from here on the ledger decides
         if isinstance(message, Decline):
             return self._finish(f"declined: {message.reason}")
         return self._on_accept(message)
@@ -104,12 +102,22 @@ class Learner:
             return self._finish("the neighbor changed the terms")
         if not self._identity.verify(terms.neighbor, self._domain.digest(terms), message.signature):
             return self._finish("the neighbor's signature is not valid")
+        self._terms = terms
         return [Submit(Open(terms, message.signature))]
+
+    def _on_result(self, result: Parcel) -> list[Action]:
+        if self._reported or self._is_reported(self._result):
+            return []
+        self._result = result  # the last one, until one is what the neighbor reported
+        return self._report_if_ready()
 
     def on_encounter(self, encounter: Encounter) -> list[Action]:
         """Take where the encounter stands now, after each of its events on the ledger."""
+        if encounter.terms != self._terms:
+            return []
         before = self._encounter.progress.phase if self._encounter else None
         self._encounter = encounter
+        self._finished = False  # an opening that came late is an opening all the same
         phase = encounter.progress.phase
         if phase is Phase.OPEN:
             return [Send(encounter.terms.neighbor, ModelSent(self._model))]
@@ -123,24 +131,38 @@ class Learner:
 
     def on_settled(self, accepted: bool | None) -> list[Action]:
         """Take the verdict: accepted, rejected, or None where too few voted."""
+        if self._finished:
+            return []
         adopt = accepted or (accepted is None and self._adopt_unjudged)
         work: list[Action] = [Adopt(self._result)] if adopt and self._result is not None else []
-        verdict = "unjudged" if accepted is None else "accepted" if accepted else "rejected"
-        return work + self._finish(f"settled: {verdict}")
+        return work + self._finish(describe(accepted))
 
     def on_ended(self, outcome: str) -> list[Action]:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
         return self._finish(outcome)
 
     def on_time(self, now_s: int) -> list[Action]:
-        """Take the time: ends an encounter whose windows are over."""
-        if self._encounter is None:
-            return self._finish("never opened") if now_s > self._offer.deadline and not self._finished else []
-        return finalize_if_due(self._encounter, self._task, now_s) if not self._finished else []
+        """Take the time of the ledger's last block: denies a wrong result, ends an encounter whose windows are over."""
+        if self._finished:
+            return []
+        encounter = self._encounter
+        if encounter is None:
+            return self._finish("never opened") if now_s > self._offer.deadline else []
+        if encounter.progress.phase is Phase.REPORTED and is_late(encounter, self._task, now_s):
+            return self._report_if_ready(deny=True)
+        return finalize_if_due(encounter, self._task, now_s)
 
-    def _report_if_ready(self) -> list[Action]:
+    def _is_reported(self, result: Parcel | None) -> bool:
+        """Whether a result is the one that the neighbor reported."""
+        encounter = self._encounter
+        return encounter is not None and result is not None and result.digest == encounter.progress.result
+
+    def _report_if_ready(self, *, deny: bool = False) -> list[Action]:
+        """Report what came. Another result than the neighbor's is only denied late: the right one may yet come."""
         encounter, result = self._encounter, self._result
         if self._reported or result is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:
+            return []
+        if not deny and not self._is_reported(result):
             return []
         self._reported = True
         return [Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret)))]
@@ -148,6 +170,17 @@ class Learner:
     def _finish(self, reason: str) -> list[Action]:
         self._finished = True
         return [Finish(reason)]
+
+
+def describe(accepted: bool | None) -> str:
+    """A verdict in words."""
+    return "settled: " + ("unjudged" if accepted is None else "accepted" if accepted else "rejected")
+
+
+def is_late(encounter: Encounter, task: TaskParams, now_s: int) -> bool:
+    """Whether the last quarter of a party's window has begun and it may still act: time to stop waiting for others."""
+    due_s = encounter.progress.due_s(task)
+    return due_s - task.completion_window_s // 4 <= now_s <= due_s
 
 
 def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int) -> list[Action]:

@@ -1,6 +1,6 @@
 """The neighbor: helps a learner train its model, and stakes that its help is real."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from idml.protocol.encounter import Encounter, Phase
@@ -22,7 +22,7 @@ from idml.protocol.roles.actions import (
     SubmitReport,
     ValidationRequest,
 )
-from idml.protocol.roles.learner import finalize_if_due
+from idml.protocol.roles.learner import describe, finalize_if_due, is_late
 from idml.protocol.task import TaskParams
 
 Policy = Callable[[Terms], str | None]
@@ -38,6 +38,7 @@ class Neighbor:
         task: the only task this neighbor serves.
         secret: 32 fresh bytes, revealed in its report.
         policy: decides whether to accept an offer.
+        validators: whom to ask where anyone may vote (`committee_size` 0); otherwise the committee is asked.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Neighbor:
         task: TaskParams,
         secret: bytes,
         policy: Policy = lambda _terms: None,
+        validators: Sequence[bytes] = (),
     ) -> None:
         self._identity = identity
         self._domain = domain
         self._task = task
         self._secret = secret
         self._policy = policy
+        self._validators = tuple(validators)
         self._terms: Terms | None = None
         self._encounter: Encounter | None = None
         self._model: Parcel | None = None
@@ -67,8 +70,8 @@ class Neighbor:
             return []
         if isinstance(message, Offer):
             return self._on_offer(message.terms)
-        if self._model is None:
-            self._model = message.model
+        if not self._is_named(self._model):
+            self._model = message.model  # the last one, until one is the one that the Terms name
         return self._work_if_ready()
 
     def _on_offer(self, offer: Terms) -> list[Action]:
@@ -93,8 +96,11 @@ class Neighbor:
 
     def on_encounter(self, encounter: Encounter) -> list[Action]:
         """Take where the encounter stands now, after each of its events on the ledger."""
+        if encounter.terms != self._terms:
+            return []
         before = self._encounter.progress.phase if self._encounter else None
         self._encounter = encounter
+        self._finished = False  # an opening that came late is an opening all the same
         phase = encounter.progress.phase
         if phase is Phase.OPEN:
             return self._work_if_ready()
@@ -104,7 +110,8 @@ class Neighbor:
             return [Send(encounter.terms.learner, ResultSent(self._result))]
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING:
             request = ValidationRequest(encounter, self._model, self._result)
-            return [Send(judge, request) for judge in encounter.progress.committee]
+            judges = encounter.progress.committee if self._task.committee_size else self._validators
+            return [Send(judge, request) for judge in judges]
         return []
 
     def on_contribution(self, result: Parcel) -> list[Action]:
@@ -117,29 +124,36 @@ class Neighbor:
 
     def on_settled(self, accepted: bool | None) -> list[Action]:
         """Take the verdict: accepted, rejected, or None where too few voted."""
-        verdict = "unjudged" if accepted is None else "accepted" if accepted else "rejected"
-        return self._finish(f"settled: {verdict}")
+        return self._finish(describe(accepted))
 
     def on_ended(self, outcome: str) -> list[Action]:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
         return self._finish(outcome)
 
     def on_time(self, now_s: int) -> list[Action]:
-        """Take the time: ends an encounter whose windows are over."""
+        """Take the time of the ledger's last block: refuses to wait for a model any longer, ends what is over."""
         if self._finished or self._terms is None:
             return []
-        if self._encounter is None:
+        encounter = self._encounter
+        if encounter is None:
             return self._finish("never opened") if now_s > self._terms.deadline else []
-        return finalize_if_due(self._encounter, self._task, now_s)
+        waiting = encounter.progress.phase is Phase.OPEN and not self._working
+        if waiting and is_late(encounter, self._task, now_s):
+            return [Submit(Reject())]
+        return finalize_if_due(encounter, self._task, now_s)
+
+    def _is_named(self, model: Parcel | None) -> bool:
+        """Whether a model is the one that the Terms name."""
+        return self._terms is not None and model is not None and model.digest == self._terms.model_before
 
     def _work_if_ready(self) -> list[Action]:
         """Begin once the prepayment is on the ledger and the model is the one that the Terms name."""
         encounter, model = self._encounter, self._model
-        if encounter is None or model is None or self._working or encounter.progress.phase is not Phase.OPEN:
+        if encounter is None or encounter.progress.phase is not Phase.OPEN or self._working:
+            return []
+        if model is None or not self._is_named(model):
             return []
         self._working = True
-        if model.digest != encounter.terms.model_before:
-            return [Submit(Reject())]
         return [Contribute(encounter, model)]
 
     def _finish(self, reason: str) -> list[Action]:

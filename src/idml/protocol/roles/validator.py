@@ -1,7 +1,8 @@
 """The validator: judges on its own data whether a neighbor's help was real, and stakes on its verdict."""
 
 from idml.protocol.encounter import Encounter, Phase
-from idml.protocol.roles.actions import Action, Finish, Judge, Submit, SubmitVote, ValidationRequest
+from idml.protocol.roles.actions import Action, Ignore, Judge, Submit, SubmitVote, ValidationRequest
+from idml.protocol.task import TaskParams
 
 
 class Validator:
@@ -9,10 +10,12 @@ class Validator:
 
     Args:
         address: the validator's, 20 bytes.
+        task: the rules of the encounter.
     """
 
-    def __init__(self, address: bytes) -> None:
+    def __init__(self, address: bytes, task: TaskParams) -> None:
         self._address = address
+        self._task = task
         self._encounter: Encounter | None = None
         self._voted = False
 
@@ -27,17 +30,19 @@ class Validator:
             return []
         fault = self._fault(message, encounter)
         if fault is not None:
-            return [Finish(fault)]
+            return [Ignore(fault)]
         self._encounter = encounter
         return [Judge(encounter, message.model, message.result)]
 
     def _fault(self, message: ValidationRequest, encounter: Encounter) -> str | None:
         terms, progress = encounter.terms, encounter.progress
+        if terms.task != self._task.id:
+            return "the encounter is of another task"
         if message.encounter.id != encounter.id or progress.phase is not Phase.VALIDATING:
             return "the encounter is not under validation"
         if self._address in (terms.learner, terms.neighbor):
             return "a party does not judge its own encounter"
-        if progress.committee and self._address not in progress.committee:
+        if self._task.committee_size and self._address not in progress.committee:
             return "not in the committee"
         if message.model.digest != terms.model_before:
             return "the model before is not the one in the terms"
