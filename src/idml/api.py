@@ -41,7 +41,7 @@ def run(
 
     Args:
         directory: where to write; must not hold a run yet.
-        config: what to run; by default the defaults.
+        config: what to run, best made by `load_config`, which explains what is wrong; by default the defaults.
         adapter: a learning algorithm of your own, instead of the one that the configuration names.
         observer: called with a `Snapshot` after each contact.
         settings: configuration keys that differ from `config`, for instance `devices=30`.

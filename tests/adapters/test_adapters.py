@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import idml
-from idml.adapters import Adapter, AdapterError, Gossip, LocalTraining, OppCL, check_adapter, load_adapter
+from idml.adapters import Adapter, AdapterError, Gossip, LocalTraining, OppCL, check_adapter, load_adapter, name_adapter
 from idml.adapters.keys import draw_seed
 from idml.learning.engine import TorchEngine
 
@@ -143,6 +143,22 @@ def test_algorithms_are_found_by_name_and_by_file() -> None:
     assert load_adapter(f"{EXAMPLE}:MeetInTheMiddle").name == "meet-in-the-middle"
 
 
+def test_a_run_records_which_algorithm_it_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (name_adapter(OppCL()), name_adapter(Gossip())) == ("oppcl", "gossip")
+    monkeypatch.chdir(EXAMPLE.parent)
+    own = load_adapter("custom_algorithm.py:MeetInTheMiddle")
+    assert name_adapter(own) == "custom_algorithm.py:MeetInTheMiddle"
+    monkeypatch.chdir("/")
+    assert load_adapter(name_adapter(own)).name == own.name
+    nowhere: dict[str, type[Adapter]] = {}
+    exec(
+        "class Typed(Good):\n    name = 'typed'\n    def merge(self, c, r): return r",
+        {"Good": Good, "__name__": "nowhere"},
+        nowhere,
+    )
+    assert name_adapter(nowhere["Typed"]()) == "typed"
+
+
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
@@ -150,6 +166,7 @@ def test_algorithms_are_found_by_name_and_by_file() -> None:
         (None, "missing.py:X", "there is no file missing.py"),
         ("class X: pass", "X", "has no subclass of Adapter named X"),
         ("1 / 0", "X", "failed: ZeroDivisionError"),
+        ("import sys; sys.exit(3)", "X", "failed: SystemExit"),
         ("import idml\nclass X(idml.Adapter): pass", "X", r"X\(\) failed: Can't instantiate abstract class"),
     ],
 )

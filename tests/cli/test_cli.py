@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, where, and with which exit code."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,57 @@ def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None
     assert (tmp_path / "run" / "run.sqlite").read_bytes() == before
 
 
+def test_a_file_is_no_run_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = idml("run", *TINY, "--out", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert done.stderr == f"idml: {tmp_path / 'file'} is a file: name a directory with --out\n"
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("received += 1; return received", "contribute() changed one of its arguments"),
+        ("return received.astype('float64')", "contribute() returned float64"),
+        ("return received + np.random.rand(received.size).astype('float32')", "two results for equal arguments"),
+    ],
+)
+def test_an_algorithm_is_checked_before_anything_runs(tmp_path: Path, body: str, message: str) -> None:
+    (tmp_path / "own.py").write_text(
+        "import idml, numpy as np\n"
+        "class Own(idml.Adapter):\n"
+        "    name = 'own'\n"
+        f"    def contribute(self, received, own, training): {body}\n"
+        "    def merge(self, current, result): return result\n"
+    )
+    done = idml("run", *TINY, "--set", "algorithm=own.py:Own", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_run_says_what_is_left(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "idml.cli.main", "run", *TINY, "--set", "encounters=9999", "--out", "run"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("round 2"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.endswith("idml: interrupted; see what was recorded with: idml report run\n")
+    assert idml("report", "run", cwd=tmp_path).returncode == 0
+    assert "encounters" in (tmp_path / "run" / "report.html").read_text().lower()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
@@ -74,7 +126,8 @@ def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None
         (["run", "--set", "speed=9"], 2, "idml: speed is 9: unknown key"),
         (["run", "missing.toml"], 2, "idml: missing.toml: No such file or directory"),
         (["run", "--set", "algorithm=fedavg"], 2, "idml: algorithm is 'fedavg': choose gossip, oppcl or FILE.py:CLASS"),
-        (["run", "--data-dir", "nowhere", "--set", "dataset=cifar10"], 2, "idml: "),
+        (["run", "--data-dir", "nowhere"], 2, "idml: data_dir is 'nowhere': there is no such folder"),
+        (["run", "--set", "algorithm=3"], 2, "idml: algorithm is '3': choose gossip, oppcl or FILE.py:CLASS"),
         (["run", "--set", "dataset=digits", "--set", "images_per_device=9999"], 2, "idml: digits cannot be dealt out"),
         (["report", "nowhere"], 1, "idml: nowhere holds no run"),
     ],

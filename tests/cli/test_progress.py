@@ -20,6 +20,7 @@ def snapshot(**changes: object) -> Snapshot:
         "stakes_wei": {0: 200 * TOKEN_WEI, 1: 190 * TOKEN_WEI, 2: 80 * TOKEN_WEI},
         "expelled": (2,),
         "adversaries": frozenset({2}),
+        "title": "3 devices, oppcl on digits",
         "stage": "meeting",
     }
     return Snapshot(**{**values, **changes})  # type: ignore[arg-type]
@@ -55,11 +56,13 @@ def test_it_shows_runs_without_incentive_without_adversaries_and_not_yet_begun()
 def test_lines_come_once_a_round(capsys: object) -> None:
     console = Console(file=io.StringIO(), width=200)
     observe = progress._lines(console)
+    observe(snapshot(accuracy=(), stage="joining"))
     observe(snapshot(accuracy=(0.1,)))
     observe(snapshot(accuracy=(0.1,)))
     observe(snapshot(accuracy=(0.1, 0.25), expelled=(2, 7)))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines() == [
+        "3 devices, oppcl on digits",
         "start: accuracy 0.100",
         "round 3: 28 encounters, 2 skipped, accuracy 0.250, expelled 2, 7",
     ]

@@ -290,7 +290,7 @@ def test_events_of_nobody_known_are_skipped_and_gaps_are_noticed(driver: Any) ->
     mirror.apply([Event("Bought", {"account": driver.actors[0].address, "paid": 1, "minted": 2}, 1, 1)])
     mirror.apply([Event("Transfer", {"from": NOBODY, "to": NOBODY, "value": 1}, 1, 1)])
     assert mirror.total_wei() == 0
-    with pytest.raises(LedgerError, match="Refused in block 1 does not follow on .* missing: no such encounter"):
+    with pytest.raises(LedgerError, match=r"Refused in block 1 does not follow on .* missing: no such encounter"):
         mirror.apply([Event("Refused", {"encounter": bytes(32)}, 1, 1)])
     with pytest.raises(LedgerError, match="SeatLeft in block 1 does not follow"):
         mirror.apply([Event("SeatLeft", {"account": NOBODY, "seat": 3, "inactiveFrom": 1}, 1, 1)])

@@ -12,6 +12,7 @@ import pytest
 import idml
 from idml.protocol.digest import model_digest, read_canonical
 from idml.protocol.task import TOKEN_WEI
+from idml.simulation.config import to_wei
 from idml.simulation.tally import Snapshot
 
 from .conftest import Played, tiny
@@ -37,7 +38,7 @@ def assert_earnings_are_the_ledgers(run: Played) -> None:
     assert any(record.total_wei for record in earnings)
     for record in earnings:
         account = bank.ledger.account(bank.wallets[record.device].address)
-        before_wei = int(run.simulator._world.config.tokens) * TOKEN_WEI
+        before_wei = to_wei(run.simulator._world.config.tokens)
         assert account.balance + account.stake + account.unbonding - before_wei == record.total_wei
         assert account.locked == 0
 
@@ -118,24 +119,49 @@ def test_random_weights_are_found_out_and_expelled(play: Any) -> None:
     assert stakes[-1] < 100 * TOKEN_WEI
 
 
-def test_a_committee_that_is_short_settles_when_its_time_is_over(play: Any) -> None:
+def test_a_committee_that_is_short_settles_with_its_last_vote(play: Any) -> None:
     """Five devices, of which expulsion leaves two judges where three votes are wanted."""
+    run = play(devices=5, encounters=60, reward=60, adversaries={"random_weights": 1}, images_per_device=200, width=16)
+    assert run.summary["expelled"]["attackers"]
+    short = [record for record in run.store.encounters() if record.status == "settled" and len(record.votes) == 2]
+    assert short
+    steps = Counter(record.step for record in run.store.transactions() if record.contact == short[0].contact)
+    assert "finalize" not in steps
+    assert_tokens_conserved(run)
+    assert_earnings_are_the_ledgers(run)
+
+
+def test_where_nobody_can_judge_time_settles(play: Any) -> None:
+    """Three devices and one validator: once the cheat is out, nobody is left to judge the other two."""
     run = play(
-        devices=5,
+        devices=3,
+        validators=1,
         encounters=60,
         reward=60,
         adversaries={"random_weights": 1},
-        voting_window_s=120,
+        voting_window_s=130,
         images_per_device=200,
         width=16,
     )
-    short = [record for record in run.store.encounters() if record.status == "settled" and len(record.votes) == 2]
     assert run.summary["expelled"]["attackers"]
-    assert short
-    steps = Counter(record.step for record in run.store.transactions() if record.contact == short[0].contact)
-    assert steps["finalize"] == 1
+    unjudged = [record for record in run.store.encounters() if record.case == 1]
+    assert len(unjudged) == run.summary["cases"]["1"] > 0
+    for record in unjudged:
+        assert (record.accepted, record.votes) == (None, ())
+        made = [tx for tx in run.store.transactions() if tx.contact == record.contact]
+        assert [tx.step for tx in made] == ["open", "report_neighbor", "report_learner", "finalize"]
+        assert made[-1].time_s - made[-2].time_s > 130
+    blocks = [tx.block for tx in run.store.transactions()]
+    assert blocks == sorted(blocks)
     assert_tokens_conserved(run)
     assert_earnings_are_the_ledgers(run)
+
+
+@pytest.mark.parametrize("tokens", [200.000001, 999_999.999999])
+def test_any_number_of_tokens_can_be_bought(play: Any, tokens: float) -> None:
+    run = play(tokens=tokens, reward=0.000001, encounters=3, stake=150, images_per_device=30)
+    assert run.summary["encounters"] == 3
+    assert_tokens_conserved(run)
 
 
 def test_without_an_incentive_everything_is_merged(play: Any) -> None:
@@ -161,7 +187,7 @@ def test_models_on_disk_are_the_devices(play: Any) -> None:
 
 def test_images_are_counted(play: Any) -> None:
     run = play(local_epochs=1)
-    assert run.summary["train_images"] == 24 * 80 * 2
+    assert run.summary["train_images"] == 24 * 80 * 2 + 6 * 80  # the baseline included
     # Three judges score two models on 40 images; each of the rounds 0 to 2 scores 8 devices on 200 images; the end
     # scores 8 devices and the baseline on all 360, the baseline before that on 200 an epoch.
     epochs = run.summary["baseline"]["epochs"]
@@ -172,15 +198,21 @@ def test_images_are_counted(play: Any) -> None:
 def test_the_observer_sees_every_contact(tmp_path: Path) -> None:
     seen: list[Snapshot] = []
     idml.run(tmp_path / "run", tiny(), observer=seen.append)
-    assert [snapshot.contact for snapshot in seen][-25:] == [*range(1, 25), 24]
-    assert seen[-1].stage == "done"
+    assert [snapshot.contact for snapshot in seen if snapshot.stage == "meeting"] == list(range(1, 25))
+    assert [snapshot.stage for snapshot in (seen[0], *seen[-4:])] == [
+        "joining",
+        "settling",
+        "measuring",
+        "training one device alone",
+        "done",
+    ]
     assert all(earlier.encounters <= later.encounters for earlier, later in pairwise(seen))
 
 
 def test_a_lazy_validator_earns_and_a_contrarian_pays(play: Any) -> None:
-    run = play(encounters=80, adversaries={"always_no": 1}, images_per_device=300)
+    run = play(encounters=80, adversaries={"always_no": 1, "always_yes": 1}, images_per_device=300)
     kinds = {record.device: record.kind for record in run.store.devices()}
-    judged: dict[str, list[int]] = {"honest": [], "always_no": []}
+    judged: dict[str, list[int]] = {"honest": [], "always_no": [], "always_yes": []}
     for record in run.store.earnings():
         judged[kinds[record.device]].append(record.as_validator_wei)
-    assert max(judged["always_no"]) < 0 < np.mean(judged["honest"])
+    assert max(judged["always_no"]) < 0 < min(np.mean(judged["honest"]), *judged["always_yes"])

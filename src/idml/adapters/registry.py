@@ -1,6 +1,7 @@
 """From an algorithm's name in a configuration to its adapter."""
 
 import importlib.util
+import inspect
 from pathlib import Path
 
 from idml.adapters.base import Adapter
@@ -34,12 +35,26 @@ def load_adapter(algorithm: str) -> Adapter:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AdapterError(f"algorithm is {algorithm!r}: importing {path} failed: {error!r}") from error
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise AdapterError(f"algorithm is {algorithm!r}: {path} has no subclass of Adapter named {class_name}")
     try:
         return found()
-    except TypeError as error:
+    except Exception as error:
         raise AdapterError(f"algorithm is {algorithm!r}: {class_name}() failed: {error}") from error
+
+
+def name_adapter(adapter: Adapter) -> str:
+    """What `load_adapter` takes to make this adapter again, or its own name where its file cannot be told."""
+    kind = type(adapter)
+    if BUILT_IN.get(adapter.name) is kind:
+        return adapter.name
+    # Of a function, not of the class: a module that was loaded by its path is not among the imported ones.
+    path = Path(next((inspect.getfile(member) for member in vars(kind).values() if inspect.isfunction(member)), ""))
+    if not path.is_file():
+        return adapter.name
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path}:{kind.__qualname__}"

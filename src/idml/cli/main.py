@@ -18,7 +18,8 @@ examples:
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml report runs/main                          write its report anew
 
-exit codes: 0 done, 1 failed, 2 the command line, configuration or data is wrong, 130 interrupted"""
+exit codes: 0 done, 1 a run or its directory failed, 2 command line, configuration, algorithm or data is wrong,
+130 interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -42,6 +42,8 @@ def _lines(console: Console) -> Observer:
 
     def observe(snapshot: Snapshot) -> None:
         nonlocal shown
+        if snapshot.stage == "joining":
+            console.print(snapshot.title, highlight=False)
         if len(snapshot.accuracy) == shown:
             return
         shown = len(snapshot.accuracy)
@@ -94,7 +96,7 @@ class _LiveView:
         if snapshot.stakes_wei:
             facts.add_row("stakes", _stakes(snapshot))
             facts.add_row("expelled", _expelled(snapshot))
-        return Panel(Group(self._bar, facts), title="iDML", border_style="dim")
+        return Panel(Group(self._bar, facts), title=f"iDML: {snapshot.title}", border_style="dim")
 
 
 def _stakes(snapshot: Snapshot) -> RenderableType:

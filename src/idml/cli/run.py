@@ -49,8 +49,12 @@ def execute(options: argparse.Namespace) -> int:
     overrides = {"data_dir": options.data_dir} if options.data_dir else {}
     config = idml.load_config(options.config, options.settings, **overrides)
     directory = options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
-    with watch(quiet=options.quiet) as observer:
-        finished = idml.run(directory, config, observer=observer)
+    try:
+        with watch(quiet=options.quiet) as observer:
+            finished = idml.run(directory, config, observer=observer)
+    except KeyboardInterrupt:
+        print(f"idml: interrupted; see what was recorded with: idml report {directory}", file=sys.stderr)
+        return 130
     summary = finished.summary
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))

@@ -56,14 +56,18 @@ def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[
         if baseline := (summary.get("baseline") or {}).get("accuracy"):
             remark += f"; one device alone {baseline:.1%}"
         rows.append(("Accuracy", f"{accuracy['mean']:.1%}", remark))
-    expelled = summary.get("expelled") or {}
+    paid = (summary.get("config") or {}).get("incentive", True)
+    expelled = (summary.get("expelled") or {}) if paid else {}
     caught, wronged = len(expelled.get("attackers", ())), len(expelled.get("honest", ()))
     if expelled and attackers == 0:
         rows.append(("Devices expelled", f"{wronged}", "there are no attackers in this run"))
     elif expelled:
         of = "" if attackers is None else f" of {attackers}"
         rows.append(("Attackers expelled", f"{caught}{of}", f"honest devices expelled: {wronged}"))
-    if tokens := summary.get("tokens"):
+    if paid and (earnings := (summary.get("earnings") or {}).get("honest")):
+        amounts = f"as neighbor {earnings['neighbor']:+.1f}, as validator {earnings['validator']:+.1f} tokens"
+        rows.append(("Honest earnings", f"{earnings['neighbor'] + earnings['validator']:+.1f}", f"{amounts}, mean"))
+    if paid and (tokens := summary.get("tokens")):
         supply, accounts = int(tokens["supply"]), int(tokens["accounts"])
         remark = f"to the last unit: supply and accounts hold {token_text(supply)} tokens"
         if supply != accounts:

@@ -16,7 +16,8 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right")
     table.add_column(style="dim")
-    for row in headlines(summary):
+    adversaries = (summary.get("config") or {}).get("adversaries")
+    for row in headlines(summary, None if adversaries is None else sum(adversaries.values())):
         table.add_row(*row)
     for name, number in (summary.get("cases") or {}).items():
         if number:

@@ -1,6 +1,5 @@
 """The money side of a run: joining, who may still take part, who fell out, and whether every token is accounted for."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,7 +36,7 @@ class Bank:
         ledger, config = self.ledger, self.config
         amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
         sent: list[tuple[int, TxResult]] = []
-        price_wei = math.ceil(amount_wei / TOKENS_PER_COIN) if amount_wei else 0
+        price_wei = -(-amount_wei // TOKENS_PER_COIN)
         for index, wallet in enumerate(self.wallets):
             ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)
             if index == 0:

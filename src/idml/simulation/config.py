@@ -14,7 +14,7 @@ from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, prese
 from idml.simulation.adversaries import ADVERSARIES
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Tokens = Annotated[float, Field(ge=0, le=1e9)]
+Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=500_000)]
 
 
@@ -28,7 +28,9 @@ class Config(BaseModel):
     Keys that are None follow from others; `idml run` writes them out, resolved, into the run's `config.toml`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
 
     # what is learned
     seed: int = Field(1, ge=0, lt=1 << 63, description="every random draw derives from it")
@@ -84,7 +86,7 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         """Check what no single key can tell."""
-        if self.devices < self.validators + 2:
+        if self.incentive and self.devices < self.validators + 2:
             raise _inconsistent(
                 "validators",
                 self.validators,
@@ -93,8 +95,10 @@ class Config(BaseModel):
         for kind, count in self.adversaries.items():
             if kind not in ADVERSARIES:
                 raise _inconsistent(f"adversaries.{kind}", count, f"kinds are {', '.join(sorted(ADVERSARIES))}")
-            if not 0 <= count <= self.devices:
-                raise _inconsistent(f"adversaries.{kind}", count, f"must be between 0 and devices ({self.devices})")
+            if not 0 <= count < self.devices:
+                raise _inconsistent(
+                    f"adversaries.{kind}", count, f"must be between 0 and {self.devices - 1}, below devices"
+                )
         if sum(self.adversaries.values()) >= self.devices:
             raise _inconsistent(
                 "adversaries", sum(self.adversaries.values()), f"must leave an honest one among {self.devices} devices"
@@ -109,11 +113,15 @@ class Config(BaseModel):
                 raise _inconsistent(name, share, "must be a multiple of 0.0001 (one basis point)")
         if self.stake > self.tokens:
             raise _inconsistent("stake", self.stake, f"must be at most tokens ({self.tokens:g})")
-        if self.incentive:
-            try:
-                self.task()
-            except ValueError as error:
-                raise PydanticCustomError("inconsistent", "{line}", {"line": str(error)}) from None
+        if self.incentive and self.stake < self.stake_threshold:
+            raise _inconsistent("stake", self.stake, f"must be at least stake_threshold ({self.stake_threshold:g})")
+        affordable = min(self.stake, self.tokens - self.stake)
+        if self.incentive and self.reward > affordable:
+            raise _inconsistent("reward", self.reward, f"must be at most stake and tokens - stake ({affordable:g})")
+        try:
+            self.task()
+        except ValueError as error:
+            raise PydanticCustomError("inconsistent", "{line}", {"line": str(error)}) from None
         return self
 
     @property
@@ -232,6 +240,8 @@ def _explain(problem: Any) -> str:
         near = difflib.get_close_matches(key, Config.model_fields, n=1)
         hint = f"did you mean {near[0]}?" if near else f"keys are {', '.join(Config.model_fields)}"
         return f"{key} is {problem['input']!r}: unknown key; {hint}"
+    if len(problem["loc"]) > 1:
+        return f"{key} is {problem['input']!r}: must be a whole number at least 0"
     field = Config.model_fields.get(str(problem["loc"][0]) if problem["loc"] else "")
     valid = _valid_range(field.annotation, field.metadata) if field else problem["msg"]
     return f"{key} is {problem['input']!r}: {valid}"
@@ -249,7 +259,7 @@ def _valid_range(annotation: Any, metadata: Sequence[Any]) -> str:
 
     def bound(words: str, attribute: str) -> str | None:
         values = [getattr(item, attribute) for item in bounds if getattr(item, attribute, None) is not None]
-        return f"{words} {values[0]:g}" if values else None
+        return f"{words} {values[0]}" if values else None
 
     limits = [
         bound("at least", "ge") or bound("more than", "gt"),

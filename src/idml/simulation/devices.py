@@ -90,15 +90,18 @@ class Device:
         self.scored_images += 2 * count
         return self.participant.verdict(settings.rule(old, new, count, settings.tolerance_bps))
 
+    def __post_init__(self) -> None:
+        self.model = frozen(self.model)
+
     def adopt(self, result: FloatVector, settings: Settings) -> None:
         """Merge an accepted contribution."""
-        self.model = settings.adapter.merge(self.model, result)
+        self.model = frozen(settings.adapter.merge(self.model, result))
 
     def finish_encounter(self, settings: Settings) -> None:
         """Train on its own data after its encounter, and count the encounter."""
         training = self._training(self, "local", settings)
         for _ in range(settings.local_epochs):
-            self.model = training.epoch(self.model)
+            self.model = frozen(training.epoch(self.model))
         self.trained_images += training.trained_images
         self.encounters += 1
 
@@ -116,3 +119,9 @@ class Device:
             settings.batch,
             key=(settings.seed, learner.address.hex(), learner.encounters, purpose),
         )
+
+
+def frozen(vector: FloatVector) -> FloatVector:
+    """Make a vector read-only: models are shared between devices and messages, and never changed in place."""
+    vector.setflags(write=False)
+    return vector

@@ -21,17 +21,19 @@ class Measure:
     Args:
         images: the test set's, float32 (N, C, H, W).
         labels: int64 (N,).
-        devices: how many devices share it.
+        devices: those that share it.
         settings: of the run.
     """
 
-    def __init__(self, images: FloatImages, labels: Labels, devices: int, settings: Settings) -> None:
+    def __init__(self, images: FloatImages, labels: Labels, devices: Sequence[Device], settings: Settings) -> None:
         self._images = images
         self._labels = labels
         self._settings = settings
         self._order = np.random.default_rng(draw_seed(settings.seed, "test")).permutation(len(labels))
-        self._share = min(len(labels), max(_LEAST_IMAGES, len(labels) // devices))
+        self._share = min(len(labels), max(_LEAST_IMAGES, -(-len(labels) // len(devices))))
+        self._places = {device.index: place for place, device in enumerate(devices)}
         self.scored_images = 0
+        self.trained_images = 0
 
     @property
     def share(self) -> int:
@@ -45,7 +47,7 @@ class Measure:
 
     def quick(self, device: Device) -> float:
         """Accuracy of a device's model on its share of the test set."""
-        return self._score(device.model, device.index)
+        return self._score(device.model, device)
 
     def full(self, model: FloatVector) -> float:
         """Accuracy of a model on the whole test set."""
@@ -53,8 +55,9 @@ class Measure:
         self.scored_images += self.images
         return correct / self.images
 
-    def _score(self, model: FloatVector, index: int) -> float:
-        places = np.arange(index * self._share, (index + 1) * self._share) % self.images
+    def _score(self, model: FloatVector, device: Device) -> float:
+        place = self._places[device.index]
+        places = np.arange(place * self._share, (place + 1) * self._share) % self.images
         drawn = self._order[places]
         (correct,) = self._settings.engine.evaluate([model], self._images[drawn], self._labels[drawn])
         self.scored_images += self._share
@@ -73,7 +76,8 @@ class Measure:
         """
         settings = self._settings
         models = [start] * len(devices)
-        curve = [float(np.mean([self._score(start, device.index) for device in devices]))]
+        curve = [float(np.mean([self._score(start, device) for device in devices]))]
+        self.trained_images += epochs * sum(len(device.labels) for device in devices)
         for epoch in range(1, epochs + 1):
             models = [
                 settings.engine.train_epoch(
@@ -87,7 +91,7 @@ class Measure:
                 for model, device in zip(models, devices, strict=True)
             ]
             if epoch < epochs:
-                scores = [self._score(model, device.index) for model, device in zip(models, devices, strict=True)]
+                scores = [self._score(model, device) for model, device in zip(models, devices, strict=True)]
             else:
                 scores = [self.full(model) for model in models]
             curve.append(float(np.mean(scores)))

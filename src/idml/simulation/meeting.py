@@ -42,7 +42,7 @@ from idml.protocol.roles import (
 )
 from idml.protocol.settlement import Settlement, settle
 from idml.protocol.task import TaskParams
-from idml.simulation.devices import Device, Settings
+from idml.simulation.devices import Device, Settings, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Outcome:
 
     Args:
         status: "declined", "open" (its windows are not over), "settled", "rejected" or "incomplete".
-        reason: why it was declined.
+        reason: why it was declined, or why the ledger last refused a transaction.
         settlement: who got what, if settled.
         earnings_wei: net earnings by role, then device.
     """
@@ -235,8 +235,7 @@ class Meeting:
                     result = ledger.finalize(wallet, terms, progress)
         except Reverted as error:
             # A refused transaction is the sender's loss alone: the others' windows run on.
-            if isinstance(submission, Open):
-                self.outcome.reason = str(error)
+            self.outcome.reason = str(error)
             return []
         self.transactions.append(Transaction(actor, result))
         for event in result.events:
@@ -308,7 +307,7 @@ def _by(actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]
 
 
 def _parcel(vector: FloatVector, scene: Scene) -> Parcel:
-    return Parcel(model_digest(vector, scene.settings.engine.layout), vector)
+    return Parcel(model_digest(vector, scene.settings.engine.layout), frozen(vector))
 
 
 def _vector(parcel: Parcel) -> FloatVector:

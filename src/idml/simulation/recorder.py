@@ -91,12 +91,8 @@ class Recorder:
     def baseline(self, curve: Sequence[float], rounds: float) -> None:
         """What one device reaches alone, drawn over the rounds in which the others took as many gradient steps."""
         epochs = max(len(curve) - 1, 1)
-        self._store.append(
-            *(
-                BaselinePoint("one device alone", round(epoch * rounds / epochs), score)
-                for epoch, score in enumerate(curve)
-            )
-        )
+        by_round = {round(epoch * rounds / epochs): score for epoch, score in enumerate(curve)}
+        self._store.append(*(BaselinePoint("one device alone", *point) for point in by_round.items()))
 
     def _ended(self, meeting: Meeting, contact: Contact) -> Iterator[Record]:
         """The encounter's row, the stakes that changed, and who fell out."""

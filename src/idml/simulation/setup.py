@@ -7,13 +7,14 @@ import numpy as np
 
 from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
+from idml.adapters.registry import name_adapter
 from idml.learning.datasets import Dataset, find_dataset, load_dataset
 from idml.learning.engine import Engine, TorchEngine, prepare
 from idml.learning.models import model_factory
 from idml.learning.partition import partition
 from idml.learning.validation import find_rule
 from idml.ledger.wallet import Wallet
-from idml.protocol.task import FULL_BPS
+from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
 from idml.simulation.config import Config, ConfigError
 from idml.simulation.devices import Device, Settings
@@ -48,17 +49,24 @@ class World:
 
 
 def resolve(config: Config, adapter: Adapter) -> Config:
-    """Fill in the keys that follow from others, so that the run's `config.toml` says all."""
+    """Fill in the keys that follow from others, so that the run's `config.toml` says all.
+
+    Raises:
+        ConfigError: if there is no such `data_dir`.
+    """
     data_dir = Path(config.data_dir) if config.data_dir else None
+    if data_dir is not None and not data_dir.is_dir():
+        raise ConfigError(f"data_dir is {config.data_dir!r}: there is no such folder")
     name = config.dataset
     if name == "auto":
         name = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
     defaults = _DEFAULTS[name]
     task = config.task()
     changes: dict[str, object] = {
+        "algorithm": name_adapter(adapter),
         "dataset": name,
         "encounters": config.contacts,
-        "stake_target": config.target_wei / 10**18,
+        "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
         "good_faith_share": task.good_faith_bps / FULL_BPS,

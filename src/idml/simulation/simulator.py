@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from idml.adapters.base import Adapter
+from idml.adapters.checker import check_adapter
 from idml.adapters.keys import draw_seed
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import BUILT_IN, load_adapter
 from idml.learning.engine import prepare
 from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.errors import LedgerError
 from idml.protocol.digest import canonical_bytes
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
 from idml.simulation.config import Config, to_wei
@@ -33,7 +35,8 @@ def simulate(
     Args:
         config: what to run.
         directory: where to; made if it is missing.
-        adapter: a learning algorithm of your own; by default the one that `config.algorithm` names.
+        adapter: a learning algorithm of your own; by default the one that `config.algorithm` names. It is checked with
+            `check_adapter` first.
         observer: called after each contact.
 
     Returns:
@@ -42,7 +45,10 @@ def simulate(
     Raises:
         ConfigError, DataError, AdapterError, StoreError: with one line each, before anything has run.
     """
+    RunStore.check_free(directory)
     adapter = adapter or load_adapter(config.algorithm)
+    if type(adapter) not in BUILT_IN.values():
+        check_adapter(adapter)
     resolved = resolve(config, adapter)
     world = build_world(resolved, adapter)
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
@@ -67,7 +73,7 @@ class Simulator:
         config, dataset = world.config, world.dataset
         self._honest = [device for device in world.devices if device.honest]
         self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
-        self._measure = Measure(prepare(dataset.test_images), dataset.test_labels, len(self._honest), world.settings)
+        self._measure = Measure(prepare(dataset.test_images), dataset.test_labels, self._honest, world.settings)
         self._start = world.devices[0].model
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
         self._bank: Bank | None = None
@@ -94,6 +100,7 @@ class Simulator:
         begun = time.perf_counter()
         world, config = self._world, self._world.config
         self._recorder.devices(world.devices)
+        self._watch(None, "joining")
         if self._bank is not None:
             self._recorder.joined(self._bank, self._bank.join())
         self._measure_round(0, -1)
@@ -104,8 +111,11 @@ class Simulator:
             if contact.index + 1 == contact.round * config.devices < config.contacts:
                 self._measure_round(contact.round, contact.index)
             self._watch(contact, "meeting")
+        self._watch(contact, "settling")
         self._settle_pending()
+        self._watch(contact, "measuring")
         final = self._measure_final(contact)
+        self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
         summary = self._tally.summary(
             config,
@@ -113,10 +123,11 @@ class Simulator:
             final=final,
             baseline=baseline,
             tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
-            eval_images=self._measure.scored_images,
+            measure=self._measure,
             wall_s=time.perf_counter() - begun,
         )
-        self._store.append(*self._tally.earnings(len(world.devices)))
+        if self._bank is not None:
+            self._store.append(*self._tally.earnings(len(world.devices)))
         for device in world.devices:
             self._store.save_model(device.index, canonical_bytes(device.model, world.settings.engine.layout))
         self._store.write_summary(summary)
@@ -139,6 +150,8 @@ class Simulator:
             due_s, _, meeting, contact = heapq.heappop(self._pending)
             ledger.warp(max(ledger.now_s, due_s + 1))
             meeting.wake()
+            if meeting.outcome.status == "open" and meeting.wake_after_s <= due_s:
+                raise LedgerError(f"contact {contact.index} cannot be ended: {meeting.outcome.reason}")
             self._record(meeting, contact)
         ledger.warp(max(ledger.now_s, time_s))
 
@@ -218,19 +231,20 @@ class Simulator:
         self._recorder.baseline(curve, self._world.config.contacts / self._world.config.devices)
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
 
-    def _watch(self, contact: Contact, stage: str) -> None:
-        tally, bank = self._tally, self._bank
+    def _watch(self, contact: Contact | None, stage: str) -> None:
+        tally, bank, config = self._tally, self._bank, self._world.config
         self._observer(
             Snapshot(
-                contact=contact.index + 1,
-                contacts=self._world.config.contacts,
-                round=contact.round,
+                contact=contact.index + 1 if contact else 0,
+                contacts=config.contacts,
+                round=contact.round if contact else 0,
                 encounters=tally.encounters,
                 skipped=tally.skipped,
                 accuracy=tuple(tally.accuracy),
                 stakes_wei=dict(bank.stakes_wei) if bank else {},
                 expelled=tuple(tally.expelled),
                 adversaries=self._adversaries,
+                title=f"{config.devices} devices, {config.algorithm} on {config.dataset}",
                 stage=stage,
             )
         )

@@ -10,6 +10,7 @@ import numpy as np
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.devices import Device
+from idml.simulation.measure import Measure
 from idml.store.records import EarningsRecord
 
 ROLES = ("learner", "neighbor", "validator")
@@ -29,6 +30,7 @@ class Snapshot:
         stakes_wei: by device; empty without an incentive.
         expelled: devices whose stake fell below the threshold.
         adversaries: devices that are none of the honest.
+        title: of the run, in a few words.
         stage: what is being done, in a few words.
     """
 
@@ -41,6 +43,7 @@ class Snapshot:
     stakes_wei: dict[int, int]
     expelled: Sequence[int]
     adversaries: frozenset[int]
+    title: str
     stage: str
 
 
@@ -74,7 +77,7 @@ class Tally:
         final: Sequence[float],
         baseline: Mapping[str, float] | None,
         tokens: Mapping[str, str],
-        eval_images: int,
+        measure: Measure,
         wall_s: float,
     ) -> dict[str, Any]:
         """The run in figures; everything but `wall_s` is the same whenever the run is repeated.
@@ -85,7 +88,7 @@ class Tally:
             final: accuracy of each honest device on the test set.
             baseline: what one device reaches alone.
             tokens: supply and accounts.
-            eval_images: scored on the test set.
+            measure: counts what measuring and the baseline took.
             wall_s: how long the run took.
         """
         honest = {device.index for device in devices if device.honest}
@@ -115,8 +118,8 @@ class Tally:
                 "per_encounter": _mean(self.encounter_gas),
             },
             "wall_s": round(wall_s, 3),
-            "train_images": sum(device.trained_images for device in devices),
-            "eval_images": eval_images + sum(device.scored_images for device in devices),
+            "train_images": measure.trained_images + sum(device.trained_images for device in devices),
+            "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
             "config": config.model_dump(exclude_none=True),
         }
 

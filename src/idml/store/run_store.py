@@ -55,6 +55,15 @@ class RunStore:
         self._connection = connection
         self._writable = writable
 
+    @staticmethod
+    def check_free(directory: Path | str) -> None:
+        """Raise StoreError if no run can be started in `directory`, before anything is computed for it."""
+        directory = Path(directory)
+        if directory.exists() and not directory.is_dir():
+            raise StoreError(f"{directory} is a file: name a directory with --out")
+        if any((directory / name).exists() for name in (CONFIG, DATABASE, SUMMARY)):
+            raise _already_a_run(directory)
+
     @classmethod
     def create(cls, directory: Path | str, config_toml: str, meta: Mapping[str, str] | None = None) -> RunStore:
         """Start a run in `directory`, which is made if it is missing and must not hold a run yet.
@@ -64,9 +73,8 @@ class RunStore:
         """
         directory = Path(directory)
         with _one_line(f"cannot create a run in {directory}"):
+            cls.check_free(directory)
             directory.mkdir(parents=True, exist_ok=True)
-            if any((directory / name).exists() for name in (CONFIG, DATABASE, SUMMARY)):
-                raise _already_a_run(directory)
             (directory / MODELS).mkdir(exist_ok=True)
             try:
                 # Exclusive: of two processes that start here at once, one gets the directory.
