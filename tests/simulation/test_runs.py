@@ -164,6 +164,22 @@ def test_any_number_of_tokens_can_be_bought(play: Any, tokens: float) -> None:
     assert_tokens_conserved(run)
 
 
+def test_who_cannot_pay_or_stand_surety_meets_in_vain(play: Any) -> None:
+    run = play(tokens=250, stake=200, reward=40, images_per_device=30)
+    reasons = Counter(record.reason for record in run.store.encounters() if record.status == "skipped")
+    assert set(reasons) == {"the learner's balance does not cover the reward"}
+    assert run.summary["skipped"] == reasons.total() > 0
+    assert_tokens_conserved(run)
+    # A stake of exactly the threshold is lost as soon as anything of it is lost.
+    run = play(
+        stake=100, reward=100, stake_target=0, adversaries={"always_no": 3}, preset="paper", images_per_device=30
+    )
+    reasons = Counter(record.reason for record in run.store.encounters() if record.status == "skipped")
+    assert "the neighbor's stake is below the threshold" in reasons
+    assert run.summary["expelled"]["honest"]
+    assert_tokens_conserved(run)
+
+
 def test_without_an_incentive_everything_is_merged(play: Any) -> None:
     changes = {"adversaries": {"random_weights": 3}, "encounters": 40, "images_per_device": 300}
     run = play(incentive=False, **changes)

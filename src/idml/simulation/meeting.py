@@ -1,19 +1,16 @@
 """One contact with an incentive: drives the roles of learner, neighbor and validators against the ledger."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from idml.learning.arrays import FloatVector
-from idml.ledger.embedded import EmbeddedLedger
 from idml.ledger.errors import Reverted
-from idml.ledger.interface import Event, TxResult
-from idml.ledger.wallet import Wallet
+from idml.ledger.interface import Event
 from idml.protocol.digest import model_digest
 from idml.protocol.encounter import Encounter
 from idml.protocol.hashing import ZERO_WORD
-from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.messages import Terms, commitment
 from idml.protocol.roles import (
     Accept,
     Action,
@@ -41,58 +38,8 @@ from idml.protocol.roles import (
     Validator,
 )
 from idml.protocol.settlement import Settlement, settle
-from idml.protocol.task import TaskParams
-from idml.simulation.devices import Device, Settings, frozen
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What all encounters of a run share.
-
-    Args:
-        ledger: the contract, on its own clock.
-        domain: of the contract.
-        task: the rules.
-        reward_wei: what a learner pays.
-        devices: by address.
-        wallets: by address.
-        settings: of learning.
-        adopt_unjudged: whether learners merge what too few voted on.
-    """
-
-    ledger: EmbeddedLedger
-    domain: Domain
-    task: TaskParams
-    reward_wei: int
-    devices: Mapping[bytes, Device]
-    wallets: Mapping[bytes, Wallet]
-    settings: Settings
-    adopt_unjudged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """A transaction that the meeting made, and who sent it."""
-
-    sender: Device
-    result: TxResult
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a meeting.
-
-    Args:
-        status: "declined", "open" (its windows are not over), "settled", "rejected" or "incomplete".
-        reason: why it was declined, or why the ledger last refused a transaction.
-        settlement: who got what, if settled.
-        earnings_wei: net earnings by role, then device.
-    """
-
-    status: str = "declined"
-    reason: str = ""
-    settlement: Settlement | None = None
-    earnings_wei: dict[str, dict[int, int]] = field(default_factory=dict)
+from idml.simulation.devices import Device, frozen
+from idml.simulation.scene import Outcome, Scene, Transaction
 
 
 class Meeting:

@@ -20,8 +20,9 @@ from idml.simulation.config import Config, to_wei
 from idml.simulation.contacts import Contact, even_contacts
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
-from idml.simulation.meeting import Meeting, Scene
+from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
+from idml.simulation.scene import Scene
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.tally import Observer, Snapshot, Tally
 from idml.store.run_store import RunStore
