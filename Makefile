@@ -47,7 +47,7 @@ imports: .venv/dev
 	$(BIN)/lint-imports
 
 unit: .venv/dev
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -n $(PYTEST_WORKERS) -m 'not slow'
 
 pytest: .venv/dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered
