@@ -33,8 +33,8 @@ def check_adapter(adapter: Adapter) -> None:
     labels = generator.integers(0, 10, 48)
     before, own = engine.initial(1), engine.initial(2)
 
-    def training(key: int = 0) -> LocalTraining:
-        return LocalTraining(engine, images, labels, learning_rate=0.01, batch=16, key=(key, "check"))
+    def training() -> LocalTraining:
+        return LocalTraining(engine, images, labels, learning_rate=0.01, batch=16, key=("check",))
 
     result = _call(adapter, "contribute", before, own, training())
     again = _call(adapter, "contribute", before, own, training())

@@ -1,6 +1,7 @@
 """What is said: Terms, Report and Vote, with the EIP-712 hashes that parties sign and the contract checks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from idml.protocol.hashing import ADDRESS_BYTES, WORD_BYTES, ZERO_WORD, keccak256, words
 
@@ -165,11 +166,16 @@ class Domain:
 
     def separator(self) -> bytes:
         """The domain separator, 32 bytes."""
-        return keccak256(_DOMAIN_TYPE + words((_NAME_HASH, _VERSION_HASH, self.chain_id, self.contract)))
+        return _separator(self.chain_id, self.contract)
 
     def digest(self, message: Terms | Report | Vote) -> bytes:
         """The 32 bytes that are signed for a message; for Terms they are the encounter's id."""
         return keccak256(b"\x19\x01" + self.separator() + message.struct_hash())
+
+
+@lru_cache(maxsize=64)
+def _separator(chain_id: int, contract: bytes) -> bytes:
+    return keccak256(_DOMAIN_TYPE + words((_NAME_HASH, _VERSION_HASH, chain_id, contract)))
 
 
 def _check_bytes(name: str, value: bytes, length: int) -> None:

@@ -1,6 +1,7 @@
 """The rules of a task and the two presets that ship (MECHANISM: Tasks, Numbers)."""
 
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 from idml.protocol.hashing import keccak256, words
 
@@ -77,7 +78,12 @@ class TaskParams:
     @property
     def id(self) -> bytes:
         """The task's id, `keccak256(abi.encode(params))`, 32 bytes."""
-        return keccak256(words(astuple(self)))
+        return _task_id(self)
+
+
+@lru_cache(maxsize=64)
+def _task_id(task: TaskParams) -> bytes:
+    return keccak256(words(astuple(task)))
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:

@@ -44,20 +44,26 @@ class Participant:
         return honest
 
 
-class LabelFlip(Participant):
-    """Trains on labels of look-alike classes swapped one way, and votes yes on everything (the paper's attacker)."""
+class AlwaysYes(Participant):
+    """A lazy validator: votes yes without looking."""
 
-    kind = "label_flip"
+    kind = "always_yes"
     evaluates = False
-
-    def labels(self, labels: Labels, dataset: str) -> Labels:
-        """Flip sneaker to sandal and dress to trouser, or the pairs of the data set at hand."""
-        return flip_labels(labels, dataset)
 
     def verdict(self, honest: bool | None) -> bool:
         """Yes."""
         del honest
         return True
+
+
+class LabelFlip(AlwaysYes):
+    """Trains on labels of look-alike classes swapped one way, and votes yes on everything (the paper's attacker)."""
+
+    kind = "label_flip"
+
+    def labels(self, labels: Labels, dataset: str) -> Labels:
+        """Flip sneaker to sandal and dress to trouser, or the pairs of the data set at hand."""
+        return flip_labels(labels, dataset)
 
 
 class RandomWeights(Participant):
@@ -85,18 +91,6 @@ class FreeRider(Participant):
         """Return what came."""
         del adapter, own, training
         return received.copy()
-
-
-class AlwaysYes(Participant):
-    """A lazy validator: votes yes without looking."""
-
-    kind = "always_yes"
-    evaluates = False
-
-    def verdict(self, honest: bool | None) -> bool:
-        """Yes."""
-        del honest
-        return True
 
 
 class AlwaysNo(Participant):

@@ -1,6 +1,6 @@
 """A simulated device: its key, its data, its model and the part it plays."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -59,17 +59,24 @@ class Device:
     labels: Labels
     model: FloatVector
     encounters: int = 0
-    trained_images: int = field(default=0)
-    scored_images: int = field(default=0)
+    trained_images: int = 0
+    scored_images: int = 0
+
+    def __post_init__(self) -> None:
+        self.model = frozen(self.model)
 
     @property
     def honest(self) -> bool:
         """Whether it follows the rules."""
         return type(self.participant) is Participant
 
+    def key(self, settings: Settings, *purpose: str) -> tuple[int | str, ...]:
+        """What the draws of its current encounter as a learner derive from; see `idml.adapters.keys`."""
+        return (settings.seed, self.address.hex(), self.encounters, *purpose)
+
     def secret(self, learner: "Device", settings: Settings) -> bytes:
         """Its secret in a learner's current encounter, 32 bytes."""
-        return draw_bytes(settings.seed, learner.address.hex(), learner.encounters, "secret", self.address.hex())
+        return draw_bytes(*learner.key(settings, "secret", self.address.hex()))
 
     def contribute(self, learner: "Device", received: FloatVector, settings: Settings) -> FloatVector:
         """What it hands to a learner in the learner's current encounter."""
@@ -82,16 +89,13 @@ class Device:
         """Its verdict on a contribution in a learner's current encounter."""
         if not self.participant.evaluates:
             return self.participant.verdict(None)
-        key = (settings.seed, learner.address.hex(), learner.encounters, "validate", self.address.hex())
+        seed = draw_seed(*learner.key(settings, "validate", self.address.hex()))
         count = min(settings.validation_images, len(self.labels))
-        drawn = np.random.default_rng(draw_seed(*key)).choice(len(self.labels), count, replace=False)
+        drawn = np.random.default_rng(seed).choice(len(self.labels), count, replace=False)
         candidate = settings.adapter.candidate(before, result)
         old, new = settings.engine.evaluate([before, candidate], self.images[drawn], self.labels[drawn])
         self.scored_images += 2 * count
         return self.participant.verdict(settings.rule(old, new, count, settings.tolerance_bps))
-
-    def __post_init__(self) -> None:
-        self.model = frozen(self.model)
 
     def adopt(self, result: FloatVector, settings: Settings) -> None:
         """Merge an accepted contribution."""
@@ -117,7 +121,7 @@ class Device:
             self.labels,
             learning_rate(settings.learning_rate, settings.learning_rate_decay, learner.encounters + 1),
             settings.batch,
-            key=(settings.seed, learner.address.hex(), learner.encounters, purpose),
+            key=learner.key(settings, purpose),
         )
 
 

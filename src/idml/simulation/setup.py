@@ -60,7 +60,11 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     name = config.dataset
     if name == "auto":
         name = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
-    defaults = _DEFAULTS[name]
+    defaults = {
+        **_DEFAULTS[name],
+        "local_epochs": adapter.default_local_epochs,
+        "dropout": 0.0 if config.model == "small" else 0.25,
+    }
     task = config.task()
     changes: dict[str, object] = {
         "algorithm": name_adapter(adapter),
@@ -73,10 +77,6 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "no_vote_share": task.no_vote_bps / FULL_BPS,
         "reject_pot_share": task.reject_pot_bps / FULL_BPS,
     }
-    if config.local_epochs is None:
-        changes["local_epochs"] = adapter.default_local_epochs
-    if config.dropout is None:
-        changes["dropout"] = 0.0 if config.model == "small" else 0.25
     changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
     return config.model_copy(update=changes)
 

@@ -105,7 +105,7 @@ class Simulator:
         if self._bank is not None:
             self._recorder.joined(self._bank, self._bank.join())
         self._measure_round(0, -1)
-        start_s = self._now_s()
+        start_s = self._scene.ledger.now_s if self._scene else 0
         for contact in even_contacts(config.devices, config.contacts, config.seed):
             self._advance(start_s + contact.index * config.contact_interval_s)
             self._play(contact)
@@ -134,9 +134,6 @@ class Simulator:
         self._store.write_summary(summary)
         self._watch(contact, "done")
         return summary
-
-    def _now_s(self) -> int:
-        return self._scene.ledger.now_s if self._scene else 0
 
     def _prepaid_wei(self) -> int:
         """What open encounters hold."""
@@ -206,8 +203,7 @@ class Simulator:
             for device in world.devices
             if device.index not in (contact.learner, contact.neighbor) and self._bank.eligible(device.index)
         ]
-        key = (world.settings.seed, learner.address.hex(), learner.encounters, "validators")
-        order = np.random.default_rng(draw_seed(*key)).permutation(len(able))
+        order = np.random.default_rng(draw_seed(*learner.key(world.settings, "validators"))).permutation(len(able))
         return [able[place].address for place in order[: task.votes]]
 
     def _measure_round(self, round_number: int, contact: int) -> None:
