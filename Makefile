@@ -1,12 +1,13 @@
 # make run    set up .venv and run the main job
 # make test   set up everything and run all that CI runs
 # make unit   the fast tests alone
+# make fuzz   the long search for counterexamples in the contracts: hours
 PYTHON ?= python3
 BIN := .venv/bin
 NODE_STAMP := contracts/node_modules/.package-lock.json
 PYTEST_WORKERS ?= 2
 
-.PHONY: run test setup lint types imports unit pytest contracts artifacts clean
+.PHONY: run test setup lint types imports unit pytest contracts fuzz artifacts clean
 .DELETE_ON_ERROR:
 
 run: .venv/run
@@ -58,7 +59,10 @@ artifacts: $(NODE_STAMP)
 	cd contracts && npm run --silent check
 
 contracts: $(NODE_STAMP)
-	cd contracts && npm run --silent lint && npm test --silent
+	cd contracts && npm run --silent lint && npm test --silent && npm run --silent gas
+
+fuzz: $(NODE_STAMP)
+	cd contracts && FOUNDRY_PROFILE=fuzz npm run --silent fuzz
 
 clean:
 	rm -rf .venv contracts/node_modules contracts/out contracts/cache

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Account, IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {Account, IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract CompleteUnstakeTest is IDMLTest {
     function test_completeUnstake_atTheReleaseTime() public {
         unstake(neighbor, 5e18);
         vm.warp(block.timestamp + DELAY);
         vm.expectEmit(address(idml));
-        emit IIDML.Unstaked(neighbor, 5e18);
+        emit IRecords.Unstaked(neighbor, 5e18);
         vm.prank(neighbor);
         idml.completeUnstake();
         Account memory a = idml.account(neighbor);
@@ -21,13 +21,13 @@ contract CompleteUnstakeTest is IDMLTest {
         unstake(neighbor, 5e18);
         vm.warp(block.timestamp + DELAY - 1);
         vm.prank(neighbor);
-        expect(IIDML.StillUnbonding.selector, neighbor, block.timestamp + 1);
+        expect(IRecords.StillUnbonding.selector, neighbor, block.timestamp + 1);
         idml.completeUnstake();
     }
 
     function test_completeUnstake_revertsForNothing() public {
         vm.prank(neighbor);
-        expect(IIDML.NothingUnbonding.selector, neighbor);
+        expect(IRecords.NothingUnbonding.selector, neighbor);
         idml.completeUnstake();
     }
 }

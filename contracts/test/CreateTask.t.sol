@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {IDMLTest, IIDML, TaskParams} from "./utils/IDMLTest.sol";
+import {IDMLTest, IRecords, TaskParams} from "./utils/IDMLTest.sol";
 
 contract CreateTaskTest is IDMLTest {
-    uint32 private constant LONGEST = 6 days - 1 hours; // 4 completion windows and the voting window.
+    uint32 private constant LONGEST = 6 days - 1 hours; // 5 completion windows and the voting window.
 
     function test_createTask() public {
         TaskParams memory p = params();
@@ -12,7 +12,7 @@ contract CreateTaskTest is IDMLTest {
         bytes32 id = keccak256(abi.encode(p));
         assertEq(idml.task(id).votes, 0, "unknown");
         vm.expectEmit(address(idml));
-        emit IIDML.TaskCreated(id, p);
+        emit IRecords.TaskCreated(id, p);
         assertEq(idml.createTask(p), id, "id");
         assertEq(keccak256(abi.encode(idml.task(id))), id, "params");
     }
@@ -25,8 +25,8 @@ contract CreateTaskTest is IDMLTest {
         TaskParams memory p = params();
         (p.neighborShareBps, p.goodFaithBps, p.noVoteBps, p.rejectPotBps, p.toleranceBps) =
         (10_000, 10_000, 10_000, 10_000, 10_000);
-        (p.votes, p.committeeSize, p.quorum) = (32, 32, 32);
-        (p.completionWindow_s, p.votingWindow_s) = (3600, LONGEST - 4 * 3600);
+        (p.votes, p.committeeSize, p.quorum) = (16, 16, 16);
+        (p.completionWindow_s, p.votingWindow_s) = (3600, LONGEST - 5 * 3600);
         idml.createTask(p);
         (p.neighborShareBps, p.goodFaithBps, p.noVoteBps, p.rejectPotBps, p.toleranceBps) = (0, 0, 0, 0, 0);
         (p.votes, p.committeeSize, p.quorum) = (1, 0, 1);
@@ -56,12 +56,12 @@ contract CreateTaskTest is IDMLTest {
         TaskParams memory p = params();
         p.votes = 0;
         check(p, "votes", 0);
-        (p.votes, p.committeeSize) = (33, 33);
-        check(p, "votes", 33);
+        (p.votes, p.committeeSize) = (17, 17);
+        check(p, "votes", 17);
         (p.votes, p.committeeSize) = (3, 2);
         check(p, "committeeSize", 2);
-        p.committeeSize = 33;
-        check(p, "committeeSize", 33);
+        p.committeeSize = 17;
+        check(p, "committeeSize", 17);
         (p.committeeSize, p.quorum) = (3, 0);
         check(p, "quorum", 0);
         p.quorum = 4;
@@ -75,14 +75,14 @@ contract CreateTaskTest is IDMLTest {
         p = params();
         p.votingWindow_s = 0;
         check(p, "votingWindow_s", 0);
-        (p.completionWindow_s, p.votingWindow_s) = (3600, LONGEST - 4 * 3600 + 1);
+        (p.completionWindow_s, p.votingWindow_s) = (3600, LONGEST - 5 * 3600 + 1);
         check(p, "life_s", 6 days + 1);
         (p.completionWindow_s, p.votingWindow_s) = (type(uint32).max, type(uint32).max);
-        check(p, "life_s", 5 * uint256(type(uint32).max) + 1 hours);
+        check(p, "life_s", 6 * uint256(type(uint32).max) + 1 hours);
     }
 
     function check(TaskParams memory p, string memory name, uint256 value) private {
-        vm.expectRevert(abi.encodeWithSelector(IIDML.InvalidTask.selector, name, value));
+        vm.expectRevert(abi.encodeWithSelector(IRecords.InvalidTask.selector, name, value));
         idml.createTask(p);
     }
 }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.20;
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract DepositTest is IDMLTest {
     address private holder;
@@ -18,7 +18,7 @@ contract DepositTest is IDMLTest {
         giveTokens(holder, 5e18);
         uint256 held = token.balanceOf(address(idml));
         vm.expectEmit(address(idml));
-        emit IIDML.Deposited(holder, 3e18);
+        emit IRecords.Deposited(holder, 3e18);
         vm.prank(holder);
         idml.deposit(3e18);
         assertEq(balanceOf(holder), 3e18, "balance");
@@ -27,7 +27,7 @@ contract DepositTest is IDMLTest {
     }
 
     function test_deposit_revertsForNothing() public {
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         idml.deposit(0);
     }
 
@@ -84,7 +84,7 @@ contract DepositTest is IDMLTest {
 
     function test_depositWithPermit_revertsForNothing() public {
         (uint8 v, bytes32 r, bytes32 s) = permit(0);
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         vm.prank(holder);
         idml.depositWithPermit(0, block.timestamp, v, r, s);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Encounter, History, IDMLTest, IIDML, Outcome, Phase, TaskParams, Terms} from "./utils/IDMLTest.sol";
+import {Encounter, History, IDMLTest, IRecords, Outcome, Phase, TaskParams, Terms} from "./utils/IDMLTest.sol";
 
 contract FinalizeTest is IDMLTest {
     uint256 private constant GOOD_FAITH = 1e18; // 10 % of the reward.
@@ -68,8 +68,8 @@ contract FinalizeTest is IDMLTest {
         Encounter memory e = opened();
         vm.warp(block.timestamp + COMPLETION + 1);
         finalize(e);
-        expect(IIDML.StateMismatch.selector, e.id);
-        idml.finalize(e.terms, e.progress);
+        expect(IRecords.StateMismatch.selector, e.id);
+        idml.finalize(e.progress);
     }
 
     /* JUDGED */
@@ -77,10 +77,10 @@ contract FinalizeTest is IDMLTest {
     function test_finalize_revertsDuringTheVote() public {
         Encounter memory e = validating();
         vote(e, e.progress.committee[0], true);
-        uint256 due = e.progress.since + VOTING;
+        uint256 due = e.since + VOTING;
         vm.warp(due);
-        expect(IIDML.TooEarly.selector, e.id, due);
-        idml.finalize(e.terms, e.progress);
+        expect(IRecords.TooEarly.selector, e.id, due);
+        idml.finalize(e.progress);
         vm.warp(due + 1);
         finalize(e);
     }
@@ -185,14 +185,14 @@ contract FinalizeTest is IDMLTest {
         bytes memory signature = signVote(e, e.progress.committee[2], false);
 
         vm.expectEmit(address(idml));
-        emit IIDML.Voted(e.id, e.progress.committee[2], false);
+        emit IRecords.Voted(e.id, e.progress.committee[2], false);
         vm.expectEmit(address(idml));
-        emit IIDML.SeatLeft(seat, e.progress.committee[0], block.timestamp);
+        emit IRecords.SeatLeft(1, neighbor, block.timestamp);
         vm.expectEmit(address(idml));
-        emit IIDML.SeatLeft(1, neighbor, block.timestamp);
+        emit IRecords.SeatLeft(seat, e.progress.committee[0], block.timestamp);
         vm.expectEmit(address(idml));
-        emit IIDML.Settled(e.id, 5, 1, 2);
-        idml.vote(e.terms, e.progress, e.progress.committee[2], false, signature);
+        emit IRecords.Settled(e.id, 5, 1, 2);
+        idml.voteFor(e.progress, e.progress.committee[2], false, signature);
 
         assertEq(idml.account(neighbor).seat, 0, "seat");
         assertEq(idml.account(neighbor).seatFrom, block.timestamp + DELAY, "seat from");
@@ -208,14 +208,14 @@ contract FinalizeTest is IDMLTest {
 
     /// @dev Cannot be ended when the window closes, and is ended as expected one second later.
     function endsAfter(Encounter memory e, uint256 window, Outcome outcome, uint256 goodFaith) private {
-        uint256 due = e.progress.since + window;
+        uint256 due = e.since + window;
         vm.warp(due);
-        expect(IIDML.TooEarly.selector, e.id, due);
-        idml.finalize(e.terms, e.progress);
+        expect(IRecords.TooEarly.selector, e.id, due);
+        idml.finalize(e.progress);
 
         vm.warp(due + 1);
         vm.expectEmit(address(idml));
-        emit IIDML.Ended(e.id, outcome, goodFaith);
+        emit IRecords.Ended(e.id, outcome, goodFaith);
         finalize(e);
         expectMoney(learner, BALANCE - goodFaith, STAKE);
         expectMoney(neighbor, BALANCE + goodFaith, STAKE);
@@ -230,25 +230,15 @@ contract FinalizeTest is IDMLTest {
         if (yes + no == 3) {
             bytes memory signature = signVote(e, e.progress.committee[2], 2 < yes);
             vm.expectEmit(address(idml));
-            emit IIDML.Voted(e.id, e.progress.committee[2], 2 < yes);
+            emit IRecords.Voted(e.id, e.progress.committee[2], 2 < yes);
             vm.expectEmit(address(idml));
-            emit IIDML.Settled(e.id, caseNumber, yes, no);
-            idml.vote(e.terms, e.progress, e.progress.committee[2], 2 < yes, signature);
+            emit IRecords.Settled(e.id, caseNumber, yes, no);
+            idml.voteFor(e.progress, e.progress.committee[2], 2 < yes, signature);
         } else {
             vm.warp(block.timestamp + VOTING + 1);
             vm.expectEmit(address(idml));
-            emit IIDML.Settled(e.id, caseNumber, yes, no);
+            emit IRecords.Settled(e.id, caseNumber, yes, no);
             finalize(e);
         }
-    }
-
-    function expectMoney(address who, uint256 balance, uint256 pledged) private view {
-        assertEq(balanceOf(who), balance, "balance");
-        assertEq(stakeOf(who), pledged, "stake");
-        assertEq(lockedOf(who), 0, "locked");
-    }
-
-    function expectHistory(address who, History memory expected) private view {
-        assertEq(keccak256(abi.encode(idml.history(who))), keccak256(abi.encode(expected)), "history");
     }
 }

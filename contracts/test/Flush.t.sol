@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Encounter, IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {Encounter, IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract FlushTest is IDMLTest {
     function test_flush_burnsWhatAccountZeroHolds() public {
@@ -14,7 +14,7 @@ contract FlushTest is IDMLTest {
         (uint256 supply, uint256 held) = (token.totalSupply(), token.balanceOf(address(idml)));
 
         vm.expectEmit(address(idml));
-        emit IIDML.Flushed(burnt);
+        emit IRecords.Flushed(burnt);
         idml.flush();
 
         assertEq(balanceOf(address(0)), 0, "account 0 when flushed");
@@ -23,7 +23,7 @@ contract FlushTest is IDMLTest {
     }
 
     function test_flush_revertsForNothing() public {
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         idml.flush();
     }
 }

@@ -29,7 +29,7 @@ contract InvariantTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory actions = new bytes4[](18);
+        bytes4[] memory actions = new bytes4[](28);
         actions[0] = Handler.deposit.selector;
         actions[1] = Handler.withdraw.selector;
         actions[2] = Handler.redeem.selector;
@@ -44,19 +44,28 @@ contract InvariantTest is Test {
         actions[11] = Handler.proceed.selector;
         actions[12] = bytes4(keccak256("finalize(uint256)"));
         actions[13] = Handler.warp.selector;
+        actions[14] = bytes4(keccak256("setBudget(uint256,uint256,uint8)"));
+        actions[15] = Handler.requestRelease.selector;
+        actions[16] = Handler.completeRelease.selector;
+        actions[17] = Handler.settleDeals.selector;
+        actions[18] = Handler.equivocate.selector;
+        actions[19] = Handler.doubleVote.selector;
         // Named more than once: done more often.
-        (actions[14], actions[15], actions[16], actions[17]) = (actions[9], actions[9], actions[11], actions[11]);
+        (actions[20], actions[21], actions[22], actions[23]) = (actions[9], actions[9], actions[11], actions[11]);
+        (actions[24], actions[25], actions[26], actions[27]) = (actions[17], actions[17], actions[14], actions[11]);
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), actions);
     }
 
-    /// @dev One function, so that one campaign serves all.
+    /// @dev One function, so that one campaign serves all. That counters only grow, the handler checks at every action.
     function invariant_all() public view {
         accountsHoldAllTokens();
         tokensAreConserved();
         locksAreThoseOfOpenEncounters();
+        budgetsAreCovered();
         statesAreThoseOfOpenEncounters();
         seatsBelongToTheStaked();
+        theSeatTableIsConsistent();
         historyCountsEveryEncounter();
     }
 
@@ -83,19 +92,62 @@ contract InvariantTest is Test {
     }
 
     function locksAreThoseOfOpenEncounters() private view {
+        uint256[] memory expected = handler.expectedLocks();
         for (uint256 i; i < handler.countActors(); ++i) {
             address who = handler.actors(i);
+            (uint256 pledged, uint256 locked) = handler.rawPledge(who);
+            assertLe(locked, pledged, "locked beyond stake and earnings");
+            assertEq(locked, expected[i], "locked");
             Account memory a = idml.account(who);
-            assertLe(a.locked, a.stake, "locked beyond the stake");
-            assertEq(a.locked, handler.expectedLock(who), "locked");
+            assertEq(a.locked, locked, "locked as shown");
+            assertLe(a.locked, a.stake, "locked beyond the stake as shown");
+        }
+    }
+
+    /// @dev Without what was earned and not claimed, which locks may reach into.
+    function budgetsAreCovered() private view {
+        for (uint256 i; i < handler.countActors(); ++i) {
+            address who = handler.actors(i);
+            assertLe(handler.coverOf(who), handler.rawBalance(who), "not covered");
         }
     }
 
     function statesAreThoseOfOpenEncounters() private view {
         for (uint256 i; i < handler.countOngoing(); ++i) {
             Encounter memory e = abi.decode(handler.ongoing(i), (Encounter));
-            assertEq(idml.stateHash(e.id), keccak256(abi.encode(e.progress)), "state");
+            assertEq(idml.stateHash(e.terms.learner, e.lane), keccak256(abi.encode(e.progress)), "state");
         }
+        // No other lane is in use.
+        uint256 busy;
+        for (uint256 i; i < handler.countActors(); ++i) {
+            for (uint8 lane; lane < 10; ++lane) {
+                if (uint256(idml.stateHash(handler.actors(i), lane)) > 1) ++busy;
+            }
+        }
+        assertEq(busy, handler.countOngoing(), "busy lanes");
+    }
+
+    /// @dev Whoever sits on a seat knows it, and nobody else claims it.
+    function theSeatTableIsConsistent() private view {
+        uint256 taken;
+        for (uint256 i; i < idml.seatCount(); ++i) {
+            Seat memory s = idml.seat(i);
+            assertLe(s.createdAt, s.activeFrom, "created");
+            assertLe(s.activeFrom, block.timestamp, "active");
+            if (s.inactiveFrom == type(uint32).max) {
+                ++taken;
+                assertEq(idml.account(s.member).seat, i + 1, "its member's seat");
+            } else {
+                assertLe(s.activeFrom, s.inactiveFrom, "left before it was taken");
+                assertLe(s.inactiveFrom, block.timestamp, "inactive");
+                assertTrue(idml.account(s.member).seat != i + 1, "a seat that was left");
+            }
+        }
+        uint256 seated;
+        for (uint256 i; i < handler.countActors(); ++i) {
+            if (idml.account(handler.actors(i)).seat > 0) ++seated;
+        }
+        assertEq(taken, seated, "seated");
     }
 
     /// @dev Only who has the stake has a seat, and nobody else's.
@@ -104,7 +156,7 @@ contract InvariantTest is Test {
             address who = handler.actors(i);
             Account memory a = idml.account(who);
             if (a.seat == 0) continue;
-            assertLe(idml.stakeThreshold(), a.stake, "seated below the threshold");
+            assertLe(idml.stakeThreshold(), handler.pledgedBy(who), "seated below the threshold");
             Seat memory s = idml.seat(a.seat - 1);
             assertEq(s.member, who, "member");
             assertEq(s.inactiveFrom, type(uint32).max, "inactive");
@@ -139,22 +191,38 @@ contract InvariantTest is Test {
         historyCountsEveryEncounter();
     }
 
-    /// @dev That the actions end encounters in every way there is: else the invariants would prove nothing.
+    /// @dev That the actions reach everything there is: else the invariants would prove nothing.
     function test_handlerReachesEveryEnd() public {
-        for (uint256 i; i < 200; ++i) {
+        for (uint256 i; i < 160; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
             handler.open(random >> 8, random >> 16, random >> 24, random >> 32);
             handler.proceed(random >> 40, random >> 48);
             if (i % 8 == 0) handler.reject(random >> 56);
             handler.finalize(random >> 64);
-            handler.warp(random >> 72 << 5);
-            this.invariant_all(); // A call of its own, so that its memory is freed.
+            handler.warp(random >> 72 << 5 | random & 7);
+            handler.setBudget(random >> 80, random >> 88, uint8(random >> 96));
+            handler.settleDeals(random, random >> 104);
+            if (i % 16 == 3) {
+                handler.requestRelease(random >> 80, uint96(random), uint8(random), uint64(random >> 128));
+            }
+            handler.completeRelease(random >> 104);
+            if (i % 32 == 7) handler.equivocate(random >> 112, random >> 120);
+            if (i % 32 == 9) handler.doubleVote(random >> 128, random >> 136, bytes32(random));
+            handler.deposit(random >> 144, random >> 152);
+            handler.completeUnstake(random >> 160);
+            handler.stake(random >> 168, random >> 176);
+            handler.takeSeat(random >> 184);
+            if (i % 8 == 0) this.invariant_all(); // A call of its own, so that its memory is freed.
         }
         for (uint256 i = 1; i <= 5; ++i) {
             assertTrue(handler.cases(i) > 0, "a case never happened");
         }
         assertTrue(handler.rejections() > 0, "no rejection");
         assertTrue(handler.incompletes() > 0, "nothing incomplete");
+        assertTrue(handler.contests() > 0 && handler.draws() > 0, "no contest");
+        assertTrue(handler.signed() > 0 && handler.batched() > 0 && handler.coSigned() > 0, "a path never taken");
+        assertTrue(handler.equivocations() > 0 && handler.doubleVotes() > 0, "no offence");
+        assertTrue(handler.released() > 0, "no release");
         handler.windDown();
     }
 }

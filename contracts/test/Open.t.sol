@@ -1,35 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-
-import {Account, Encounter, IDMLTest, IIDML, Phase, Terms} from "./utils/IDMLTest.sol";
-
-/// @dev A contract wallet that accepts what its owner signs.
-contract Wallet {
-    address private immutable owner;
-
-    constructor(address owner_) {
-        owner = owner_;
-    }
-
-    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
-        return ECDSA.recover(digest, signature) == owner ? this.isValidSignature.selector : bytes4(0);
-    }
-}
+import {Account, Encounter, IDMLTest, IRecords, Phase, Terms} from "./utils/IDMLTest.sol";
+import {Wallet} from "./utils/Wallet.sol";
 
 contract OpenTest is IDMLTest {
     function test_open() public {
         Terms memory agreed = terms();
-        bytes32 id = idml.hashTerms(agreed);
+        Encounter memory e = agreedOn(agreed);
+        bytes32 id = e.id;
         (bytes memory ofLearner, bytes memory ofNeighbor) = (sign(learner, id), sign(neighbor, id));
+        assertEq(stateOf(e), 0, "never used");
 
         vm.expectEmit(address(idml));
-        emit IIDML.Opened(id, learner, neighbor, agreed);
-        assertEq(idml.open(agreed, ofLearner, ofNeighbor), id, "id");
+        emit IRecords.Opened(id, learner, neighbor, 0, agreed);
+        assertEq(idml.open(agreed, 0, ofLearner, ofNeighbor), id, "id");
 
-        Encounter memory e;
-        (e.id, e.terms) = (id, agreed);
         begin(e, Phase.Open);
         assertEq(balanceOf(learner), BALANCE - REWARD, "balance");
         assertEq(lockedOf(neighbor), REWARD, "locked");
@@ -44,28 +30,28 @@ contract OpenTest is IDMLTest {
         Terms memory agreed = terms();
         bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
         vm.prank(learner);
-        idml.open(agreed, NO_SIGNATURE, signature);
+        idml.open(agreed, 0, NO_SIGNATURE, signature);
     }
 
     function test_open_byTheNeighbor() public {
         Terms memory agreed = terms();
         bytes memory signature = sign(learner, idml.hashTerms(agreed));
         vm.prank(neighbor);
-        idml.open(agreed, signature, NO_SIGNATURE);
+        idml.open(agreed, 0, signature, NO_SIGNATURE);
     }
 
     function test_open_revertsWithoutTheLearnersSignature() public {
         Terms memory agreed = terms();
         bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
-        expect(IIDML.InvalidSignature.selector, learner);
-        idml.open(agreed, NO_SIGNATURE, signature);
+        expect(IRecords.InvalidSignature.selector, learner);
+        idml.open(agreed, 0, NO_SIGNATURE, signature);
     }
 
     function test_open_revertsWithoutTheNeighborsSignature() public {
         Terms memory agreed = terms();
         vm.prank(learner);
-        expect(IIDML.InvalidSignature.selector, neighbor);
-        idml.open(agreed, NO_SIGNATURE, NO_SIGNATURE);
+        expect(IRecords.InvalidSignature.selector, neighbor);
+        idml.open(agreed, 0, NO_SIGNATURE, NO_SIGNATURE);
     }
 
     function test_open_revertsOnASignatureOfOtherTerms() public {
@@ -73,8 +59,8 @@ contract OpenTest is IDMLTest {
         bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
         agreed.reward += 1;
         vm.prank(learner);
-        expect(IIDML.InvalidSignature.selector, neighbor);
-        idml.open(agreed, NO_SIGNATURE, signature);
+        expect(IRecords.InvalidSignature.selector, neighbor);
+        idml.open(agreed, 0, NO_SIGNATURE, signature);
     }
 
     /// @dev A signature that is given is checked, whoever calls.
@@ -82,8 +68,29 @@ contract OpenTest is IDMLTest {
         Terms memory agreed = terms();
         bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
         vm.prank(learner);
-        expect(IIDML.InvalidSignature.selector, learner);
-        idml.open(agreed, signature, signature);
+        expect(IRecords.InvalidSignature.selector, learner);
+        idml.open(agreed, 0, signature, signature);
+    }
+
+    /// @dev The other signature that belongs to every signature.
+    function test_open_revertsOnAMalleableSignature() public {
+        Terms memory agreed = terms();
+        bytes32 id = idml.hashTerms(agreed);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keys[neighbor], id);
+        s = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(s));
+        bytes memory other = abi.encodePacked(r, s, v == 27 ? 28 : 27);
+        vm.prank(learner);
+        expect(IRecords.InvalidSignature.selector, neighbor);
+        idml.open(agreed, 0, NO_SIGNATURE, other);
+    }
+
+    function test_open_revertsOnSignaturesForAnotherChain() public {
+        Terms memory agreed = terms();
+        bytes memory signature = sign(neighbor, idml.hashTerms(agreed));
+        vm.chainId(block.chainid + 1);
+        vm.prank(learner);
+        expect(IRecords.InvalidSignature.selector, neighbor);
+        idml.open(agreed, 0, NO_SIGNATURE, signature);
     }
 
     function test_open_contractWallet() public {
@@ -93,20 +100,20 @@ contract OpenTest is IDMLTest {
         agreed.learner = address(wallet);
         bytes32 id = idml.hashTerms(agreed);
         (bytes memory good, bytes memory bad) = (sign(learner, id), sign(neighbor, id));
-        expect(IIDML.InvalidSignature.selector, address(wallet));
-        idml.open(agreed, bad, bad);
-        idml.open(agreed, good, bad);
+        expect(IRecords.InvalidSignature.selector, address(wallet));
+        idml.open(agreed, 0, bad, bad);
+        idml.open(agreed, 0, good, bad);
         assertEq(balanceOf(address(wallet)), 0, "balance");
     }
 
     function test_open_revertsForAddressZero() public {
         Terms memory agreed = terms();
         agreed.learner = address(0);
-        expect(IIDML.InvalidSignature.selector, address(0));
-        idml.open(agreed, NO_SIGNATURE, NO_SIGNATURE);
+        expect(IRecords.InvalidSignature.selector, address(0));
+        idml.open(agreed, 0, NO_SIGNATURE, NO_SIGNATURE);
         bytes memory invalid = new bytes(65); // From this, ecrecover gives 0.
-        expect(IIDML.InvalidSignature.selector, address(0));
-        idml.open(agreed, invalid, invalid);
+        expect(IRecords.InvalidSignature.selector, address(0));
+        idml.open(agreed, 0, invalid, invalid);
     }
 
     /* TERMS */
@@ -114,13 +121,13 @@ contract OpenTest is IDMLTest {
     function test_open_revertsOnAnUnknownTask() public {
         Terms memory agreed = terms();
         agreed.task = RESULT;
-        fails(agreed, abi.encodeWithSelector(IIDML.UnknownTask.selector, RESULT));
+        fails(agreed, abi.encodeWithSelector(IRecords.UnknownTask.selector, RESULT));
     }
 
     function test_open_revertsWithOneself() public {
         Terms memory agreed = terms();
         agreed.neighbor = learner;
-        fails(agreed, abi.encodeWithSelector(IIDML.SelfDealing.selector, learner));
+        fails(agreed, abi.encodeWithSelector(IRecords.SelfDealing.selector, learner));
     }
 
     function test_open_atTheLastMoment() public {
@@ -132,19 +139,19 @@ contract OpenTest is IDMLTest {
     function test_open_revertsOneSecondLate() public {
         Terms memory agreed = terms();
         vm.warp(agreed.deadline + 1);
-        fails(agreed, abi.encodeWithSelector(IIDML.DeadlinePassed.selector, agreed.deadline));
+        fails(agreed, abi.encodeWithSelector(IRecords.DeadlinePassed.selector, agreed.deadline));
     }
 
     function test_open_revertsOnAnAsOfInTheFuture() public {
         Terms memory agreed = terms();
         agreed.asOf += 1;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
     }
 
     function test_open_revertsOnAnAsOfTooFarBeforeTheDeadline() public {
         Terms memory agreed = terms();
         agreed.asOf -= 1;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidAsOf.selector, agreed.asOf, agreed.deadline));
         agreed.deadline -= 1;
         opened(agreed);
     }
@@ -152,9 +159,9 @@ contract OpenTest is IDMLTest {
     function test_open_revertsOnSeatsThatNeverWere() public {
         Terms memory agreed = terms();
         agreed.seats = 8;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 8, 7));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidSeats.selector, 8, 7));
         agreed.seats = 6;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 6, 7));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidSeats.selector, 6, 7));
     }
 
     function test_open_seatsThatWereAtAsOf() public {
@@ -164,7 +171,7 @@ contract OpenTest is IDMLTest {
             (sign(learner, idml.hashTerms(agreed)), sign(neighbor, idml.hashTerms(agreed)));
         vm.warp(block.timestamp + 1);
         newStaked("later");
-        idml.open(agreed, a, b);
+        idml.open(agreed, 0, a, b);
 
         agreed = terms();
         (agreed.asOf, agreed.seats) = (agreed.asOf - 1, 8);
@@ -173,7 +180,7 @@ contract OpenTest is IDMLTest {
 
         agreed = terms();
         agreed.seats = 7;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 7, 9));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidSeats.selector, 7, 9));
     }
 
     /// @dev More than there were would only thin out the draw.
@@ -182,7 +189,7 @@ contract OpenTest is IDMLTest {
         vm.warp(block.timestamp + 1);
         newStaked("later");
         agreed.seats = 8;
-        fails(agreed, abi.encodeWithSelector(IIDML.InvalidSeats.selector, 8, 8));
+        fails(agreed, abi.encodeWithSelector(IRecords.InvalidSeats.selector, 8, 8));
         agreed.seats = 7;
         opened(agreed);
     }
@@ -191,7 +198,7 @@ contract OpenTest is IDMLTest {
 
     function test_open_revertsBelowTheThreshold() public {
         unstake(neighbor, STAKE - THRESHOLD + 1);
-        fails(terms(), abi.encodeWithSelector(IIDML.InsufficientStake.selector, neighbor, THRESHOLD - 1, THRESHOLD));
+        fails(terms(), abi.encodeWithSelector(IRecords.InsufficientStake.selector, neighbor, THRESHOLD - 1, THRESHOLD));
     }
 
     function test_open_withAStakeAtTheThreshold() public {
@@ -205,13 +212,66 @@ contract OpenTest is IDMLTest {
         opened(agreed);
         agreed = terms();
         agreed.reward = 1;
-        fails(agreed, abi.encodeWithSelector(IIDML.InsufficientStake.selector, neighbor, 0, 1));
+        fails(agreed, abi.encodeWithSelector(IRecords.InsufficientStake.selector, neighbor, 0, 1));
     }
 
     function test_open_revertsWithoutBalance() public {
         vm.prank(learner);
         idml.withdraw(BALANCE - REWARD + 1);
-        fails(terms(), abi.encodeWithSelector(IIDML.InsufficientBalance.selector, learner, REWARD - 1, REWARD));
+        fails(terms(), abi.encodeWithSelector(IRecords.InsufficientBalance.selector, learner, REWARD - 1, REWARD));
+    }
+
+    /* LANES */
+
+    function test_open_inEveryLane() public {
+        Terms memory agreed = terms();
+        agreed.reward = 0;
+        for (uint256 i; i < 64; ++i) {
+            agreed.nonce = uint64(i);
+            assertEq(opened(agreed).lane, i, "lane");
+        }
+        agreed.nonce = 64;
+        fails(agreed, 63, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 63));
+    }
+
+    function test_open_revertsInABusyLane() public {
+        opened();
+        fails(terms(), 0, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 0));
+        assertEq(opened(terms()).lane, 1, "another lane");
+    }
+
+    function test_open_revertsInALaneThatIsNotThere() public {
+        fails(terms(), 64, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 64));
+        fails(terms(), 255, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 255));
+    }
+
+    function test_open_inALaneThatIsFreeAgain() public {
+        Encounter memory e = opened();
+        vm.warp(block.timestamp + COMPLETION + 1);
+        finalize(e);
+        assertEq(opened(terms()).lane, 0, "lane");
+    }
+
+    function test_open_lanesBelongToTheirLearner() public {
+        opened();
+        Terms memory agreed = terms();
+        (agreed.learner, agreed.neighbor, agreed.nonce) = (neighbor, learner, 0);
+        assertEq(opened(agreed).lane, 0, "lane");
+    }
+
+    /* BUDGET */
+
+    /// @dev Whoever sells budgeted nonces must leave a signature on each, or it could not be caught selling one twice.
+    function test_open_withABudgetNeedsTheLearnersSignature() public {
+        setBudget(learner, REWARD, 1);
+        Terms memory agreed = terms();
+        bytes32 id = idml.hashTerms(agreed);
+        (bytes memory a, bytes memory b) = (sign(learner, id), sign(neighbor, id));
+        vm.prank(learner);
+        expect(IRecords.InvalidSignature.selector, learner);
+        idml.open(agreed, 0, NO_SIGNATURE, b);
+        vm.prank(learner);
+        idml.open(agreed, 0, a, b);
     }
 
     /* NONCES */
@@ -219,7 +279,7 @@ contract OpenTest is IDMLTest {
     function test_open_revertsTheSecondTime() public {
         Terms memory agreed = terms();
         opened(agreed);
-        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, 0, 1));
+        fails(agreed, abi.encodeWithSelector(IRecords.NonceOutOfWindow.selector, learner, 0, 1));
     }
 
     function test_open_noncesInAnyOrder() public {
@@ -227,7 +287,7 @@ contract OpenTest is IDMLTest {
         agreed.nonce = 2;
         opened(agreed);
         expectNonces(0, 4);
-        fails(agreed, abi.encodeWithSelector(IIDML.NonceUsed.selector, learner, 2));
+        fails(agreed, abi.encodeWithSelector(IRecords.NonceUsed.selector, learner, 2));
         agreed.nonce = 0;
         opened(agreed);
         expectNonces(1, 2);
@@ -239,12 +299,12 @@ contract OpenTest is IDMLTest {
     function test_open_noncesAtTheEdgesOfTheWindow() public {
         Terms memory agreed = terms();
         agreed.nonce = 64;
-        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, 64, 0));
+        fails(agreed, abi.encodeWithSelector(IRecords.NonceOutOfWindow.selector, learner, 64, 0));
         agreed.nonce = 63;
         opened(agreed);
         expectNonces(0, 1 << 63);
         agreed.nonce = type(uint64).max;
-        fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, type(uint64).max, 0));
+        fails(agreed, abi.encodeWithSelector(IRecords.NonceOutOfWindow.selector, learner, type(uint64).max, 0));
     }
 
     /// @dev Whatever order a learner uses its nonces in: each works once.
@@ -258,9 +318,9 @@ contract OpenTest is IDMLTest {
             if (!used[agreed.nonce]) {
                 opened(agreed);
             } else if (agreed.nonce < base) {
-                fails(agreed, abi.encodeWithSelector(IIDML.NonceOutOfWindow.selector, learner, agreed.nonce, base));
+                fails(agreed, abi.encodeWithSelector(IRecords.NonceOutOfWindow.selector, learner, agreed.nonce, base));
             } else {
-                fails(agreed, abi.encodeWithSelector(IIDML.NonceUsed.selector, learner, agreed.nonce));
+                fails(agreed, abi.encodeWithSelector(IRecords.NonceUsed.selector, learner, agreed.nonce));
             }
             used[agreed.nonce] = true;
         }
@@ -273,9 +333,13 @@ contract OpenTest is IDMLTest {
     }
 
     function fails(Terms memory agreed, bytes memory reason) private {
+        fails(agreed, 63, reason);
+    }
+
+    function fails(Terms memory agreed, uint8 lane, bytes memory reason) private {
         bytes32 id = idml.hashTerms(agreed);
-        (bytes memory a, bytes memory b) = (sign(learner, id), sign(neighbor, id));
+        (bytes memory a, bytes memory b) = (sign(agreed.learner, id), sign(agreed.neighbor, id));
         vm.expectRevert(reason);
-        idml.open(agreed, a, b);
+        idml.open(agreed, lane, a, b);
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Account, IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {Account, IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract RequestUnstakeTest is IDMLTest {
     function test_requestUnstake_downToTheThresholdKeepsTheSeat() public {
         vm.expectEmit(address(idml));
-        emit IIDML.UnstakeRequested(neighbor, STAKE - THRESHOLD, block.timestamp + DELAY);
+        emit IRecords.UnstakeRequested(neighbor, STAKE - THRESHOLD, block.timestamp + DELAY);
         unstake(neighbor, STAKE - THRESHOLD);
         Account memory a = idml.account(neighbor);
         assertEq(a.stake, THRESHOLD, "stake");
@@ -18,9 +18,9 @@ contract RequestUnstakeTest is IDMLTest {
 
     function test_requestUnstake_belowTheThresholdLeavesTheSeat() public {
         vm.expectEmit(address(idml));
-        emit IIDML.UnstakeRequested(neighbor, STAKE - THRESHOLD + 1, block.timestamp + DELAY);
+        emit IRecords.UnstakeRequested(neighbor, STAKE - THRESHOLD + 1, block.timestamp + DELAY);
         vm.expectEmit(address(idml));
-        emit IIDML.SeatLeft(1, neighbor, block.timestamp);
+        emit IRecords.SeatLeft(1, neighbor, block.timestamp);
         unstake(neighbor, STAKE - THRESHOLD + 1);
         Account memory a = idml.account(neighbor);
         assertEq(a.seat, 0, "seat");
@@ -39,14 +39,14 @@ contract RequestUnstakeTest is IDMLTest {
     }
 
     function test_requestUnstake_revertsForNothing() public {
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         idml.requestUnstake(0);
     }
 
     function test_requestUnstake_revertsForLockedStake() public {
         opened();
         vm.prank(neighbor);
-        expect(IIDML.InsufficientStake.selector, neighbor, STAKE - REWARD, STAKE - REWARD + 1);
+        expect(IRecords.InsufficientStake.selector, neighbor, STAKE - REWARD, STAKE - REWARD + 1);
         idml.requestUnstake(STAKE - REWARD + 1);
         unstake(neighbor, STAKE - REWARD);
         assertEq(stakeOf(neighbor), REWARD, "what is locked stays");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Account, Encounter, IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {Account, Encounter, IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract SetTargetTest is IDMLTest {
     uint256 private constant PAY = 8e18; // 80 % of the reward.
 
     function test_setTarget() public {
         vm.expectEmit(address(idml));
-        emit IIDML.TargetSet(learner, 7);
+        emit IRecords.TargetSet(learner, 7);
         setTarget(learner, 7);
         Account memory a = idml.account(learner);
         assertEq(a.target, 7, "target");

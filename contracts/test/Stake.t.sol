@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {IDMLTest, IIDML, Seat} from "./utils/IDMLTest.sol";
+import {IDMLTest, IRecords, Seat} from "./utils/IDMLTest.sol";
 
 contract StakeTest is IDMLTest {
     address private holder;
@@ -14,7 +14,7 @@ contract StakeTest is IDMLTest {
 
     function test_stake_belowTheThresholdTakesNoSeat() public {
         vm.expectEmit(address(idml));
-        emit IIDML.Staked(holder, THRESHOLD - 1);
+        emit IRecords.Staked(holder, THRESHOLD - 1);
         stake(THRESHOLD - 1);
         assertEq(balanceOf(holder), BALANCE - THRESHOLD + 1, "balance");
         assertEq(stakeOf(holder), THRESHOLD - 1, "stake");
@@ -25,9 +25,9 @@ contract StakeTest is IDMLTest {
     function test_stake_reachingTheThresholdTakesASeat() public {
         stake(THRESHOLD - 1);
         vm.expectEmit(address(idml));
-        emit IIDML.Staked(holder, 1);
+        emit IRecords.Staked(holder, 1);
         vm.expectEmit(address(idml));
-        emit IIDML.SeatTaken(7, holder, block.timestamp);
+        emit IRecords.SeatTaken(7, holder, block.timestamp);
         stake(1);
         assertEq(idml.account(holder).seat, 8, "seat");
         Seat memory taken = idml.seat(7);
@@ -56,13 +56,13 @@ contract StakeTest is IDMLTest {
     }
 
     function test_stake_revertsForNothing() public {
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         idml.stake(0);
     }
 
     function test_stake_revertsBeyondTheBalance() public {
         vm.prank(holder);
-        expect(IIDML.InsufficientBalance.selector, holder, BALANCE, BALANCE + 1);
+        expect(IRecords.InsufficientBalance.selector, holder, BALANCE, BALANCE + 1);
         idml.stake(BALANCE + 1);
     }
 

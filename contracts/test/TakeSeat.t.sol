@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {IDMLTest, IIDML, Seat} from "./utils/IDMLTest.sol";
+import {IDMLTest, IRecords, Seat} from "./utils/IDMLTest.sol";
 
 contract TakeSeatTest is IDMLTest {
     function test_takeSeat_whenCooledDownReusesTheSeat() public {
@@ -9,7 +9,7 @@ contract TakeSeatTest is IDMLTest {
         cooling(neighbor);
         vm.warp(block.timestamp + DELAY);
         vm.expectEmit(address(idml));
-        emit IIDML.SeatTaken(1, neighbor, block.timestamp);
+        emit IRecords.SeatTaken(1, neighbor, block.timestamp);
         take(neighbor);
         assertEq(idml.account(neighbor).seat, 2, "seat");
         assertEq(idml.seatCount(), 7, "seats");
@@ -49,19 +49,19 @@ contract TakeSeatTest is IDMLTest {
         cooling(neighbor);
         uint256 until = block.timestamp + DELAY;
         vm.warp(until - 1);
-        expect(IIDML.SeatCooling.selector, neighbor, until);
+        expect(IRecords.SeatCooling.selector, neighbor, until);
         take(neighbor);
     }
 
     function test_takeSeat_revertsOnASeat() public {
-        expect(IIDML.AlreadySeated.selector, neighbor);
+        expect(IRecords.AlreadySeated.selector, neighbor);
         take(neighbor);
     }
 
     function test_takeSeat_revertsBelowTheThreshold() public {
         unstake(neighbor, STAKE - THRESHOLD + 1);
         vm.warp(block.timestamp + DELAY);
-        expect(IIDML.InsufficientStake.selector, neighbor, THRESHOLD - 1, THRESHOLD);
+        expect(IRecords.InsufficientStake.selector, neighbor, THRESHOLD - 1, THRESHOLD);
         take(neighbor);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Encounter, History, IIDML, IDMLTest, Phase, Terms} from "./utils/IDMLTest.sol";
+import {Encounter, History, IRecords, IDMLTest, Phase, TaskParams, Terms} from "./utils/IDMLTest.sol";
 
 contract VoteTest is IDMLTest {
     uint256 private constant LOCK = 2e18; // Half of max(20 %, 40 %) of the reward.
@@ -12,11 +12,11 @@ contract VoteTest is IDMLTest {
         bytes memory signature = signVote(e, validator, false);
 
         vm.expectEmit(address(idml));
-        emit IIDML.Voted(e.id, validator, false);
-        idml.vote(e.terms, e.progress, validator, false, signature);
+        emit IRecords.Voted(e.id, validator, false);
+        idml.voteFor(e.progress, validator, false, signature);
 
-        addBallot(e.progress, validator, false);
-        assertEq(idml.stateHash(e.id), hash(e.progress), "state");
+        addBallot(e, validator, false);
+        assertEq(stateOf(e), hash(e.progress), "state");
         assertEq(lockedOf(validator), LOCK, "lock");
         assertEq(stakeOf(validator), STAKE, "stake");
     }
@@ -28,12 +28,12 @@ contract VoteTest is IDMLTest {
         bytes memory signature = signVote(e, e.progress.committee[2], true);
 
         vm.expectEmit(address(idml));
-        emit IIDML.Voted(e.id, e.progress.committee[2], true);
+        emit IRecords.Voted(e.id, e.progress.committee[2], true);
         vm.expectEmit(address(idml));
-        emit IIDML.Settled(e.id, 4, 2, 1);
-        idml.vote(e.terms, e.progress, e.progress.committee[2], true, signature);
+        emit IRecords.Settled(e.id, 4, 2, 1);
+        idml.voteFor(e.progress, e.progress.committee[2], true, signature);
 
-        assertEq(idml.stateHash(e.id), 0, "state");
+        assertEq(stateOf(e), FREE, "state");
     }
 
     function test_vote_lastOfAShortCommitteeSettles() public {
@@ -46,32 +46,42 @@ contract VoteTest is IDMLTest {
         vote(e, e.progress.committee[1], true);
 
         vm.expectEmit(address(idml));
-        emit IIDML.Settled(e.id, 2, 2, 0);
+        emit IRecords.Settled(e.id, 2, 2, 0);
         vote(e, e.progress.committee[0], true);
     }
 
-    function test_vote_nobodyMayVoteWhereNobodyWasDrawn() public {
-        for (uint256 i; i < 5; ++i) {
-            unstake(validators[i], STAKE);
+    function test_vote_revertsAfterTheVerdict() public {
+        Encounter memory e = validating(fiveMembers());
+        for (uint256 i; i < 3; ++i) {
+            vote(e, e.progress.committee[i], true);
         }
-        vm.warp(block.timestamp + 1);
-        Encounter memory e = validating();
-        assertEq(e.progress.committee.length, 0, "members");
-        address late = newStaked("late");
-        bytes memory signature = signVote(e, late, true);
-        expect(IIDML.NotInCommittee.selector, late);
-        idml.vote(e.terms, e.progress, late, true, signature);
-
-        vm.warp(block.timestamp + idml.task(e.terms.task).votingWindow_s + 1);
-        vm.expectEmit(address(idml));
-        emit IIDML.Settled(e.id, 1, 0, 0);
-        finalize(e);
+        bytes memory signature = signVote(e, e.progress.committee[3], true);
+        expect(IRecords.StateMismatch.selector, e.id);
+        idml.voteFor(e.progress, e.progress.committee[3], true, signature);
+        vm.prank(e.progress.committee[3]);
+        expect(IRecords.StateMismatch.selector, e.id);
+        idml.vote(e.progress, true);
     }
 
-    function test_vote_emptySignatureOfTheCaller() public {
+    /// @dev V of K: any three of five settle, whichever order they vote in.
+    function testFuzz_vote_anyOfALargerCommittee(uint256 random) public {
+        Encounter memory e = validating(fiveMembers());
+        assertEq(e.progress.committee.length, 5, "members");
+        uint256 start = random % 5;
+        uint256 step = 1 + random / 5 % 4;
+        for (uint256 i; i < 3; ++i) {
+            assertTrue(e.phase == Phase.Validating, "over too early");
+            vote(e, e.progress.committee[(start + i * step) % 5], random >> (128 + i) & 1 == 1);
+        }
+        assertTrue(e.phase == Phase.None, "not over");
+    }
+
+    function test_vote_byTheValidatorItself() public {
         Encounter memory e = validating();
         vm.prank(e.progress.committee[0]);
-        idml.vote(e.terms, e.progress, e.progress.committee[0], true, NO_SIGNATURE);
+        idml.vote(e.progress, true);
+        addBallot(e, e.progress.committee[0], true);
+        assertEq(stateOf(e), hash(e.progress), "state");
     }
 
     function test_vote_atTheLastMoment() public {
@@ -84,21 +94,23 @@ contract VoteTest is IDMLTest {
         Encounter memory e = validating();
         bytes memory signature = signVote(e, e.progress.committee[0], true);
         vm.warp(block.timestamp + VOTING + 1);
-        expect(IIDML.TooLate.selector, e.id, e.progress.since + VOTING);
-        idml.vote(e.terms, e.progress, e.progress.committee[0], true, signature);
+        expect(IRecords.TooLate.selector, e.id, e.since + VOTING);
+        idml.voteFor(e.progress, e.progress.committee[0], true, signature);
     }
 
     function test_vote_revertsInAnotherPhase() public {
         Encounter memory e = opened();
-        expect(IIDML.WrongPhase.selector, e.id, uint256(Phase.Open));
-        idml.vote(e.terms, e.progress, validators[0], true, NO_SIGNATURE);
+        vm.prank(validators[0]);
+        expect(IRecords.WrongPhase.selector, e.id, uint256(Phase.Open));
+        idml.vote(e.progress, true);
     }
 
     function test_vote_revertsOnAnotherState() public {
         Encounter memory e = validating();
-        e.progress.ballots = 1;
-        expect(IIDML.StateMismatch.selector, e.id);
-        idml.vote(e.terms, e.progress, e.progress.committee[0], true, NO_SIGNATURE);
+        vm.prank(e.progress.committee[0]);
+        e.progress.stage |= 1 << 192;
+        expect(IRecords.StateMismatch.selector, e.id);
+        idml.vote(e.progress, true);
     }
 
     function test_vote_revertsForTheParties() public {
@@ -108,8 +120,8 @@ contract VoteTest is IDMLTest {
         address[2] memory parties = [learner, neighbor];
         for (uint256 i; i < 2; ++i) {
             vm.prank(parties[i]);
-            expect(IIDML.SelfDealing.selector, parties[i]);
-            idml.vote(e.terms, e.progress, parties[i], true, NO_SIGNATURE);
+            expect(IRecords.SelfDealing.selector, parties[i]);
+            idml.vote(e.progress, true);
         }
     }
 
@@ -117,8 +129,8 @@ contract VoteTest is IDMLTest {
         Encounter memory e = validating();
         vote(e, e.progress.committee[0], true);
         bytes memory signature = signVote(e, e.progress.committee[0], false);
-        expect(IIDML.AlreadyVoted.selector, e.progress.committee[0]);
-        idml.vote(e.terms, e.progress, e.progress.committee[0], false, signature);
+        expect(IRecords.AlreadyVoted.selector, e.progress.committee[0]);
+        idml.voteFor(e.progress, e.progress.committee[0], false, signature);
     }
 
     function test_vote_revertsOutsideTheCommittee() public {
@@ -127,8 +139,8 @@ contract VoteTest is IDMLTest {
             address v = validators[i];
             if (v == e.progress.committee[0] || v == e.progress.committee[1] || v == e.progress.committee[2]) continue;
             bytes memory signature = signVote(e, v, true);
-            expect(IIDML.NotInCommittee.selector, v);
-            idml.vote(e.terms, e.progress, v, true, signature);
+            expect(IRecords.NotInCommittee.selector, v);
+            idml.voteFor(e.progress, v, true, signature);
         }
     }
 
@@ -136,14 +148,14 @@ contract VoteTest is IDMLTest {
         Encounter memory e = validating();
         address validator = e.progress.committee[0];
         bytes memory signature = signVote(e, validator, false);
-        expect(IIDML.InvalidSignature.selector, validator);
-        idml.vote(e.terms, e.progress, validator, true, signature);
+        expect(IRecords.InvalidSignature.selector, validator);
+        idml.voteFor(e.progress, validator, true, signature);
     }
 
     function test_vote_revertsWithoutSignatureOfAnother() public {
         Encounter memory e = validating();
-        expect(IIDML.InvalidSignature.selector, e.progress.committee[0]);
-        idml.vote(e.terms, e.progress, e.progress.committee[0], true, NO_SIGNATURE);
+        expect(IRecords.InvalidSignature.selector, e.progress.committee[0]);
+        idml.voteFor(e.progress, e.progress.committee[0], true, NO_SIGNATURE);
     }
 
     /* STAKES */
@@ -160,8 +172,8 @@ contract VoteTest is IDMLTest {
         address validator = e.progress.committee[0];
         unstake(validator, STAKE - LOCK + 1);
         bytes memory signature = signVote(e, validator, true);
-        expect(IIDML.InsufficientStake.selector, validator, LOCK - 1, LOCK);
-        idml.vote(e.terms, e.progress, validator, true, signature);
+        expect(IRecords.InsufficientStake.selector, validator, LOCK - 1, LOCK);
+        idml.voteFor(e.progress, validator, true, signature);
     }
 
     function test_vote_openVotingTakesAnyoneStaked() public {
@@ -183,7 +195,14 @@ contract VoteTest is IDMLTest {
         Encounter memory e = validating(agreed);
         unstake(validators[3], STAKE - THRESHOLD + 1);
         bytes memory signature = signVote(e, validators[3], true);
-        expect(IIDML.InsufficientStake.selector, validators[3], THRESHOLD - 1, THRESHOLD);
-        idml.vote(e.terms, e.progress, validators[3], true, signature);
+        expect(IRecords.InsufficientStake.selector, validators[3], THRESHOLD - 1, THRESHOLD);
+        idml.voteFor(e.progress, validators[3], true, signature);
+    }
+
+    function fiveMembers() private returns (Terms memory agreed) {
+        TaskParams memory p = params();
+        p.committeeSize = 5;
+        agreed = terms();
+        agreed.task = idml.createTask(p);
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {IDMLTest, IIDML} from "./utils/IDMLTest.sol";
+import {IDMLTest, IRecords} from "./utils/IDMLTest.sol";
 
 contract WithdrawTest is IDMLTest {
     function test_withdraw() public {
         vm.expectEmit(address(idml));
-        emit IIDML.Withdrawn(learner, BALANCE);
+        emit IRecords.Withdrawn(learner, BALANCE);
         vm.prank(learner);
         idml.withdraw(BALANCE);
         assertEq(balanceOf(learner), 0, "balance");
@@ -15,20 +15,20 @@ contract WithdrawTest is IDMLTest {
     }
 
     function test_withdraw_revertsForNothing() public {
-        expect(IIDML.ZeroAmount.selector);
+        expect(IRecords.ZeroAmount.selector);
         idml.withdraw(0);
     }
 
     function test_withdraw_revertsBeyondTheBalance() public {
         vm.prank(learner);
-        expect(IIDML.InsufficientBalance.selector, learner, BALANCE, BALANCE + 1);
+        expect(IRecords.InsufficientBalance.selector, learner, BALANCE, BALANCE + 1);
         idml.withdraw(BALANCE + 1);
     }
 
     function test_withdraw_leavesThePrepayment() public {
         opened();
         vm.prank(learner);
-        expect(IIDML.InsufficientBalance.selector, learner, BALANCE - REWARD, BALANCE);
+        expect(IRecords.InsufficientBalance.selector, learner, BALANCE - REWARD, BALANCE);
         idml.withdraw(BALANCE);
     }
 }

@@ -2,9 +2,11 @@
 
 import copy
 import importlib.util
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,15 @@ from idml.ledger.errors import Reverted
 from idml.ledger.evm import Receipt
 from idml.ledger.interface import TxResult
 from idml.ledger.mirror import NOBODY, AccountsMirror
+from idml.ledger.submit import submit
 from idml.ledger.wallet import Wallet
+from idml.protocol.batch import SECRET_BYTES, WORDS, PackedBatch, Voucher
+from idml.protocol.committee import draw_committee
 from idml.protocol.encounter import Encounter, Phase
-from idml.protocol.messages import Terms, commitment
+from idml.protocol.hashing import keccak256
+from idml.protocol.messages import Report, Terms, commitment, committee_seed
+from idml.protocol.roles import Open, Submission
+from idml.protocol.settlement import validator_lock
 from idml.protocol.task import TOKEN_WEI, TaskParams, preset_task
 
 ACTORS = [Wallet.from_seed(9, index) for index in range(7)]  # the last one has no stake
@@ -27,7 +35,6 @@ TASKS = [
     replace(SAFE, votes=1, committee_size=1, quorum=1, reject_pot_bps=7_777, neighbor_share_bps=3_333),
     replace(SAFE, votes=3, committee_size=0, quorum=2),
 ]
-LEARNER_SECRET, NEIGHBOR_SECRET = b"\x01" * 32, b"\x02" * 32
 RESULT = b"\x05" * 32
 
 
@@ -49,13 +56,14 @@ class Driver:
 
     actors = ACTORS
     tasks = TASKS
-    learner_secret, neighbor_secret = LEARNER_SECRET, NEIGHBOR_SECRET
+    result = RESULT
 
-    def __init__(self) -> None:
-        backends = ["pyevm"] if importlib.util.find_spec("pyrevm") is None else ["pyrevm", "pyevm"]
+    def __init__(self, backends: Sequence[str]) -> None:
         self.ledgers = [RecordingLedger(backend) for backend in backends]
         self.ledger = self.ledgers[0]
         self.mirror = AccountsMirror(self.ledger.domain, self.ledger.unbonding_delay_s())
+        self.wallets = {actor.address: actor for actor in ACTORS}
+        self.completed: Counter[bytes] = Counter()
         for index, actor in enumerate(ACTORS):
             for ledger in self.ledgers:
                 ledger.fund(actor.address, TOKEN_WEI)
@@ -72,14 +80,26 @@ class Driver:
         """A driver that goes its own way from here, on the same ledgers."""
         other = copy.copy(self)
         other.mirror = copy.deepcopy(self.mirror)
+        other.completed = Counter(self.completed)
         return other
 
-    def do(self, verb: str, sender: Wallet, *arguments: object) -> TxResult | Reverted:
+    def do(self, verb: str, sender: Wallet, *arguments: object, **named: object) -> TxResult | Reverted:
         """Send one transaction; the mirror follows if it succeeds."""
+        return self._on_all(lambda ledger: getattr(ledger, verb)(sender, *arguments, **named))
+
+    def submit(self, sender: Wallet, encounter: bytes, submission: Submission) -> TxResult | Reverted:
+        """Send what a role submits about an encounter; an opening takes the lowest free lane."""
+        if isinstance(submission, Open):
+            terms, signature = submission.terms, submission.neighbor_signature
+            return self.do("open", sender, terms, b"", signature, lane=self.mirror.lane(terms.learner))
+        progress = self.at(encounter).progress
+        return self._on_all(lambda ledger: submit(ledger, sender, progress, submission))
+
+    def _on_all(self, send: Callable[[EmbeddedLedger], TxResult]) -> TxResult | Reverted:
         outcomes: list[TxResult | Reverted] = []
         for ledger in self.ledgers:
             try:
-                outcomes.append(getattr(ledger, verb)(sender, *arguments))
+                outcomes.append(send(ledger))
             except Reverted as error:
                 outcomes.append(error)
         assert len({str(outcome) for outcome in outcomes}) == 1
@@ -87,16 +107,30 @@ class Driver:
         for ledger in self.ledgers:
             ledger.receipts.clear()
         if isinstance(outcomes[0], TxResult):
+            self._count(outcomes[0])
             self.mirror.apply(outcomes[0].events)
         return outcomes[0]
 
-    def must(self, verb: str, sender: Wallet, *arguments: object) -> TxResult:
-        outcome = self.do(verb, sender, *arguments)
+    def _count(self, result: TxResult) -> None:
+        """Settlements by learner, counted without the mirror's help."""
+        for event in result.events:
+            arguments: dict[str, Any] = dict(event.arguments)
+            if event.name == "Settled":
+                self.completed[self.at(arguments["encounter"]).terms.learner] += 1
+            elif event.name == "VoucherSettled":
+                self.completed[arguments["learner"]] += 1
+            elif event.name == "BatchSettled":
+                firsts = arguments["encounters"][::WORDS]
+                for i, first in enumerate(firsts):
+                    self.completed[arguments["parties"][first[-1]]] += arguments["settled"] >> i & 1
+
+    def must(self, verb: str, sender: Wallet, *arguments: object, **named: object) -> TxResult:
+        outcome = self.do(verb, sender, *arguments, **named)
         assert isinstance(outcome, TxResult), outcome
         return outcome
 
-    def fails(self, error: str, verb: str, sender: Wallet, *arguments: object) -> Reverted:
-        outcome = self.do(verb, sender, *arguments)
+    def fails(self, error: str, verb: str, sender: Wallet, *arguments: object, **named: object) -> Reverted:
+        outcome = self.do(verb, sender, *arguments, **named)
         assert isinstance(outcome, Reverted), outcome
         assert outcome.name == error
         return outcome
@@ -104,6 +138,13 @@ class Driver:
     def warp(self, seconds: int) -> None:
         for ledger in self.ledgers:
             ledger.warp(ledger.now_s + seconds)
+
+    def mine(self, blocks: int) -> None:
+        for ledger in self.ledgers:
+            ledger.mine(blocks)
+
+    def sign(self, address: bytes, digest: bytes) -> bytes:
+        return self.wallets[address].sign(digest)
 
     def terms(
         self,
@@ -118,25 +159,58 @@ class Driver:
     ) -> Terms:
         """Terms good now unless told otherwise; `as_of` and `deadline` count from now."""
         now_s = self.ledger.now_s
+        nonce = self.mirror.account(learner.address).nonce_base if nonce is None else nonce
+        secrets = self.secrets(learner.address, neighbor.address, nonce)
         return Terms(
             task=task.id,
             learner=learner.address,
             neighbor=neighbor.address,
             reward=reward,
             model_before=b"\x04" * 32,
-            learner_commitment=commitment(LEARNER_SECRET),
-            neighbor_commitment=commitment(NEIGHBOR_SECRET),
+            learner_commitment=commitment(secrets[0]),
+            neighbor_commitment=commitment(secrets[1]),
             seats=len(self.mirror.seats) if seats is None else seats,
             as_of=now_s + as_of,
             deadline=now_s + deadline,
-            nonce=self.mirror.account(learner.address).nonce_base if nonce is None else nonce,
+            nonce=nonce,
         )
+
+    def secrets(self, learner: bytes, neighbor: bytes, nonce: int) -> tuple[bytes, bytes]:
+        """The learner's and the neighbor's in one encounter, so that each has another committee."""
+        about = learner + neighbor + nonce.to_bytes(32, "big")
+        first, second = (keccak256(name + about)[:SECRET_BYTES] + bytes(SECRET_BYTES) for name in (b"l", b"n"))
+        return first, second
+
+    def secret(self, encounter: bytes, reporter: bytes) -> bytes:
+        terms = self.at(encounter).terms
+        return self.secrets(terms.learner, terms.neighbor, terms.nonce)[reporter == terms.neighbor]
+
+    def voucher(self, terms: Terms, ballots: int) -> Voucher:
+        """What its parties would say; bit i of `ballots`: the i-th of the committee votes yes."""
+        task = self.mirror.tasks[terms.task]
+        secrets = self.secrets(terms.learner, terms.neighbor, terms.nonce)
+        committee = draw_committee(terms, committee_seed(*secrets), task.votes, self.mirror.seats)
+        votes = tuple((member, bool(ballots >> i & 1)) for i, member in enumerate(committee))
+        return Voucher(terms, RESULT, *secrets, votes)
+
+    def settle(
+        self, verb: str, *vouchers: Voucher, sender: Wallet = ACTORS[6], signatures: Sequence[bytes] | None = None
+    ) -> TxResult | Reverted:
+        """Bring vouchers by `settle`, `settle_batch` or `settle_cosigned`, by default with all signatures."""
+        signatures = self.signatures(verb, vouchers) if signatures is None else signatures
+        return self.do(verb, sender, PackedBatch(vouchers).message, signatures)
+
+    def signatures(self, verb: str, vouchers: Sequence[Voucher]) -> tuple[bytes, ...]:
+        """All that are needed, two words each."""
+        packed = PackedBatch(tuple(vouchers))
+        sign_all = packed.cosign if verb == "settle_cosigned" else packed.sign_each
+        return sign_all(self.ledger.domain, self.sign)
 
     def open(self, learner: Wallet, neighbor: Wallet, task: TaskParams = SAFE, reward: int = 10 * TOKEN_WEI) -> bytes:
         """Open an encounter; returns its id."""
         terms = self.terms(learner, neighbor, task, reward)
         encounter = self.ledger.domain.digest(terms)
-        self.must("open", learner, terms, b"", neighbor.sign(encounter))
+        self.must("open", learner, terms, b"", neighbor.sign(encounter), lane=self.mirror.lane(learner.address))
         return encounter
 
     def at(self, encounter: bytes) -> Encounter:
@@ -144,8 +218,21 @@ class Driver:
 
     def report(self, encounter: bytes, reporter: Wallet, result: bytes = RESULT) -> TxResult:
         at = self.at(encounter)
-        secret = NEIGHBOR_SECRET if reporter.address == at.terms.neighbor else LEARNER_SECRET
-        return self.must("report", reporter, at.terms, at.progress, reporter.address, result, secret)
+        secret = self.secret(encounter, reporter.address)
+        return self.must("report", reporter, at.progress, reporter.address, result, secret)
+
+    def report_both(self, encounter: bytes, result: bytes = RESULT) -> TxResult:
+        return self.must("report_both", *self.both(encounter, result))
+
+    def both(self, encounter: bytes, result: bytes = RESULT) -> tuple[Any, ...]:
+        """The arguments of `report_both`, the learner's wallet first."""
+        at = self.at(encounter)
+        learner_secret, neighbor_secret = (
+            self.secret(encounter, party) for party in (at.terms.learner, at.terms.neighbor)
+        )
+        report = Report(encounter, at.terms.neighbor, result, neighbor_secret)
+        signature = self.sign(at.terms.neighbor, self.ledger.domain.digest(report))
+        return (self.wallets[at.terms.learner], at.progress, result, neighbor_secret, learner_secret, signature)
 
     def validating(self, task: TaskParams, learner: Wallet = ACTORS[0], neighbor: Wallet = ACTORS[1]) -> bytes:
         """An encounter that awaits votes."""
@@ -157,59 +244,84 @@ class Driver:
     def voters(self, encounter: bytes) -> list[Wallet]:
         """Who may vote, in the order of the committee."""
         at = self.at(encounter)
-        wallets = {actor.address: actor for actor in ACTORS}
         parties, stakers = (at.terms.learner, at.terms.neighbor), (actor.address for actor in ACTORS[:-1])
         allowed = at.progress.committee or [address for address in stakers if address not in parties]
-        return [wallets[address] for address in allowed]
+        return [self.wallets[address] for address in allowed]
 
     def vote(self, encounter: bytes, *verdicts: bool) -> list[TxResult]:
         """Vote in the order of the committee."""
         results = []
         for voter, accept in zip(self.voters(encounter), verdicts, strict=False):
             at = self.at(encounter)
-            results.append(self.must("vote", voter, at.terms, at.progress, voter.address, accept))
+            results.append(self.must("vote", voter, at.progress, voter.address, accept))
         return results
 
     def advance(self, encounter: bytes, verdict: bool) -> None:
         """Take the next step of an encounter, if it is open and there is one; the contract may refuse it."""
         if (at := self.mirror.encounters.get(encounter)) is None:
             return
-        phase, wallets = at.progress.phase, {actor.address: actor for actor in ACTORS}
+        phase = at.progress.phase
         if phase in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED):
             by_learner = phase is Phase.REPORTED
             reporter = at.terms.learner if by_learner else at.terms.neighbor
-            secret = LEARNER_SECRET if by_learner else NEIGHBOR_SECRET
-            self.do("report", wallets[reporter], at.terms, at.progress, reporter, RESULT, secret)
+            secret = self.secret(encounter, reporter)
+            self.do("report", self.wallets[reporter], at.progress, reporter, RESULT, secret)
+        elif phase is Phase.DISPUTED:
+            self.do("contest", self.wallets[at.terms.neighbor], at.progress)
+        elif phase is Phase.CONTESTED:
+            self.mine(max(0, at.progress.seed_block - self.ledger.block_number))
+            self.do("draw", ACTORS[6], at.progress)
         elif phase is Phase.VALIDATING:
             voters = [voter for voter in self.voters(encounter) if voter.address not in at.progress.voters]
             if voters:
-                self.do("vote", voters[0], at.terms, at.progress, voters[0].address, verdict)
+                self.do("vote", voters[0], at.progress, voters[0].address, verdict)
 
     def finalize(self, encounter: bytes, sender: Wallet = ACTORS[6]) -> TxResult:
         at = self.at(encounter)
-        return self.must("finalize", sender, at.terms, at.progress)
+        return self.must("finalize", sender, at.progress)
 
     def check(self) -> None:
         """The mirror shows what the contract stores, and no token is lost."""
         ledger, mirror = self.ledger, self.mirror
+        self._check_promises()
         for address in (*(actor.address for actor in ACTORS), NOBODY):
             assert ledger.account(address) == mirror.account(address)
             assert ledger.history(address) == mirror.history(address)
+            assert ledger.pending_release(address) == mirror.pending_release(address)
         assert [ledger.seat(index) for index in range(ledger.seat_count())] == mirror.seats
         for encounter in mirror.encounters.values():
-            assert ledger.state_hash(encounter.id) == encounter.progress.state_hash()
-        for task_id, task in mirror.tasks.items():
-            assert ledger.task(task_id) == task
+            lane = encounter.progress.where.lane
+            assert ledger.state_hash(encounter.terms.learner, lane) == encounter.progress.state_hash()
+        open_lanes = Counter(encounter.terms.learner for encounter in mirror.encounters.values())
+        for actor in ACTORS:
+            busy = sum(int.from_bytes(ledger.state_hash(actor.address, lane), "big") > 1 for lane in (0, 1, 2, 63))
+            assert busy <= open_lanes[actor.address]
         held = ledger.token_balance_wei(ledger.contract_address)
         assert held == mirror.total_wei()
         wallets = sum(ledger.token_balance_wei(actor.address) for actor in ACTORS)
         assert ledger.token_supply_wei() == held + wallets
         assert ledger.token_supply_wei() <= ledger.balance_wei(ledger.token_address) * 10_000
 
+    def _check_promises(self) -> None:
+        """Whatever may still be taken is there."""
+        locked: Counter[bytes] = Counter()
+        for encounter in self.mirror.encounters.values():
+            terms = encounter.terms
+            locked[terms.neighbor] += terms.reward
+            for voter in encounter.progress.voters:
+                locked[voter] += validator_lock(terms.reward, self.mirror.tasks[terms.task])
+        for actor in ACTORS:
+            who = self.mirror._who(actor.address)
+            assert who.locked == locked[actor.address] <= who.stake
+            assert who.balance >= who.cover
+            assert who.history().completed_as_learner == self.completed[actor.address]
+
 
 @cache
 def _prepared() -> tuple[Driver, list[object]]:
-    driver = Driver()
+    driver = Driver(["pyevm"] if importlib.util.find_spec("pyrevm") is None else ["pyrevm", "pyevm"])
+    for task in driver.tasks:
+        assert driver.ledger.task(task.id) == task
     driver.check()
     return driver, [ledger.snapshot() for ledger in driver.ledgers]
 

@@ -38,6 +38,7 @@ def test_what_was_asked_for_is_what_is_deployed() -> None:
     assert all(gas > 500_000 for gas in ledger.deployment_gas.values())
     ledger.fund(ALICE.address, 10)
     ledger.buy(ALICE, 10)
+    assert ledger.rate() == 3
     assert ledger.token_balance_wei(ALICE.address) == 30
 
 
@@ -106,14 +107,14 @@ def test_an_encounter_step_by_step(driver: Any) -> None:
     assert steps[0].events[0].arguments["terms"] == terms
     assert steps[0].events[0].arguments["encounter"] == encounter, "the id is the EIP-712 hash"
     steps += [driver.report(encounter, neighbor), driver.report(encounter, learner)]
-    seed = committee_seed(driver.learner_secret, driver.neighbor_secret)
+    seed = committee_seed(*driver.secrets(learner.address, neighbor.address, 0))
     drawn = draw_committee(terms, seed, 3, driver.mirror.seats)
     assert ledger.committee_of(terms, seed) == drawn == driver.at(encounter).progress.committee
-    assert ledger.state_hash(encounter) == driver.at(encounter).progress.state_hash()
+    assert ledger.state_hash(learner.address) == driver.at(encounter).progress.state_hash()
     steps += driver.vote(encounter, True, True, False)
     assert [step.step for step in steps] == ["open", "report_neighbor", "report_learner", "vote", "vote", "vote"]
     assert steps[-1].events[-1].arguments["caseNumber"] == 4
-    assert ledger.state_hash(encounter) == bytes(32)
+    assert int.from_bytes(ledger.state_hash(learner.address), "big") == 1, "used and free"
     assert ledger.history(learner.address).completed_as_learner == 1
     assert all(21_000 < step.gas_used < 200_000 for step in steps)
 
@@ -123,16 +124,16 @@ def test_signed_statements_may_be_brought_by_anyone(driver: Any) -> None:
     domain, terms = driver.ledger.domain, driver.terms(driver.actors[0], driver.actors[1])
     encounter = domain.digest(terms)
     driver.must("open", bringer, terms, learner.sign(encounter), neighbor.sign(encounter))
-    for reporter, secret in ((neighbor, driver.neighbor_secret), (learner, driver.learner_secret)):
-        at = driver.at(encounter)
-        signature = reporter.sign(domain.digest(at.report(reporter.address, b"\x05" * 32, secret)))
-        arguments = (at.terms, at.progress, reporter.address, b"\x05" * 32, secret)
+    for reporter in (neighbor, learner):
+        at, secret = driver.at(encounter), driver.secret(encounter, reporter.address)
+        signature = reporter.sign(domain.digest(at.report(reporter.address, driver.result, secret, domain)))
+        arguments = (at.progress, reporter.address, driver.result, secret)
         driver.fails("InvalidSignature", "report", bringer, *arguments, bringer.sign(bytes(32)))
         driver.must("report", bringer, *arguments, signature)
     for voter in driver.voters(encounter):
         at = driver.at(encounter)
         signature = voter.sign(domain.digest(at.vote(voter.address, True)))
-        driver.must("vote", bringer, at.terms, at.progress, voter.address, True, signature)
+        driver.must("vote", bringer, at.progress, voter.address, True, signature)
     assert driver.mirror.encounters == {}
     driver.check()
 
@@ -141,10 +142,10 @@ def test_refusals_carry_their_reason(driver: Any) -> None:
     encounter = driver.open(*driver.actors[:2])
     at = driver.at(encounter)
     due = at.progress.since + 100
-    early = driver.fails("TooEarly", "finalize", driver.actors[6], at.terms, at.progress)
+    early = driver.fails("TooEarly", "finalize", driver.actors[6], at.progress)
     assert early.arguments == {"encounter": encounter, "due": due}
     driver.warp(101)
-    late = driver.fails("TooLate", "reject", driver.actors[1], at.terms, at.progress)
+    late = driver.fails("TooLate", "reject", driver.actors[1], at.progress)
     assert str(late) == f"reverted: TooLate(encounter=0x{encounter.hex()}, due={due})"
 
 

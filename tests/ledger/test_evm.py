@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idml.ledger.errors import EvmError, ExecutionReverted
-from idml.ledger.evm import COINBASE, GAS_CAP, INITCODE_LIMIT, Evm, contract_address
+from idml.ledger.evm import COINBASE, GAS_CAP, INITCODE_LIMIT, Evm, block_hash, contract_address
 from idml.ledger.pyevm_backend import PyEvm
 from idml.ledger.wallet import Wallet
 from idml.protocol.hashing import keccak256
@@ -65,6 +65,7 @@ ECRECOVER = code(
     32, 128, 128, 0, 0, 1, "5a", "f1", POP, 128, "51", 5, SSTORE,
 )  # fmt: skip
 CHILD = creation(bytes.fromhex("5f545f5500"))  # sstore(0, sload(0))
+BLOCK_HASH = code("43", "03", "40")  # of so many blocks ago as lies on the stack
 ENVIRONMENT = ["30", "32", "33", "34", "3d", "41", "42", "43", "45", "46", "47", "48", "5a"]  # ADDRESS .. GAS
 QUERIES = ["31", "3b", "3f"]  # BALANCE, EXTCODESIZE, EXTCODEHASH
 PEOPLE = [SENDER, STRANGER, COINBASE, b"\x01", NOBODY]
@@ -87,6 +88,7 @@ blocks = st.one_of(
     st.just(code(32, 0, 64, "5e")),
     st.just(ECRECOVER),
     st.just(code("30", "31", 9, SSTORE)),
+    st.builds(lambda ago: push(ago) + BLOCK_HASH + code(10, SSTORE), st.sampled_from([0, 1, 2, 3, 255, 256, 257])),
 )  # fmt: skip
 endings = st.sampled_from([code(32, 0, "f3"), code(32, 0, "f3"), code(32, 0, "fd"), code("fe"), code("00")])
 
@@ -209,6 +211,33 @@ def test_one_block_a_transaction_and_time_only_forward(evm: Evm) -> None:
     assert evm.block_number == 3
     with pytest.raises(EvmError, match=f"cannot warp to {start}: it is {start + 60} already"):
         evm.warp(start)
+
+
+@pytest.mark.parametrize("mined", [0, 1, 254, 255, 256, 1_000])
+def test_block_hashes_of_the_last_256_blocks_are_known_on_both_backends(mined: int) -> None:
+    left, right = pair()
+    ages = [0, 1, 2, mined, mined + 1, 255, 256, 257]
+    asked = b"".join(push(ago) + BLOCK_HASH + code(slot, SSTORE) for slot, ago in enumerate(ages))
+    for evm in (left, right):
+        contract, _ = evm.deploy(SENDER, creation(asked))
+        evm.mine(mined)
+        receipt = evm.send(SENDER, contract, b"")
+        number = receipt.block_number
+        assert number == mined + 2 == evm.block_number
+        storage = json.loads(evm.dump())["accounts"][contract.hex()]["storage"]
+        found = {int(slot, 16): int(value, 16) for slot, value in storage.items()}
+        for slot, ago in enumerate(ages):
+            known = 0 < ago <= min(256, number)
+            assert found.get(slot, 0) == (int.from_bytes(block_hash(number - ago), "big") if known else 0)
+    assert left.dump() == right.dump()
+
+
+def test_empty_blocks_change_the_number_alone(evm: Evm) -> None:
+    before = json.loads(evm.dump())
+    evm.mine(7)
+    after = json.loads(evm.dump())
+    before["block_number"] += 7
+    assert after == before
 
 
 def test_snapshots_can_be_restored_again_and_again(evm: Evm) -> None:

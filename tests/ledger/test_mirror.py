@@ -3,157 +3,59 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
     run_state_machine_as_test,
 )
 
 from idml.ledger.errors import LedgerError
-from idml.ledger.interface import Event, TxResult
+from idml.ledger.interface import Event
 from idml.ledger.mirror import NOBODY, AccountsMirror
-from idml.protocol.encounter import Phase, Progress
+from idml.protocol.encounter import Phase, Stage
 from idml.protocol.task import TOKEN_WEI
 
-DELAY_S = 7 * 24 * 3600
-OTHER_RESULT = b"\x06" * 32
-PAPER = 1
-
-WITH_AMOUNT = ["deposit", "withdraw", "stake", "request_unstake", "set_target", "redeem"]
-WITHOUT_AMOUNT = ["complete_unstake", "take_seat", "flush"]
-
-actors = st.integers(0, 6)
-amounts = st.sampled_from(
-    [0, 1, 7 * TOKEN_WEI + 3, 50 * TOKEN_WEI, 100 * TOKEN_WEI, 200 * TOKEN_WEI, 5_000 * TOKEN_WEI]
-)
-mostly = st.sampled_from([True, True, True, True, True, True, True, False])
-rewards = st.sampled_from([0, 1, 7, TOKEN_WEI + 1, 10 * TOKEN_WEI, 90 * TOKEN_WEI, 150 * TOKEN_WEI])
-picks = st.integers(0, 1 << 16)
+from .machine import DELAY_S, OTHER_RESULT, PAPER, LedgerMachine
 
 
-class LedgerMachine(RuleBasedStateMachine):
-    """Random actors do random things, right and wrong ones; after each the mirror must equal the chain."""
-
-    new_driver: Callable[[], Any]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.driver = self.new_driver()
-
-    def pick(self, number: int) -> Any:
-        encounters = sorted(self.driver.mirror.encounters)
-        return self.driver.at(encounters[number % len(encounters)])
-
-    def some_open(self) -> bool:
-        return bool(self.driver.mirror.encounters)
-
-    @rule(seconds=st.sampled_from([0, 1, 1, 2, 9, 49, 100, 101, 201, 501, DELAY_S]))
-    def time_passes(self, seconds: int) -> None:
-        self.driver.warp(seconds)
-
-    @rule(verb=st.sampled_from([*WITH_AMOUNT, *WITHOUT_AMOUNT]), who=actors, amount=amounts)
-    def money_moves(self, verb: str, who: int, amount: int) -> None:
-        self.driver.do(verb, self.driver.actors[who], *([amount] if verb in WITH_AMOUNT else []))
-
-    @rule(
-        who=actors,
-        apart=st.sampled_from([1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 0]),
-        task=st.integers(0, 4),
-        reward=rewards,
-        ahead=st.sampled_from([0, 0, 0, 0, 0, 1, 5, 63, 64]),
-        seats=st.sampled_from([0, 0, 0, 0, 0, 0, 0, -1, 1]),
-        signed=mostly,
-        steps=st.integers(0, 4),
+def play(new_driver: Callable[[], Any], max_examples: int, steps: int) -> None:
+    machine = type("Machine", (LedgerMachine,), {"new_driver": staticmethod(new_driver)})
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=max_examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks
+        ),
     )
-    def open(
-        self, who: int, apart: int, task: int, reward: int, ahead: int, seats: int, signed: bool, steps: int
-    ) -> None:
-        driver = self.driver
-        learner, neighbor = driver.actors[who], driver.actors[(who + apart) % 7]
-        nonce = driver.mirror.account(learner.address).nonce_base + ahead
-        count = len(driver.mirror.seats) + seats
-        terms = driver.terms(learner, neighbor, driver.tasks[task], reward, nonce, count)
-        signer = neighbor if signed else learner
-        encounter = driver.ledger.domain.digest(terms)
-        if isinstance(driver.do("open", learner, terms, b"", signer.sign(encounter)), TxResult):
-            for _ in range(steps):
-                driver.advance(encounter, True)
 
-    @precondition(some_open)
-    @rule(which=picks, verdicts=st.lists(st.booleans(), min_size=1, max_size=5))
-    def advance(self, which: int, verdicts: list[bool]) -> None:
-        encounter = self.pick(which).id
-        for verdict in verdicts:
-            self.driver.advance(encounter, verdict)
 
-    @precondition(some_open)
-    @rule(which=picks, by_neighbor=st.booleans(), same=mostly, right=mostly)
-    def report(self, which: int, by_neighbor: bool, same: bool, right: bool) -> None:
-        driver, at = self.driver, self.pick(which)
-        reporter = at.terms.neighbor if by_neighbor else at.terms.learner
-        sender = next(actor for actor in driver.actors if actor.address == reporter)
-        result = b"\x05" * 32 if same else OTHER_RESULT
-        secret = driver.neighbor_secret if by_neighbor == right else driver.learner_secret
-        driver.do("report", sender, at.terms, at.progress, reporter, result, secret)
-
-    @precondition(some_open)
-    @rule(which=picks, voter=actors, drawn=mostly, accept=st.booleans())
-    def vote(self, which: int, voter: int, drawn: bool, accept: bool) -> None:
-        driver, at = self.driver, self.pick(which)
-        wallet = driver.actors[voter]
-        waiting = [member for member in at.progress.committee if member not in at.progress.voters]
-        if drawn and waiting:
-            wallet = next(actor for actor in driver.actors if actor.address == waiting[voter % len(waiting)])
-        driver.do("vote", wallet, at.terms, at.progress, wallet.address, accept)
-
-    @precondition(some_open)
-    @rule(which=picks, who=actors, right=mostly)
-    def reject(self, which: int, who: int, right: bool) -> None:
-        at = self.pick(which)
-        neighbor = next(actor for actor in self.driver.actors if actor.address == at.terms.neighbor)
-        self.driver.do("reject", neighbor if right else self.driver.actors[who], at.terms, at.progress)
-
-    @precondition(some_open)
-    @rule(which=picks, who=actors, patient=mostly)
-    def finalize(self, which: int, who: int, patient: bool) -> None:
-        at = self.pick(which)
-        after_s = at.progress.finalizable_after_s(self.driver.mirror.tasks[at.terms.task]) if patient else 0
-        self.driver.warp(max(0, after_s + 1 - self.driver.ledger.now_s))
-        outcome = self.driver.do("finalize", self.driver.actors[who], at.terms, at.progress)
-        assert isinstance(outcome, TxResult) or not patient, "finalize reverted although the encounter was due"
-
-    @precondition(some_open)
-    @rule(which=picks, verb=st.sampled_from(["finalize", "reject"]))
-    def bring_a_stale_state(self, which: int, verb: str) -> None:
-        at = self.pick(which)
-        neighbor = next(actor for actor in self.driver.actors if actor.address == at.terms.neighbor)
-        other = type(at.progress)(at.progress.phase, at.progress.since + 1)
-        self.driver.fails("StateMismatch", verb, neighbor, at.terms, other)
-
-    @invariant()
-    def mirror_equals_chain(self) -> None:
-        self.driver.check()
-
-    def teardown(self) -> None:
-        assert len({ledger.dump() for ledger in self.driver.ledgers}) == 1
+def wander(new_driver: Callable[[], Any], seed: int, steps: int) -> None:
+    machine = type("Machine", (LedgerMachine,), {"new_driver": staticmethod(new_driver)})()
+    machine.wander(Random(seed), steps)
+    machine.teardown()
 
 
 def test_mirror_follows_whatever_happens(new_driver: Callable[[], Any]) -> None:
-    machine = type("Machine", (LedgerMachine,), {"new_driver": staticmethod(new_driver)})
-    budget = settings(
-        max_examples=15,
-        stateful_step_count=40,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    run_state_machine_as_test(machine, settings=budget)
+    play(new_driver, 8, 40)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mirror_follows_a_crowd(new_driver: Callable[[], Any], seed: int) -> None:
+    wander(new_driver, seed, 100)
+
+
+@pytest.mark.slow
+def test_mirror_follows_whatever_happens_for_long(new_driver: Callable[[], Any]) -> None:
+    play(new_driver, 60, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 112))
+def test_mirror_follows_a_crowd_for_long(new_driver: Callable[[], Any], seed: int) -> None:
+    wander(new_driver, seed, 300)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +137,7 @@ def test_refusal_stands_or_is_voided_by_a_report(driver: Any) -> None:
     learner, neighbor, *_ = driver.actors
     for voided in (False, True):
         encounter = driver.open(learner, neighbor)
-        driver.must("reject", neighbor, driver.at(encounter).terms, driver.at(encounter).progress)
+        driver.must("reject", neighbor, driver.at(encounter).progress)
         driver.check()
         if voided:
             driver.report(encounter, neighbor)
@@ -265,6 +167,73 @@ def test_a_seat_is_lost_cools_down_and_is_reused(driver: Any) -> None:
     driver.check()
 
 
+def contested(driver: Any, task: int = 0) -> bytes:
+    """An encounter whose learner is silent and whose neighbor appealed; its committee is drawn."""
+    learner, neighbor = driver.actors[:2]
+    encounter: bytes = driver.open(learner, neighbor, driver.tasks[task])
+    driver.report(encounter, neighbor)
+    at = driver.at(encounter)
+    driver.fails("TooEarly", "contest", neighbor, at.progress)
+    driver.warp(101)
+    driver.fails("NotAParty", "contest", learner, at.progress)
+    driver.must("contest", neighbor, at.progress)
+    driver.check()
+    contest = driver.at(encounter).progress
+    driver.fails("SeedUnknown", "draw", driver.actors[6], contest)
+    driver.fails("SeedUnknown", "draw", driver.actors[6], contest)
+    driver.must("draw", driver.actors[6], contest)
+    driver.check()
+    return encounter
+
+
+def test_a_contested_encounter_is_judged_as_any_other(driver: Any) -> None:
+    encounter = contested(driver)
+    assert driver.vote(encounter, False, True, True)[-1].events[-1].arguments["caseNumber"] == 4
+    driver.check()
+
+
+def test_a_contested_encounter_below_the_quorum_returns_everything(driver: Any) -> None:
+    before = [driver.ledger.account(actor.address) for actor in driver.actors]
+    encounter = contested(driver)
+    driver.vote(encounter, True)
+    driver.warp(501)
+    ended = driver.finalize(encounter).events[-1]
+    assert (ended.name, ended.arguments["goodFaithPaid"]) == ("Ended", 0)
+    for actor, account in zip(driver.actors, before, strict=True):
+        after = driver.ledger.account(actor.address)
+        assert (after.balance, after.stake, after.locked) == (account.balance, account.stake, 0)
+    driver.check()
+
+
+@pytest.mark.parametrize("blocks", [255, 256])
+def test_a_contested_encounter_that_nobody_draws_ends_incomplete(driver: Any, blocks: int) -> None:
+    """The seed is known in 256 blocks, the first of which is the one after it; thereafter anyone may end it."""
+    learner, neighbor = driver.actors[:2]
+    encounter = driver.open(learner, neighbor)
+    driver.report(encounter, neighbor)
+    driver.warp(101)
+    driver.must("contest", neighbor, driver.at(encounter).progress)
+    driver.mine(driver.at(encounter).progress.seed_block - driver.ledger.block_number + blocks)
+    if blocks == 256:
+        assert driver.finalize(encounter).events[-1].arguments["outcome"] == 1
+    else:
+        driver.fails("TooEarly", "finalize", learner, driver.at(encounter).progress)
+        driver.fails("SeedUnknown", "draw", learner, driver.at(encounter).progress)  # one block later
+    driver.check()
+
+
+def test_earnings_pay_where_the_balance_does_not(driver: Any) -> None:
+    """What a neighbor earned above its target lies with its stake until it is needed."""
+    earner, other = driver.actors[1], driver.actors[0]
+    driver.must("withdraw", earner, driver.ledger.account(earner.address).balance)
+    driver.vote(driver.validating(driver.tasks[0]), True, True, True)
+    earned = driver.ledger.account(earner.address).balance
+    assert earned == 8 * TOKEN_WEI
+    driver.open(earner, other, reward=earned)
+    assert driver.ledger.account(earner.address).balance == 0
+    driver.check()
+
+
 def test_a_neighbor_judged_below_the_threshold_loses_its_seat(driver: Any) -> None:
     neighbor = driver.actors[1]
     driver.must("request_unstake", neighbor, 95 * TOKEN_WEI)
@@ -276,10 +245,11 @@ def test_a_neighbor_judged_below_the_threshold_loses_its_seat(driver: Any) -> No
 
 def test_nonces_may_be_used_in_any_order(driver: Any) -> None:
     learner, neighbor, *_ = driver.actors
-    for nonce, base, window in [(2, 0, 0b100), (0, 1, 0b10), (63, 1, 1 << 62 | 0b10), (1, 3, 1 << 60)]:
+    uses = [(2, 0, 0b100), (0, 1, 0b10), (63, 1, 1 << 62 | 0b10), (1, 3, 1 << 60)]
+    for lane, (nonce, base, window) in enumerate(uses):
         terms = driver.terms(learner, neighbor, reward=TOKEN_WEI, nonce=nonce)
         signature = neighbor.sign(driver.ledger.domain.digest(terms))
-        driver.must("open", learner, terms, b"", signature)
+        driver.must("open", learner, terms, b"", signature, lane=lane)
         account = driver.mirror.account(learner.address)
         assert (account.nonce_base, account.nonce_window) == (base, window)
     driver.check()
@@ -300,9 +270,16 @@ def test_a_vote_that_was_not_seen_is_noticed_at_the_settlement(driver: Any) -> N
     learner, neighbor = driver.actors[:2]
     encounter = driver.open(learner, neighbor)
     mirror = copy.deepcopy(driver.mirror)
-    assert mirror.encounters[encounter].progress.phase is Phase.OPEN
-    seen = replace(mirror.encounters[encounter], progress=Progress(Phase.VALIDATING, 1))
-    mirror.encounters[encounter] = seen
+    opened = mirror.encounters[encounter]
+    assert opened.progress.phase is Phase.OPEN
+    progress = replace(opened.progress, stage=Stage(Phase.VALIDATING, 1).pack())
+    mirror.encounters[encounter] = replace(opened, progress=progress)
     settled = {"encounter": encounter, "caseNumber": 2, "votesFor": 3, "votesAgainst": 0}
     with pytest.raises(LedgerError, match=r"case, yes and no are \(2, 3, 0\), by the votes seen they are not"):
         mirror.apply([Event("Settled", settled, 1, 1)])
+
+
+def test_a_deposit_that_was_not_seen_is_noticed_at_the_punishment(driver: Any) -> None:
+    mirror = copy.deepcopy(driver.mirror)
+    with pytest.raises(LedgerError, match="5 burnt, by the account it is 0"):
+        mirror.apply([Event("Equivocated", {"learner": driver.actors[0].address, "nonce": 0, "burnt": 5}, 1, 1)])

@@ -1,11 +1,15 @@
 """An encounter's state follows from the contract's events, and says when who may act."""
 
-import pytest
+from dataclasses import replace
 
-from idml.protocol.encounter import Encounter, Phase, Progress
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Report, Terms, commitment, committee_seed
-from idml.protocol.task import preset_task
+from idml.protocol.task import TaskParams, preset_task
 
 LEARNER, NEIGHBOR = b"L" * 20, b"N" * 20
 VALIDATORS = (b"A" * 20, b"B" * 20, b"C" * 20)
@@ -16,61 +20,152 @@ TERMS = Terms(
     SAFE.id, LEARNER, NEIGHBOR, 10, b"m" * 32, commitment(SECRET[LEARNER]), commitment(SECRET[NEIGHBOR]), 5, 90, 100, 0
 )
 RESULT = b"r" * 32
+LANE = 7
+
+
+def opened(start_s: int = 100) -> Encounter:
+    return Encounter.opened(DOMAIN, TERMS, SAFE, start_s, LANE)
 
 
 def after(*events: tuple[str, dict[str, object]], start_s: int = 100) -> Encounter | None:
-    encounter: Encounter | None = Encounter.opened(DOMAIN, TERMS, start_s)
+    encounter: Encounter | None = opened(start_s)
     for count, (name, arguments) in enumerate(events, 1):
         assert encounter is not None
-        encounter = encounter.follow(name, arguments, start_s + 10 * count, DOMAIN)
+        encounter = encounter.follow(name, arguments, start_s + 10 * count)
     return encounter
 
 
+def going(*events: tuple[str, dict[str, object]]) -> Encounter:
+    encounter = after(*events)
+    assert encounter is not None
+    return encounter
+
+
+def progress(stage: Stage, **fields: object) -> Progress:
+    """The opened encounter's progress in another stage and with other fields."""
+    return replace(opened().progress, stage=stage.pack(), **fields)
+
+
 NEIGHBOR_REPORTS = ("Reported", {"reporter": NEIGHBOR, "result": RESULT, "secret": SECRET[NEIGHBOR]})
-LEARNER_REPORTS = ("Reported", {"reporter": LEARNER, "result": RESULT, "secret": SECRET[LEARNER]})
+LEARNER_DENIES = ("Reported", {"reporter": LEARNER, "result": b"x" * 32, "secret": SECRET[LEARNER]})
 SEED = committee_seed(SECRET[LEARNER], SECRET[NEIGHBOR])
-STARTED = ("ValidationStarted", {"seed": SEED, "committee": VALIDATORS})
+STARTED = ("ValidationStarted", {"secret": SECRET[LEARNER], "committee": VALIDATORS})
+CONTESTED = ("Contested", {"blockNumber": 77})
+BLOCK_HASH = b"h" * 32
+DRAWN = ("ValidationStarted", {"secret": BLOCK_HASH, "committee": VALIDATORS})
+
+
+def test_an_opened_encounter_carries_all_that_is_needed_to_go_on() -> None:
+    encounter = opened()
+    assert encounter.id == DOMAIN.digest(TERMS)
+    assert encounter.progress == Progress(
+        encounter=encounter.id,
+        learner=LEARNER,
+        neighbor=NEIGHBOR,
+        reward=10,
+        rules=SAFE.pack(),
+        stage=Stage(Phase.OPEN, 100, LANE, 0, TERMS.seats, TERMS.as_of).pack(),
+        learner_word=TERMS.learner_commitment,
+        neighbor_word=TERMS.neighbor_commitment,
+        result=ZERO_WORD,
+        committee=(),
+    )
 
 
 def test_the_good_path() -> None:
-    encounter = after(NEIGHBOR_REPORTS)
-    assert encounter is not None
+    encounter = going(NEIGHBOR_REPORTS)
     assert encounter.progress.phase is Phase.REPORTED
     assert encounter.progress.since == 110
+    assert (encounter.progress.neighbor_word, encounter.progress.result) == (SECRET[NEIGHBOR], RESULT)
     report = Report(encounter.id, NEIGHBOR, RESULT, SECRET[NEIGHBOR])
-    assert encounter.progress.neighbor_report == DOMAIN.digest(report)
-    assert encounter.report(LEARNER, RESULT, SECRET[LEARNER]).previous == DOMAIN.digest(report)
+    assert encounter.report(NEIGHBOR, RESULT, SECRET[NEIGHBOR], DOMAIN) == report
+    learners = encounter.report(LEARNER, RESULT, SECRET[LEARNER], DOMAIN)
+    assert learners == Report(encounter.id, LEARNER, RESULT, SECRET[LEARNER], DOMAIN.digest(report))
 
-    encounter = after(NEIGHBOR_REPORTS, LEARNER_REPORTS, STARTED)
-    assert encounter is not None
-    assert encounter.progress == Progress(Phase.VALIDATING, 130, RESULT, seed=SEED, committee=VALIDATORS)
+    encounter = going(NEIGHBOR_REPORTS, STARTED)
+    assert encounter.progress == progress(
+        Stage(Phase.VALIDATING, 120, LANE),
+        learner_word=SEED,
+        neighbor_word=ZERO_WORD,
+        result=RESULT,
+        committee=VALIDATORS,
+    )
+    assert encounter.progress.seed == SEED
 
     votes = [
-        ("Voted", {"validator": VALIDATORS[0], "accept": False}),
         ("Voted", {"validator": VALIDATORS[2], "accept": True}),
+        ("Voted", {"validator": VALIDATORS[0], "accept": False}),
     ]
-    encounter = after(NEIGHBOR_REPORTS, LEARNER_REPORTS, STARTED, *votes)
-    assert encounter is not None
+    encounter = going(NEIGHBOR_REPORTS, STARTED, *votes)
     assert encounter.progress.votes == ((VALIDATORS[0], False), (VALIDATORS[2], True))
+    assert encounter.progress.voters == (VALIDATORS[0], VALIDATORS[2])
     assert (encounter.progress.votes_for, encounter.progress.votes_against) == (1, 1)
+    assert encounter.progress.since == 120  # a vote begins no new phase
     vote = encounter.vote(VALIDATORS[1], True)
     assert (vote.encounter, vote.seed, vote.result) == (encounter.id, SEED, RESULT)
 
 
 def test_other_paths() -> None:
-    refused = after(("Refused", {}))
-    assert refused is not None
-    assert refused.progress == Progress(Phase.REFUSED, 110)
-    revived = after(("Refused", {}), NEIGHBOR_REPORTS)
-    assert revived is not None
-    assert revived.progress.phase is Phase.REPORTED
-    disputed = after(NEIGHBOR_REPORTS, LEARNER_REPORTS, ("Disputed", {}))
-    assert disputed is not None
+    assert going(("Refused", {})).progress == progress(Stage(Phase.REFUSED, 110, LANE, 0, TERMS.seats, TERMS.as_of))
+    assert going(("Refused", {}), NEIGHBOR_REPORTS).progress.phase is Phase.REPORTED
+    disputed = going(NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}))
     assert (disputed.progress.phase, disputed.progress.since) == (Phase.DISPUTED, 130)
     assert disputed.progress.result == RESULT
     assert after(("Ended", {})) is None
-    assert after(NEIGHBOR_REPORTS, LEARNER_REPORTS, ("Disputed", {}), ("Ended", {})) is None
-    assert after(NEIGHBOR_REPORTS, LEARNER_REPORTS, STARTED, ("Settled", {})) is None
+    assert after(NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}), ("Ended", {})) is None
+    assert after(NEIGHBOR_REPORTS, STARTED, ("Settled", {})) is None
+    assert after(NEIGHBOR_REPORTS, STARTED, ("Ended", {})) is None  # a committee below the quorum
+
+
+def test_a_contested_committee_is_drawn_from_the_neighbors_secret_and_a_block_hash() -> None:
+    for before in ((NEIGHBOR_REPORTS,), (NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}))):
+        contested = going(*before, CONTESTED)
+        where = contested.progress.where
+        assert (where.phase, where.contest_block, where.seats) == (Phase.CONTESTED, 77, TERMS.seats)
+        assert contested.progress.seed_block == 79
+        drawn = going(*before, CONTESTED, DRAWN)
+        assert drawn.progress.seed == committee_seed(SECRET[NEIGHBOR], BLOCK_HASH)
+        assert drawn.progress.where.contest_block == 77  # still known: then too few votes return everything
+        assert (drawn.progress.committee, drawn.progress.result) == (VALIDATORS, RESULT)
+
+
+def test_in_open_voting_whoever_votes_joins() -> None:
+    votes = [
+        ("Voted", {"validator": VALIDATORS[1], "accept": True}),
+        ("Voted", {"validator": VALIDATORS[0], "accept": False}),
+    ]
+    started = ("ValidationStarted", {"secret": SECRET[LEARNER], "committee": ()})
+    encounter = going(NEIGHBOR_REPORTS, started, *votes)
+    assert encounter.progress.committee == (VALIDATORS[1], VALIDATORS[0])
+    assert encounter.progress.votes == ((VALIDATORS[1], True), (VALIDATORS[0], False))
+
+
+stages = st.builds(
+    Stage,
+    phase=st.sampled_from(Phase),
+    since=st.integers(0, (1 << 40) - 1),
+    lane=st.integers(0, 63),
+    contest_block=st.integers(0, (1 << 40) - 1),
+    seats=st.integers(0, (1 << 32) - 1),
+    as_of=st.integers(0, (1 << 40) - 1),
+    voted=st.integers(0, (1 << 24) - 1),
+    accepts=st.integers(0, (1 << 24) - 1),
+)
+
+
+@given(stages)
+def test_a_stage_is_one_word(stage: Stage) -> None:
+    assert 0 <= stage.pack() < 1 << 216
+    assert Stage.unpack(stage.pack()) == stage
+
+
+@given(stages, stages)
+def test_other_stages_are_other_words(left: Stage, right: Stage) -> None:
+    assert (left == right) is (left.pack() == right.pack())
+
+
+WINDOW_S = SAFE.completion_window_s
+LATE_S = 1_000 + WINDOW_S * 3 // 4  # from then on a party waits for the other no more
 
 
 @pytest.mark.parametrize(
@@ -83,33 +178,87 @@ def test_other_paths() -> None:
         (Phase.DISPUTED, SAFE, 4_600, 4_600),
         (Phase.DISPUTED, PAPER, 4_600, 999),  # at once
         (Phase.VALIDATING, SAFE, 51_000, 51_000),
+        (Phase.VALIDATING, PAPER, 51_000, 51_000),
     ],
 )
-def test_windows(phase: Phase, task: object, due_s: int, finalizable_after_s: int) -> None:
-    progress = Progress(phase, 1_000)
-    assert task in (SAFE, PAPER)
-    chosen = SAFE if task == SAFE else PAPER
-    assert progress.due_s(chosen) == due_s
-    assert progress.finalizable_after_s(chosen) == finalizable_after_s
+def test_windows(phase: Phase, task: TaskParams, due_s: int, finalizable_after_s: int) -> None:
+    now = progress(Stage(phase, 1_000, contest_block=3))
+    assert now.due_s(task) == due_s
+    assert not now.finalizable(task, finalizable_after_s, 10**6) or finalizable_after_s < 1_000
+    assert now.finalizable(task, finalizable_after_s + 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("phase", "task", "window"),
+    [
+        (Phase.OPEN, SAFE, None),
+        (Phase.REPORTED, SAFE, (1_000 + WINDOW_S + 1, 1_000 + 2 * WINDOW_S)),
+        (Phase.DISPUTED, SAFE, (1_000, 1_000 + WINDOW_S)),
+        (Phase.REPORTED, PAPER, None),
+        (Phase.DISPUTED, PAPER, None),
+        (Phase.VALIDATING, SAFE, None),
+    ],
+)
+def test_when_the_neighbor_may_contest(phase: Phase, task: TaskParams, window: tuple[int, int] | None) -> None:
+    assert progress(Stage(phase, 1_000)).contestable_s(task) == window
+
+
+def test_blocks_decide_about_a_contested_encounter() -> None:
+    now = progress(Stage(Phase.CONTESTED, 1_000, contest_block=50))
+    assert now.seed_block == 52
+    assert not now.finalizable(SAFE, 10**9, 52 + BLOCKHASH_REACH)
+    assert now.finalizable(SAFE, 1_000, 52 + BLOCKHASH_REACH + 1)
+    assert now.wake_s(SAFE, 1_000) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "task", "wakes"),
+    [
+        (Phase.OPEN, SAFE, [LATE_S, 1_001 + WINDOW_S]),
+        (Phase.REFUSED, SAFE, [LATE_S, 1_001 + WINDOW_S]),
+        (Phase.REPORTED, SAFE, [LATE_S, 1_001 + WINDOW_S, 1_001 + 2 * WINDOW_S]),
+        (Phase.REPORTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
+        (Phase.DISPUTED, SAFE, [1_001 + WINDOW_S]),
+        (Phase.VALIDATING, SAFE, [1_001 + SAFE.voting_window_s]),
+    ],
+)
+def test_who_wakes_when_told_misses_nothing_that_time_allows(phase: Phase, task: TaskParams, wakes: list[int]) -> None:
+    now, seen, now_s = progress(Stage(phase, 1_000)), [], 1_000
+    while (wake_s := now.wake_s(task, now_s)) is not None:
+        assert wake_s > now_s
+        seen.append(wake_s)
+        now_s = wake_s
+    assert seen == wakes
+    assert now.finalizable(task, now_s, 0)
+    assert not now.finalizable(task, now_s - 1, 0)
 
 
 def test_the_state_hash_tells_states_apart() -> None:
-    base = Progress(Phase.VALIDATING, 1, RESULT, seed=SEED, committee=VALIDATORS, voters=VALIDATORS[:1], ballots=1)
+    stage = Stage(Phase.VALIDATING, 1, LANE, voted=1, accepts=1)
+    base = progress(stage, result=RESULT, learner_word=SEED, committee=VALIDATORS)
     others = [
-        Progress(Phase.VALIDATING, 1, RESULT, seed=SEED, committee=VALIDATORS, voters=VALIDATORS[:1], ballots=0),
-        Progress(Phase.VALIDATING, 1, RESULT, seed=SEED, committee=VALIDATORS[:1], voters=VALIDATORS, ballots=1),
-        Progress(Phase.VALIDATING, 2, RESULT, seed=SEED, committee=VALIDATORS, voters=VALIDATORS[:1], ballots=1),
-        Progress(Phase.VALIDATING, 1, ZERO_WORD, seed=SEED, committee=VALIDATORS, voters=VALIDATORS[:1], ballots=1),
+        *(
+            replace(base, stage=replace(stage, **change).pack())
+            for change in ({"accepts": 0}, {"voted": 3}, {"since": 2}, {"lane": 8}, {"contest_block": 1})
+        ),
+        replace(base, committee=VALIDATORS[:1]),
+        replace(base, committee=VALIDATORS[::-1]),
+        *(replace(base, **{name: ZERO_WORD}) for name in ("encounter", "learner_word", "neighbor_word", "result")),
+        replace(base, learner=NEIGHBOR),
+        replace(base, neighbor=LEARNER),
+        replace(base, reward=11),
+        replace(base, rules=PAPER.pack()),
     ]
-    assert base.state_hash() not in {other.state_hash() for other in others}
+    assert len({state.state_hash() for state in (base, *others)}) == 1 + len(others)
 
 
 VOTED = ("Voted", {"validator": VALIDATORS[0], "accept": True})
 EVENTS: dict[str, tuple[str, dict[str, object]]] = {
     "refused": ("Refused", {}),
     "neighbor": NEIGHBOR_REPORTS,
-    "learner": LEARNER_REPORTS,
+    "learner": LEARNER_DENIES,
     "disputed": ("Disputed", {}),
+    "contested": CONTESTED,
     "started": STARTED,
     "voted": VOTED,
     "settled": ("Settled", {}),
@@ -119,18 +268,19 @@ EVENTS: dict[str, tuple[str, dict[str, object]]] = {
 POSSIBLE = {
     Phase.OPEN: {"refused", "neighbor", "ended"},
     Phase.REFUSED: {"neighbor", "ended"},
-    Phase.REPORTED: {"learner", "disputed", "started", "ended"},
-    Phase.DISPUTED: {"ended"},
-    Phase.VALIDATING: {"voted", "settled"},
+    Phase.REPORTED: {"learner", "disputed", "contested", "started", "ended"},
+    Phase.DISPUTED: {"contested", "ended"},
+    Phase.CONTESTED: {"started", "ended"},
+    Phase.VALIDATING: {"voted", "settled", "ended"},
 }
 
 
 @pytest.mark.parametrize("phase", list(POSSIBLE))
 @pytest.mark.parametrize("event", list(EVENTS))
 def test_only_what_the_contract_allows_can_follow(phase: Phase, event: str) -> None:
-    encounter = Encounter(b"i" * 32, TERMS, Progress(phase, 1))
+    encounter = replace(opened(), progress=progress(Stage(phase, 1)))
     if event in POSSIBLE[phase]:
-        encounter.follow(*EVENTS[event], 2, DOMAIN)
+        encounter.follow(*EVENTS[event], 2)
     else:
         with pytest.raises(ValueError, match=f"cannot follow on phase {phase.name}"):
-            encounter.follow(*EVENTS[event], 2, DOMAIN)
+            encounter.follow(*EVENTS[event], 2)

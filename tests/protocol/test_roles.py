@@ -6,15 +6,17 @@ from dataclasses import replace
 import pytest
 
 from idml.ledger.wallet import Wallet
-from idml.protocol.encounter import Encounter, Phase, Progress
+from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Stage
 from idml.protocol.hashing import ZERO_WORD
-from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.messages import Domain, Report, Terms, commitment, committee_seed
 from idml.protocol.roles import (
     Accept,
     Action,
     Adopt,
+    Contest,
     Contribute,
     Decline,
+    Draw,
     Finalize,
     Finish,
     Ignore,
@@ -30,6 +32,7 @@ from idml.protocol.roles import (
     Send,
     Submit,
     SubmitReport,
+    SubmitReports,
     SubmitVote,
     ValidationRequest,
     Validator,
@@ -75,8 +78,8 @@ def learner(task: TaskParams = SAFE, *, adopt_unjudged: bool = False) -> Learner
     )
 
 
-def neighbor() -> Neighbor:
-    return Neighbor(identity=NEIGHBOR, domain=DOMAIN, task=SAFE, secret=NEIGHBOR_SECRET)
+def neighbor(task: TaskParams = SAFE) -> Neighbor:
+    return Neighbor(identity=NEIGHBOR, domain=DOMAIN, task=task, secret=NEIGHBOR_SECRET, validators=JUDGES[1:])
 
 
 def terms(task: TaskParams = SAFE) -> Terms:
@@ -87,14 +90,34 @@ def accept(task: TaskParams = SAFE) -> Accept:
     return Accept(terms(task), NEIGHBOR.sign(DOMAIN.digest(terms(task))))
 
 
+OPENED_AT = 95
+CONTEST_BLOCK = 40
+WINDOW_S, VOTING_S = SAFE.completion_window_s, SAFE.voting_window_s
+LATE = OPENED_AT + WINDOW_S * 3 // 4
+
+
 def at(phase: Phase, task: TaskParams = SAFE) -> Encounter:
-    opened = Encounter.opened(DOMAIN, terms(task), 95)
-    progress = Progress(phase, 95)
-    if phase in (Phase.REPORTED, Phase.DISPUTED):
-        progress = Progress(phase, 95, RESULT.digest, b"h" * 32, NEIGHBOR_SECRET)
+    """The encounter in a phase that began when it was opened."""
+    opened = Encounter.opened(DOMAIN, terms(task), task, OPENED_AT)
+    stage = replace(opened.progress.where, phase=phase)
+    changes: dict[str, object] = {}
+    if phase in (Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED):
+        changes = {"result": RESULT.digest, "neighbor_word": NEIGHBOR_SECRET}
+    if phase is Phase.CONTESTED:
+        stage = replace(stage, contest_block=CONTEST_BLOCK)
     if phase is Phase.VALIDATING:
-        progress = Progress(phase, 95, RESULT.digest, seed=b"s" * 32, committee=JUDGES if task.committee_size else ())
-    return replace(opened, progress=progress)
+        stage = Stage(phase, OPENED_AT)
+        seed = committee_seed(LEARNER_SECRET, NEIGHBOR_SECRET)
+        committee = JUDGES if task.committee_size else ()
+        changes = {"result": RESULT.digest, "learner_word": seed, "neighbor_word": ZERO_WORD, "committee": committee}
+    return replace(opened, progress=replace(opened.progress, stage=stage.pack(), **changes))
+
+
+def handed_over(result: Parcel = RESULT, task: TaskParams = SAFE, **changes: object) -> ResultSent:
+    """What the neighbor hands over; `changes` are made to the report before it is signed."""
+    report = Report(at(Phase.OPEN, task).id, NEIGHBOR.address, result.digest, NEIGHBOR_SECRET)
+    report = replace(report, **changes)
+    return ResultSent(result, report, NEIGHBOR.sign(DOMAIN.digest(report)))
 
 
 def submissions(actions: Sequence[Action]) -> list[object]:
@@ -106,18 +129,72 @@ def test_the_learners_way() -> None:
     assert role.start() == [Send(NEIGHBOR.address, Offer(offer()))]
     assert role.on_message(accept()) == [Submit(Open(terms(), accept().signature))]
     assert role.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
-    assert role.on_message(ResultSent(RESULT)) == []  # never before the neighbor's report is on the ledger
-    (report,) = submissions(role.on_encounter(at(Phase.REPORTED)))
-    assert isinstance(report, SubmitReport)
-    assert (report.report.result, report.report.secret) == (RESULT.digest, LEARNER_SECRET)
-    assert report.report.previous == b"h" * 32
+    both = SubmitReports(RESULT.digest, NEIGHBOR_SECRET, LEARNER_SECRET, handed_over().signature)
+    assert role.on_message(handed_over()) == [Submit(both)]
+    assert role.on_message(handed_over()) == []  # once
     asked = role.on_encounter(at(Phase.VALIDATING))
     request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
     assert asked == [Send(judge, request) for judge in JUDGES]
     assert role.on_encounter(at(Phase.VALIDATING)) == []  # a vote came in: nobody is asked twice
     assert role.on_settled(True) == [Adopt(RESULT), Finish("settled: accepted")]
-    assert role.on_message(ResultSent(RESULT)) == []
-    assert role.on_time(10**9) == []
+    assert role.on_message(handed_over()) == []
+    assert role.on_time(10**9, 10**9) == []
+
+
+def test_a_learner_that_was_late_reports_after_the_neighbor() -> None:
+    role = opened_learner()
+    assert role.on_encounter(at(Phase.REPORTED)) == []  # nothing came yet
+    (report,) = submissions(role.on_message(handed_over()))
+    assert isinstance(report, SubmitReport)
+    assert (report.report.result, report.report.secret) == (RESULT.digest, LEARNER_SECRET)
+    assert report.report.previous == DOMAIN.digest(handed_over().report)
+
+
+def test_a_refusal_is_voided_by_both_reports() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REFUSED))
+    (both,) = submissions(role.on_message(handed_over()))
+    assert isinstance(both, SubmitReports)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        replace(handed_over(), signature=LEARNER.sign(DOMAIN.digest(handed_over().report))),
+        replace(handed_over(), signature=b"forged"),
+        replace(handed_over(), result=WRONG),  # not what the report names
+        handed_over(encounter=b"e" * 32),
+        handed_over(reporter=LEARNER.address),
+        handed_over(secret=b"s" * 32),  # not what the neighbor committed to
+        handed_over(previous=b"p" * 32),
+        replace(handed_over(), report=handed_over(WRONG).report),
+    ],
+)
+def test_a_forged_or_foreign_report_is_not_brought(message: ResultSent) -> None:
+    role = opened_learner()
+    assert role.on_message(message) == []
+    (both,) = submissions(role.on_message(handed_over()))  # a bad one does not spoil a good one
+    assert isinstance(both, SubmitReports)
+
+
+def test_a_neighbor_that_reported_first_is_answered_all_the_same() -> None:
+    role = opened_learner()
+    assert len(submissions(role.on_message(handed_over()))) == 1  # the contract refuses: the neighbor was faster
+    assert role.on_encounter(at(Phase.REPORTED)) == []  # or these are both reports, half seen
+    assert role.on_time(LATE - 1, 1) == []
+    (report,) = submissions(role.on_time(LATE, 1))
+    assert isinstance(report, SubmitReport)
+    assert (report.report.result, report.report.previous) == (RESULT.digest, DOMAIN.digest(handed_over().report))
+    assert role.on_time(LATE + 1, 1) == []
+
+
+def test_a_result_before_the_opening_is_kept_but_not_brought() -> None:
+    role = learner()
+    role.on_message(accept())
+    assert role.on_message(handed_over()) == []
+    role.on_encounter(at(Phase.OPEN))
+    (report,) = submissions(role.on_encounter(at(Phase.REPORTED)))
+    assert isinstance(report, SubmitReport)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +203,7 @@ def test_the_learners_way() -> None:
 def test_only_what_was_accepted_is_adopted(accepted: bool | None, adopt_unjudged: bool, adopted: bool) -> None:
     role = learner(adopt_unjudged=adopt_unjudged)
     role.on_message(accept())
-    role.on_message(ResultSent(RESULT))
+    role.on_message(handed_over())
     for phase in (Phase.OPEN, Phase.REPORTED, Phase.VALIDATING):
         role.on_encounter(at(phase))
     assert (Adopt(RESULT) in role.on_settled(accepted)) is adopted
@@ -135,7 +212,7 @@ def test_only_what_was_accepted_is_adopted(accepted: bool | None, adopt_unjudged
 
 def test_in_open_voting_the_learner_chooses_whom_to_ask() -> None:
     role = opened_learner(PAPER)
-    role.on_message(ResultSent(RESULT))
+    role.on_message(handed_over(task=PAPER))
     sent = role.on_encounter(at(Phase.VALIDATING, PAPER))
     assert [action.to for action in sent if isinstance(action, Send)] == list(JUDGES[:2])
 
@@ -150,42 +227,56 @@ def opened_learner(task: TaskParams = SAFE) -> Learner:
 def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
     role = opened_learner()
     assert role.on_encounter(at(Phase.REPORTED)) == []
-    assert submissions(role.on_time(95 + 3_600)) == []  # nothing to deny
+    assert submissions(role.on_time(OPENED_AT + WINDOW_S, 1)) == []  # nothing to deny
     assert role.on_encounter(at(Phase.VALIDATING)) == []
     assert role.on_settled(True) == [Finish("settled: accepted")]
 
 
 def test_the_learner_reports_what_the_neighbor_reported_and_once() -> None:
     role = opened_learner()
-    assert role.on_message(ResultSent(WRONG)) == []  # early, and from anyone
     role.on_encounter(at(Phase.REPORTED))
-    assert role.on_message(ResultSent(WRONG)) == []  # the right one may yet come
-    (report,) = submissions(role.on_message(ResultSent(RESULT)))
+    assert role.on_message(handed_over(WRONG)) == []  # the right one may yet come
+    (report,) = submissions(role.on_message(handed_over()))
     assert isinstance(report, SubmitReport)
     assert report.report.result == RESULT.digest
-    assert role.on_message(ResultSent(WRONG)) == []
+    assert role.on_message(handed_over(WRONG)) == []
     assert submissions(role.on_encounter(at(Phase.REPORTED))) == []
 
 
 def test_the_right_result_is_kept_whatever_comes_after_it() -> None:
     role = opened_learner()
-    role.on_message(ResultSent(RESULT))
     role.on_encounter(at(Phase.REPORTED))
-    role = opened_learner()
-    role.on_message(ResultSent(RESULT))
-    assert role.on_message(ResultSent(RESULT)) == []  # not yet reported by the neighbor
+    role.on_message(handed_over())
+    role.on_message(handed_over(WRONG))
+    asked = role.on_encounter(at(Phase.VALIDATING))
+    assert {action.message.result for action in asked if isinstance(action, Send)} == {RESULT}
+
+
+def test_of_results_that_are_not_the_reported_one_the_last_is_kept() -> None:
+    role = learner()
+    role.on_message(accept())
+    role.on_message(handed_over(WRONG))
+    role.on_message(handed_over())
+    role.on_encounter(at(Phase.OPEN))
     assert len(submissions(role.on_encounter(at(Phase.REPORTED)))) == 1
 
 
 def test_another_result_is_denied_only_late() -> None:
     role = opened_learner()
     role.on_encounter(at(Phase.REPORTED))
-    role.on_message(ResultSent(WRONG))
-    assert role.on_time(95 + 2_699) == []
-    (report,) = submissions(role.on_time(95 + 2_700))
+    role.on_message(handed_over(WRONG))
+    assert role.on_time(LATE - 1, 1) == []
+    (report,) = submissions(role.on_time(LATE, 1))
     assert isinstance(report, SubmitReport)
     assert report.report.result == WRONG.digest
-    assert role.on_time(95 + 2_800) == []
+    assert role.on_time(LATE + 100, 1) == []
+
+
+def test_a_learner_that_can_report_in_time_no_more_does_not() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REPORTED))
+    role.on_message(handed_over(WRONG))
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == []
 
 
 def test_the_learner_opens_only_what_it_offered_and_the_neighbor_signed() -> None:
@@ -210,11 +301,11 @@ def test_an_opening_that_was_seen_late_is_an_opening() -> None:
     asking.on_message(accept())
     asked.on_message(Offer(offer()))
     for role in (asking, asked):
-        assert role.on_time(101) == [Finish("never opened")]
+        assert role.on_time(101, 1) == [Finish("never opened")]
     assert asking.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
     assert asked.on_encounter(at(Phase.OPEN)) == []
     assert asked.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
-    assert len(submissions(asked.on_contribution(RESULT))) == 1
+    assert asked.on_contribution(RESULT) == [Send(LEARNER.address, handed_over())]
 
 
 def test_encounters_of_others_are_none_of_a_roles_business() -> None:
@@ -246,17 +337,14 @@ def test_the_neighbors_way() -> None:
     assert role.on_message(Offer(offer())) == []  # one promise an encounter
     assert role.on_message(ModelSent(MODEL)) == []  # never before the prepayment is on the ledger
     assert role.on_encounter(at(Phase.OPEN)) == [Contribute(at(Phase.OPEN), MODEL)]
-    (report,) = submissions(role.on_contribution(RESULT))
-    assert isinstance(report, SubmitReport)
-    assert (report.report.result, report.report.previous) == (RESULT.digest, ZERO_WORD)
+    assert role.on_contribution(RESULT) == [Send(LEARNER.address, handed_over())]
     assert role.on_contribution(Parcel(b"x" * 32, "other")) == []  # never two reports
-    assert role.on_encounter(at(Phase.REPORTED)) == [Send(LEARNER.address, ResultSent(RESULT))]
     request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
     assert role.on_encounter(at(Phase.VALIDATING)) == [Send(judge, request) for judge in JUDGES]
     assert role.on_encounter(at(Phase.VALIDATING)) == []
     assert role.on_settled(False) == [Finish("settled: rejected")]
     assert role.on_message(ModelSent(MODEL)) == []
-    assert role.on_time(10**9) == []
+    assert role.on_time(10**9, 10**9) == []
 
 
 def test_the_model_may_come_after_the_opening() -> None:
@@ -272,18 +360,103 @@ def test_the_neighbor_waits_for_the_model_that_the_terms_name_but_not_for_ever()
     role.on_message(Offer(offer()))
     role.on_message(ModelSent(WRONG))
     assert role.on_encounter(at(Phase.OPEN)) == []
-    assert role.on_time(95 + 2_699) == []
-    assert role.on_time(95 + 2_700) == [Submit(Reject())]
+    assert role.on_time(LATE - 1, 1) == []
+    assert role.on_time(LATE, 1) == [Submit(Reject())]
     assert role.on_message(ModelSent(MODEL)) == [Contribute(at(Phase.OPEN), MODEL)]
-    assert role.on_time(95 + 2_800) == []  # at work
+    assert role.on_time(LATE + 100, 1) == []  # at work
+
+
+def test_who_refused_does_not_refuse_again() -> None:
+    role = neighbor()
+    role.on_message(Offer(offer()))
+    role.on_encounter(at(Phase.OPEN))
+    role.on_encounter(at(Phase.REFUSED))
+    assert role.on_time(LATE, 1) == []
+    assert role.on_message(ModelSent(MODEL)) == []  # too late: it refused
+
+
+def working_neighbor(task: TaskParams = SAFE) -> Neighbor:
+    role = neighbor(task)
+    role.on_message(Offer(offer(task)))
+    role.on_message(ModelSent(MODEL))
+    role.on_encounter(at(Phase.OPEN, task))
+    return role
+
+
+def done_neighbor(task: TaskParams = SAFE) -> Neighbor:
+    """One that handed over its result."""
+    role = working_neighbor(task)
+    role.on_contribution(RESULT)
+    return role
+
+
+@pytest.mark.parametrize("phase", [Phase.OPEN, Phase.REFUSED])
+def test_the_neighbor_reports_by_itself_only_late(phase: Phase) -> None:
+    role = done_neighbor()
+    role.on_encounter(at(phase))
+    assert role.on_time(LATE - 1, 1) == []  # the learner may yet bring both
+    for now_s in (LATE, OPENED_AT + WINDOW_S):
+        assert role.on_time(now_s, 1) == [Submit(SubmitReport(handed_over().report))]
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Finalize())]
+    assert role.on_encounter(at(Phase.REPORTED)) == [Send(LEARNER.address, handed_over())]  # it may have missed it
+    assert role.on_encounter(at(Phase.REPORTED)) == []
+
+
+def test_the_neighbor_contests_a_silent_learner_at_the_exact_edges() -> None:
+    role = done_neighbor()
+    role.on_encounter(at(Phase.REPORTED))
+    last = OPENED_AT + 2 * WINDOW_S
+    assert role.on_time(OPENED_AT + WINDOW_S, 1) == []  # the learner may still report
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Contest())]
+    assert role.on_time(last, 1) == [Submit(Contest())]
+    assert role.on_time(last + 1, 1) == [Submit(Finalize())]
+
+
+def test_the_neighbor_contests_a_denial_at_once() -> None:
+    role = done_neighbor()
+    role.on_encounter(at(Phase.REPORTED))
+    assert role.on_encounter(at(Phase.DISPUTED)) == [Submit(Contest())]
+    assert role.on_encounter(at(Phase.DISPUTED)) == []
+    assert role.on_time(OPENED_AT + WINDOW_S, 1) == [Submit(Contest())]  # the first did not go through
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Finalize())]
+
+
+def test_where_nobody_is_drawn_nothing_is_contested() -> None:
+    for phase in (Phase.REPORTED, Phase.DISPUTED):
+        role = done_neighbor(PAPER)
+        assert submissions(role.on_encounter(at(phase, PAPER))) == []
+        assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Finalize())]
+
+
+def test_who_has_no_result_contests_nothing() -> None:
+    role = working_neighbor()
+    assert role.on_encounter(at(Phase.DISPUTED)) == []
+    assert role.on_time(OPENED_AT + 1, 1) == []
+    role.on_encounter(at(Phase.REPORTED))
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == []
+
+
+def test_the_neighbor_draws_in_the_blocks_in_which_the_seed_is_known() -> None:
+    role, seed_block = done_neighbor(), CONTEST_BLOCK + 2
+    assert role.on_encounter(at(Phase.CONTESTED)) == []
+    for block in (CONTEST_BLOCK + 1, seed_block):
+        assert role.on_time(OPENED_AT + 10**6, block) == []
+    for block in (seed_block + 1, seed_block + BLOCKHASH_REACH):
+        assert role.on_time(OPENED_AT, block) == [Submit(Draw())]
+    assert role.on_time(OPENED_AT, seed_block + BLOCKHASH_REACH + 1) == [Submit(Finalize())]
+    request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
+    assert role.on_encounter(at(Phase.VALIDATING)) == [Send(judge, request) for judge in JUDGES]
+
+
+def test_the_learner_ends_a_contested_encounter_that_nobody_drew() -> None:
+    role, last = opened_learner(), CONTEST_BLOCK + 2 + BLOCKHASH_REACH
+    role.on_encounter(at(Phase.CONTESTED))
+    assert role.on_time(OPENED_AT + 10**6, last) == []
+    assert role.on_time(OPENED_AT, last + 1) == [Submit(Finalize())]
 
 
 def test_in_open_voting_the_neighbor_too_may_ask_whom_it_likes() -> None:
-    role = Neighbor(identity=NEIGHBOR, domain=DOMAIN, task=PAPER, secret=NEIGHBOR_SECRET, validators=JUDGES[1:])
-    role.on_message(Offer(offer(PAPER)))
-    role.on_message(ModelSent(MODEL))
-    role.on_encounter(at(Phase.OPEN, PAPER))
-    role.on_contribution(RESULT)
+    role = done_neighbor(PAPER)
     sent = role.on_encounter(at(Phase.VALIDATING, PAPER))
     assert [action.to for action in sent if isinstance(action, Send)] == list(JUDGES[1:])
 
@@ -369,32 +542,28 @@ def test_anyone_staked_may_judge_where_voting_is_open() -> None:
 @pytest.mark.parametrize(
     ("phase", "over_at"),
     [
-        (Phase.OPEN, 95 + 3_601),
-        (Phase.REFUSED, 95 + 3_601),
-        (Phase.REPORTED, 95 + 7_201),
-        (Phase.DISPUTED, 95 + 3_601),
-        (Phase.VALIDATING, 95 + 50_001),
+        (Phase.OPEN, OPENED_AT + WINDOW_S + 1),
+        (Phase.REFUSED, OPENED_AT + WINDOW_S + 1),
+        (Phase.REPORTED, OPENED_AT + 2 * WINDOW_S + 1),
+        (Phase.DISPUTED, OPENED_AT + WINDOW_S + 1),
+        (Phase.VALIDATING, OPENED_AT + VOTING_S + 1),
     ],
 )
 def test_both_parties_end_what_is_due_and_nothing_earlier(phase: Phase, over_at: int) -> None:
-    working = neighbor()
-    working.on_message(Offer(offer()))
-    working.on_message(ModelSent(MODEL))
-    working.on_encounter(at(Phase.OPEN))
-    for role in (opened_learner(), working):
+    for role in (opened_learner(), working_neighbor()):
         role.on_encounter(at(phase))
-        assert submissions(role.on_time(over_at - 1)) == []
-        assert submissions(role.on_time(over_at)) == [Finalize()]
+        assert submissions(role.on_time(over_at - 1, 1)) == []
+        assert submissions(role.on_time(over_at, 1)) == [Finalize()]
 
 
 def test_an_offer_that_was_never_opened_is_forgotten() -> None:
     asking, asked = learner(), neighbor()
-    assert asked.on_time(10**9) == []  # nothing was promised
+    assert asked.on_time(10**9, 10**9) == []  # nothing was promised
     asked.on_message(Offer(offer()))
     for role in (asking, asked):
-        assert role.on_time(100) == []
-        assert role.on_time(101) == [Finish("never opened")]
-        assert role.on_time(102) == []
+        assert role.on_time(100, 1) == []
+        assert role.on_time(101, 1) == [Finish("never opened")]
+        assert role.on_time(102, 1) == []
     assert learner().on_ended("incomplete") == [Finish("incomplete")]
     assert neighbor().on_ended("rejected") == [Finish("rejected")]
     assert neighbor().on_settled(None) == [Finish("settled: unjudged")]

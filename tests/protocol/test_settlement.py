@@ -5,22 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idml.protocol.settlement import settle, validator_lock
-from idml.protocol.task import FULL_BPS, TaskParams, preset_task
+from idml.protocol.task import FULL_BPS, MAX_VOTES, TaskParams, preset_task
 
 bps = st.integers(0, FULL_BPS)
+counts = st.integers(0, MAX_VOTES)
 rewards = st.integers(0, (1 << 96) - 1)
 
 
 @st.composite
 def tasks(draw: st.DrawFn) -> TaskParams:
-    votes = draw(st.integers(1, 32))
+    votes = draw(st.integers(1, MAX_VOTES))
     return TaskParams(
         neighbor_share_bps=draw(bps),
         good_faith_bps=draw(bps),
         no_vote_bps=draw(bps),
         reject_pot_bps=draw(bps),
         votes=votes,
-        committee_size=draw(st.sampled_from([0, votes, 32])),
+        committee_size=draw(st.sampled_from([0, votes, MAX_VOTES])),
         quorum=draw(st.integers(1, votes)),
         tie_accepts=draw(st.booleans()),
         completion_window_s=3_600,
@@ -32,7 +33,7 @@ def tasks(draw: st.DrawFn) -> TaskParams:
     )
 
 
-@given(rewards, st.integers(0, 32), st.integers(0, 32), tasks())
+@given(rewards, counts, counts, tasks())
 def test_every_unit_is_accounted_for(reward: int, votes_for: int, votes_against: int, task: TaskParams) -> None:
     outcome = settle(reward, votes_for, votes_against, task)
     winners, losers = (votes_for, votes_against) if outcome.accepted else (votes_against, votes_for)
@@ -52,14 +53,14 @@ def test_every_unit_is_accounted_for(reward: int, votes_for: int, votes_against:
     )
 
 
-@given(rewards, st.integers(0, 32), st.integers(0, 32), tasks())
+@given(rewards, counts, counts, tasks())
 def test_nobody_loses_more_than_was_locked(reward: int, votes_for: int, votes_against: int, task: TaskParams) -> None:
     outcome = settle(reward, votes_for, votes_against, task)
     assert outcome.neighbor_penalty <= reward
     assert outcome.loser_penalty <= validator_lock(reward, task)
 
 
-@given(rewards, st.integers(0, 32), st.integers(0, 32), tasks())
+@given(rewards, counts, counts, tasks())
 def test_the_case_follows_from_the_votes(reward: int, votes_for: int, votes_against: int, task: TaskParams) -> None:
     outcome = settle(reward, votes_for, votes_against, task)
     if votes_for + votes_against < task.quorum:
@@ -72,6 +73,35 @@ def test_the_case_follows_from_the_votes(reward: int, votes_for: int, votes_agai
         assert (outcome.case, outcome.accepted) == (4, True)
     else:
         assert (outcome.case, outcome.accepted) == (5, False)
+
+
+@given(rewards, rewards, st.lists(rewards, min_size=MAX_VOTES, max_size=MAX_VOTES), counts, counts, tasks())
+def test_losers_that_are_short_make_the_pot_smaller_and_nothing_else(
+    reward: int, at_risk: int, purses: list[int], votes_for: int, votes_against: int, task: TaskParams
+) -> None:
+    """Each of the losers pays what it has, and every unit is accounted for."""
+    at_risk = min(at_risk, reward)
+    asked: list[tuple[int, bool]] = []
+    collected = 0
+
+    def collect(penalty: int, accepted: bool) -> int:
+        nonlocal collected
+        asked.append((penalty, accepted))
+        losers = votes_against if accepted else votes_for
+        collected = sum(min(penalty, purse) for purse in purses[:losers])
+        return collected
+
+    outcome = settle(reward, votes_for, votes_against, task, at_risk=at_risk, collect=collect)
+    whole = settle(reward, votes_for, votes_against, task)
+    winners = votes_for if outcome.accepted else votes_against
+    assert asked == ([(outcome.loser_penalty, outcome.accepted)] if outcome.case in (4, 5) else [])
+    paid_in = reward + outcome.neighbor_penalty + collected
+    paid_out = outcome.neighbor_gain + winners * outcome.winner_share + outcome.learner_refund + outcome.burnt
+    assert paid_in == paid_out
+    assert (outcome.case, outcome.accepted, outcome.neighbor_gain) == (whole.case, whole.accepted, whole.neighbor_gain)
+    assert outcome.neighbor_penalty in (0, at_risk)
+    assert outcome.winner_share <= whole.winner_share
+    assert 0 <= outcome.learner_refund - (reward if outcome.accepted is False else 0) <= max(winners - 1, 0)
 
 
 # Worked by hand from the paper's Eqs. 1 to 5 as corrected, r = 10, p_n = 80 %.

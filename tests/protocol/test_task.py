@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from idml.protocol.task import MAX_LIFE_S, preset_task
+from idml.protocol.task import MAX_LIFE_S, MAX_VOTES, preset_task
 
 SAFE = preset_task("safe")
 PAPER = preset_task("paper")
@@ -29,10 +29,10 @@ def test_an_unknown_preset_is_refused() -> None:
     [
         ("neighbor_share_bps", 10_001, "neighbor_share_bps is 10001: must be between 0 and 10000"),
         ("no_vote_bps", -1, "no_vote_bps is -1"),
-        ("votes", 0, "votes is 0: must be between 1 and 32"),
-        ("votes", 33, "votes is 33"),
-        ("committee_size", 2, "committee_size is 2: must be between 3 and 32"),
-        ("committee_size", 33, "committee_size is 33"),
+        ("votes", 0, f"votes is 0: must be between 1 and {MAX_VOTES}"),
+        ("votes", MAX_VOTES + 1, f"votes is {MAX_VOTES + 1}"),
+        ("committee_size", 2, f"committee_size is 2: must be between 3 and {MAX_VOTES}"),
+        ("committee_size", MAX_VOTES + 1, f"committee_size is {MAX_VOTES + 1}"),
         ("quorum", 0, "quorum is 0: must be between 1 and 3"),
         ("quorum", 4, "quorum is 4"),
         ("completion_window_s", 0, "completion_window_s is 0"),

@@ -8,7 +8,7 @@ import pytest
 from idml.adapters.registry import load_adapter
 from idml.simulation.config import Config, make_config
 from idml.simulation.setup import build_world, resolve
-from idml.simulation.simulator import Simulator
+from idml.simulation.simulator import Simulator, open_ledger
 from idml.store.run_store import RunStore
 
 TINY: dict[str, Any] = {
@@ -33,7 +33,12 @@ class Played:
         adapter = load_adapter(config.algorithm)
         resolved = resolve(config, adapter)
         with RunStore.create(directory, resolved.to_toml()) as store:
-            self.simulator = Simulator(build_world(resolved, adapter), store, lambda _snapshot: None)
+            self.simulator = Simulator(
+                build_world(resolved, adapter),
+                store,
+                lambda _snapshot: None,
+                open_ledger(resolved) if resolved.incentive else None,
+            )
             self.summary = self.simulator.run()
         self.store = RunStore.open(directory)
         self.directory = directory

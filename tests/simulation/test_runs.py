@@ -131,9 +131,10 @@ def test_a_committee_that_is_short_settles_with_its_last_vote(play: Any) -> None
     assert_earnings_are_the_ledgers(run)
 
 
-def test_where_nobody_can_judge_time_settles(play: Any) -> None:
+def play_until_nobody_judges(play: Any, preset: str) -> Played:
     """Three devices and one validator: once the cheat is out, nobody is left to judge the other two."""
-    run = play(
+    run: Played = play(
+        preset=preset,
         devices=3,
         validators=1,
         encounters=60,
@@ -144,17 +145,32 @@ def test_where_nobody_can_judge_time_settles(play: Any) -> None:
         width=16,
     )
     assert run.summary["expelled"]["attackers"]
+    assert_tokens_conserved(run)
+    assert_earnings_are_the_ledgers(run)
+    blocks = [tx.block for tx in run.store.transactions()]
+    assert blocks == sorted(blocks)
+    return run
+
+
+def test_where_nobody_votes_time_settles(play: Any) -> None:
+    run = play_until_nobody_judges(play, "paper")
     unjudged = [record for record in run.store.encounters() if record.case == 1]
     assert len(unjudged) == run.summary["cases"]["1"] > 0
     for record in unjudged:
         assert (record.accepted, record.votes) == (None, ())
         made = [tx for tx in run.store.transactions() if tx.contact == record.contact]
-        assert [tx.step for tx in made] == ["open", "report_neighbor", "report_learner", "finalize"]
+        assert [tx.step for tx in made] == ["open", "report_both", "finalize"]
         assert made[-1].time_s - made[-2].time_s > 130
-    blocks = [tx.block for tx in run.store.transactions()]
-    assert blocks == sorted(blocks)
-    assert_tokens_conserved(run)
-    assert_earnings_are_the_ledgers(run)
+
+
+def test_where_nobody_can_be_drawn_everything_returns_at_once(play: Any) -> None:
+    run = play_until_nobody_judges(play, "safe")
+    returned = [record for record in run.store.encounters() if record.status == "incomplete"]
+    assert returned
+    for record in returned:
+        made = [tx for tx in run.store.transactions() if tx.contact == record.contact]
+        assert [tx.step for tx in made] == ["open", "report_both"]
+    assert run.summary["cases"]["1"] == 0
 
 
 @pytest.mark.parametrize("tokens", [200.000001, 999_999.999999])

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.20;
 
 /// @notice An account of one participant. Amounts are in base units of the token (18 decimals).
-/// @param balance Free tokens: pay for encounters, can be withdrawn at any time.
-/// @param stake The pledge, `locked` included. At least the stake threshold to act as neighbor or validator.
+/// @param balance Free tokens: pay for encounters; what no budget covers can be withdrawn at any time.
+/// @param stake The pledge, `locked` included, and earnings as far as a lock holds them. At least the stake threshold to act as neighbor or validator.
 /// @param locked The part of the stake that open encounters may still take as a penalty.
 /// @param target Rewards go to the stake while it is below this amount, else to the balance.
 /// @param unbonding What left the stake and waits for `releaseAt`.
@@ -12,6 +12,8 @@ pragma solidity ^0.8.20;
 /// @param nonceWindow Bit i set: nonce `nonceBase + i` is used. Nonces may be used in any order inside the window.
 /// @param seat One more than the index of the participant's seat; 0 while it has none.
 /// @param seatFrom The earliest time at which the participant may take a seat again, in seconds.
+/// @param budgetReward The most that an encounter settled by signatures alone may cost the participant as a learner.
+/// @param budgetNonces How many nonces from `nonceBase` on the balance covers at that price; 0: no budget.
 struct Account {
     uint96 balance;
     uint96 stake;
@@ -23,6 +25,8 @@ struct Account {
     uint64 nonceWindow;
     uint32 seat;
     uint40 seatFrom;
+    uint96 budgetReward;
+    uint8 budgetNonces;
 }
 
 /// @notice What a participant has done so far. Every counter only grows.
@@ -35,6 +39,17 @@ struct History {
     uint32 rejected;
     uint32 votesWith;
     uint32 votesAgainst;
+}
+
+/// @notice A lower budget and nonces to retire, waiting for `releaseAt`.
+/// @param rewardMax In units of 2^48 base units of the token.
+/// @param retired Bit i set: nonce `nonceBase + i` is to be used up.
+struct Release {
+    uint48 rewardMax;
+    uint8 nonces;
+    uint32 nonceBase;
+    uint64 retired;
+    uint40 releaseAt;
 }
 
 /// @notice A place in the table from which committees are drawn. Active at `asOf` iff activeFrom < asOf <= inactiveFrom.
@@ -129,30 +144,31 @@ enum Phase {
     Refused,
     Reported,
     Disputed,
+    Contested,
     Validating
 }
 
-/// @notice The state of an open encounter. The contract stores only its hash; whoever calls brings it along. It can be
-/// rebuilt from the events, and each transition is also written down in `idml.protocol.encounter`.
-/// @param phase Where the encounter stands.
-/// @param since When that phase began, in seconds.
+/// @notice All that is still needed to go on with an open encounter. The contract stores only its hash; whoever calls
+/// brings it along. It can be rebuilt from the events, and each transition is also written down in
+/// `idml.protocol.encounter`.
+/// @param encounter The id: the EIP-712 hash of the Terms.
+/// @param rules The task, as the library `Rules` packs it.
+/// @param stage Where the encounter stands, since when, and who voted what, as the library `Stages` packs it.
+/// @param learnerWord The learner's commitment; from validation on the committee's seed.
+/// @param neighborWord The neighbor's commitment; its secret once it reported; zero from validation on.
 /// @param result The neighbor's reported digest; zero before it reported.
-/// @param neighborReport Hash of the neighbor's report, while the learner's is awaited or in dispute; else zero.
-/// @param neighborSecret The neighbor's secret, likewise.
-/// @param seed keccak256 of both secrets (learner's first); zero before both reported.
-/// @param committee Who may vote, in the order drawn; empty before validation, and where anyone staked may vote.
-/// @param voters Who voted, in the order of the votes.
-/// @param ballots Bit i set: `voters[i]` voted yes.
+/// @param committee Who may vote, in the order drawn, empty before validation; where anyone staked may vote, who voted.
 struct Progress {
-    Phase phase;
-    uint40 since;
+    bytes32 encounter;
+    address learner;
+    address neighbor;
+    uint96 reward;
+    uint256 rules;
+    uint256 stage;
+    bytes32 learnerWord;
+    bytes32 neighborWord;
     bytes32 result;
-    bytes32 neighborReport;
-    bytes32 neighborSecret;
-    bytes32 seed;
     address[] committee;
-    address[] voters;
-    uint256 ballots;
 }
 
 /// @notice How an encounter that was never judged ended.
@@ -161,12 +177,9 @@ enum Outcome {
     Incomplete
 }
 
-/// @title IIDML
-/// @notice The whole face of iDML's contract: it holds the money of all participants, keeps the record of every
-/// encounter and settles it by vote. No owner, no upgrade, no pause.
-/// @dev Times are `block.timestamp` seconds. Parties act while `t <= due`; timeouts act at `t > due`.
-/// `finalize` never reverts once an encounter is due: everything it may take was locked before.
-interface IIDML {
+/// @title IRecords
+/// @notice What can go wrong, and what is written down.
+interface IRecords {
     /* ERRORS */
 
     error ZeroAmount();
@@ -193,6 +206,19 @@ interface IIDML {
     error WrongSecret(address account);
     error NotInCommittee(address account);
     error AlreadyVoted(address account);
+    error LaneBusy(address learner, uint256 lane);
+    error BudgetOnlyRises(uint256 rewardMax, uint256 nonces);
+    error BudgetTooLarge(uint256 rewardMax, uint256 nonces);
+    error RewardAboveBudget(address learner, uint256 rewardMax);
+    error NothingToRelease(address account);
+    error NoCommittee(bytes32 task);
+    error CommitteeShort(uint256 found, uint256 needed);
+    error SeedUnknown(bytes32 encounter, uint256 blockNumber);
+    error PartiesUnordered(uint256 index);
+    error BatchMalformed(uint256 encounters, uint256 signatures);
+    error NothingSettled(bytes4 reason);
+    error NoOffence();
+    error AlreadyPunished(bytes32 offence);
 
     /* EVENTS: every state change can be rebuilt from them and the pure settlement function */
 
@@ -205,16 +231,33 @@ interface IIDML {
     event SeatTaken(uint256 indexed seat, address indexed account, uint256 activeFrom);
     event SeatLeft(uint256 indexed seat, address indexed account, uint256 inactiveFrom);
     event TaskCreated(bytes32 indexed task, TaskParams params);
-    event Opened(bytes32 indexed encounter, address indexed learner, address indexed neighbor, Terms terms);
+    event Opened(bytes32 indexed encounter, address indexed learner, address indexed neighbor, uint8 lane, Terms terms);
     event Refused(bytes32 indexed encounter);
     event Reported(bytes32 indexed encounter, address indexed reporter, bytes32 result, bytes32 secret);
     event Disputed(bytes32 indexed encounter);
-    event ValidationStarted(bytes32 indexed encounter, bytes32 seed, address[] committee);
+    event ValidationStarted(bytes32 indexed encounter, bytes32 secret, address[] committee);
     event Voted(bytes32 indexed encounter, address indexed validator, bool accept);
     event Settled(bytes32 indexed encounter, uint8 caseNumber, uint8 votesFor, uint8 votesAgainst);
     event Ended(bytes32 indexed encounter, Outcome outcome, uint256 goodFaithPaid);
+    event Contested(bytes32 indexed encounter, uint256 blockNumber);
+    event BudgetSet(address indexed account, uint256 rewardMax, uint256 nonces);
+    event ReleaseRequested(
+        address indexed account, uint256 rewardMax, uint256 nonces, uint256 nonceBase, uint64 retired, uint256 releaseAt
+    );
+    event Released(address indexed account);
+    event BatchSettled(
+        bytes32 indexed task, bool indexed cosigned, uint256 settled, address[] parties, bytes32[] encounters
+    );
+    event VoucherSettled(bytes32 indexed task, address indexed learner, address indexed neighbor, bytes32[4] encounter);
+    event Skipped(uint256 index, bytes4 reason);
+    event Equivocated(address indexed learner, uint256 indexed nonce, uint256 burnt);
+    event DoubleVoted(address indexed validator, bytes32 indexed encounter, uint256 burnt);
     event Flushed(uint256 amount);
+}
 
+/// @title IDesk
+/// @notice What participants do with their own money, tasks, offences, and what there is to look up.
+interface IDesk is IRecords {
     /* ACCOUNTS */
 
     /// @notice Moves tokens from the caller's wallet to its free balance; needs an ERC-20 allowance.
@@ -241,6 +284,21 @@ interface IIDML {
     /// @notice Sets up to which amount rewards go to the caller's stake.
     function setTarget(uint96 target) external;
 
+    /// @notice Raises the caller's budget, from which encounters settled by signatures alone are paid: the balance must
+    /// cover `rewardMax` for each unused nonce of the next `nonces`, and that part of it stays.
+    /// @param rewardMax Rounded up to a multiple of 2^48 base units.
+    /// @param nonces At most 64.
+    function setBudget(uint96 rewardMax, uint8 nonces) external;
+
+    /// @notice Asks to lower the budget and to retire nonces that will not be used, one unbonding delay later: no
+    /// encounter that was agreed on before can still be settled by signatures then.
+    /// @dev Warning: replaces an earlier request that is not completed.
+    /// @param retired Bit i set: nonce `nonceBase + i` as of now is to be used up.
+    function requestRelease(uint96 rewardMax, uint8 nonces, uint64 retired) external;
+
+    /// @notice Does what `requestRelease` asked for.
+    function completeRelease() external;
+
     /// @notice Takes a seat for the caller, whose stake reaches the threshold and whose last seat cooled down.
     function takeSeat() external;
 
@@ -253,44 +311,25 @@ interface IIDML {
     /// @return task keccak256(abi.encode(params))
     function createTask(TaskParams calldata params) external returns (bytes32 task);
 
-    /* ENCOUNTERS */
+    /* OFFENCES */
 
-    /// @notice Opens an encounter: takes the reward from the learner's balance, locks as much of the neighbor's stake.
-    /// @param learnerSignature On the Terms; may be empty if the learner calls.
-    /// @param neighborSignature On the Terms; may be empty if the neighbor calls.
-    function open(Terms calldata terms, bytes calldata learnerSignature, bytes calldata neighborSignature)
-        external
-        returns (bytes32 encounter);
-
-    /// @notice The neighbor refuses to collaborate; everything returns one completion window later, unless a report
-    /// that it signed is brought meanwhile.
-    function reject(Terms calldata terms, Progress calldata progress) external;
-
-    /// @notice Brings a party's report: the neighbor's first, then the learner's, which starts the validation or,
-    /// if it names another result, a dispute.
-    /// @param signature On the Report; may be empty if the reporter calls.
-    function report(
-        Terms calldata terms,
-        Progress calldata progress,
-        address reporter,
-        bytes32 result,
-        bytes32 secret,
-        bytes calldata signature
+    /// @notice Punishes a learner that signed two Terms with one nonce. Burns the most that its budget grants for one
+    /// encounter, from that nonce's cover if it is unused (and uses it up), else from free balance and stake.
+    function proveEquivocation(
+        Terms calldata a,
+        bytes calldata signatureOnA,
+        Terms calldata b,
+        bytes calldata signatureOnB
     ) external;
 
-    /// @notice Brings a validator's vote and locks its possible penalty; the V-th vote, or the last of a
-    /// committee that is short, settles the encounter.
-    /// @param signature On the Vote; may be empty if the validator calls.
-    function vote(
+    /// @notice Punishes a validator that signed two different Votes under one seed: burns what a vote locks.
+    function proveDoubleVote(
         Terms calldata terms,
-        Progress calldata progress,
-        address validator,
-        bool accept,
-        bytes calldata signature
+        Vote calldata a,
+        bytes calldata signatureOnA,
+        Vote calldata b,
+        bytes calldata signatureOnB
     ) external;
-
-    /// @notice Ends an encounter whose time is over, by the votes cast or as rejected or incomplete. Anyone may call.
-    function finalize(Terms calldata terms, Progress calldata progress) external;
 
     /* VIEWS */
 
@@ -303,14 +342,129 @@ interface IIDML {
     function seat(uint256 index) external view returns (Seat memory);
     function task(bytes32 id) external view returns (TaskParams memory);
 
-    /// @notice keccak256(abi.encode(progress)) of an open encounter; zero if it was never opened or is over.
-    function stateHash(bytes32 encounter) external view returns (bytes32);
-
-    /// @notice The committee that Terms and seed determine: the first K distinct seats of
-    /// `keccak256(abi.encode(seed, j)) % terms.seats`, j = 0..63, skipping both parties and seats not active at `asOf`.
-    function committeeOf(Terms calldata terms, bytes32 seed) external view returns (address[] memory);
-
+    /// @notice What a participant asked for by `requestRelease`; `releaseAt` is 0 if nothing waits.
+    function pendingRelease(address who) external view returns (Release memory);
     function hashTerms(Terms calldata terms) external view returns (bytes32);
     function hashReport(Report calldata statement) external view returns (bytes32);
     function hashVote(Vote calldata statement) external view returns (bytes32);
 }
+
+/// @title IEncounters
+/// @notice Encounters that are opened and go on step by step.
+interface IEncounters is IRecords {
+    /* ENCOUNTERS */
+
+    /// @notice Opens an encounter: takes the reward from the learner's balance, locks as much of the neighbor's stake.
+    /// @param lane Any of 0 to 63 in which the learner has no encounter open; one that was used before costs less.
+    /// @param learnerSignature On the Terms; may be empty if the learner calls and has no budget.
+    /// @param neighborSignature On the Terms; may be empty if the neighbor calls.
+    function open(Terms calldata terms, uint8 lane, bytes calldata learnerSignature, bytes calldata neighborSignature)
+        external
+        returns (bytes32 encounter);
+
+    /// @notice The neighbor refuses to collaborate; everything returns one completion window later, unless a report
+    /// that it signed is brought meanwhile.
+    function reject(Progress calldata progress) external;
+
+    /// @notice The caller reports: the neighbor first, then the learner, which starts the validation or, if it names
+    /// another result, a dispute. A committee that falls short of the quorum ends the encounter as incomplete.
+    function report(Progress calldata progress, bytes32 result, bytes32 secret) external;
+
+    /// @notice As `report`, brought by anyone.
+    /// @param signature On the Report.
+    function reportFor(
+        Progress calldata progress,
+        address reporter,
+        bytes32 result,
+        bytes32 secret,
+        bytes calldata signature
+    ) external;
+
+    /// @notice The learner brings both reports, which agree: what the neighbor handed over with its result.
+    /// @param neighborSignature On the neighbor's Report.
+    function reportBoth(
+        Progress calldata progress,
+        bytes32 result,
+        bytes32 neighborSecret,
+        bytes32 learnerSecret,
+        bytes calldata neighborSignature
+    ) external;
+
+    /// @notice The neighbor, whose learner is silent or denies, appeals to a committee that neither party can foresee.
+    /// Only where there are committees, within one completion window after the learner's, or after the dispute began.
+    function contest(Progress calldata progress) external;
+
+    /// @notice Draws the committee of a contested encounter, from the hash of the second block after the contest's.
+    /// Anyone may call, in the 256 blocks after that.
+    function draw(Progress calldata progress) external;
+
+    /// @notice The caller votes and its possible penalty is locked; the V-th vote, or the last of a committee that is
+    /// short, settles the encounter.
+    function vote(Progress calldata progress, bool accept) external;
+
+    /// @notice As `vote`, brought by anyone.
+    /// @param signature On the Vote.
+    function voteFor(Progress calldata progress, address validator, bool accept, bytes calldata signature) external;
+
+    /// @notice Ends an encounter whose time is over, by the votes cast or as rejected or incomplete. Anyone may call.
+    function finalize(Progress calldata progress) external;
+
+    /* VIEWS */
+
+    /// @notice keccak256(abi.encode(progress)) of the encounter that is open in a learner's lane; 0 or 1 if none is.
+    function stateHash(address learner, uint8 lane) external view returns (bytes32);
+
+    /// @notice The committee that Terms and seed determine: the first K distinct seats of
+    /// `keccak256(abi.encode(seed, j)) % terms.seats`, j = 0..63, skipping both parties and seats not active at `asOf`.
+    function committeeOf(Terms calldata terms, bytes32 seed) external view returns (address[] memory);
+}
+
+/// @title IBatches
+/// @notice Encounters that are settled from signatures alone.
+interface IBatches is IRecords {
+    /* MANY ENCOUNTERS IN ONE TRANSACTION, NONE OF THEM OPENED BEFORE */
+
+    /// @notice Settles one encounter from the signatures of those who took part. Reverts if it fails. Only for parties
+    /// that sign with keys.
+    /// @param encounter Four words, as the library `Vouchers` packs them; indices are not read.
+    /// @param signatures As in `settleBatch`.
+    function settle(
+        bytes32 task,
+        address learner,
+        address neighbor,
+        bytes32[4] calldata encounter,
+        bytes32[] calldata signatures
+    ) external;
+
+    /// @notice Settles encounters from the signatures of those who took part. An encounter that fails is skipped with
+    /// an event; if all fail, the call reverts with the reason of the first.
+    /// @dev Five words for each encounter, as the library `Vouchers` packs them. Each needs the votes of the first V
+    /// members of its committee. The learner's budget pays.
+    /// @param parties All learners, neighbors and voters, at most 256, addresses ascending.
+    /// @param signatures Two words (EIP-2098) for each: the neighbor's Report, the learner's Report, the V Votes in
+    /// the order of the committee. An ERC-1271 wallet gives zero and an index into `walletSignatures`.
+    function settleBatch(
+        bytes32 task,
+        address[] calldata parties,
+        bytes32[] calldata encounters,
+        bytes32[] calldata signatures,
+        bytes[] calldata walletSignatures
+    ) external;
+
+    /// @notice As `settleBatch`, with one signature of each party on the Batch as a whole, in the order of `parties`.
+    function settleCosigned(
+        bytes32 task,
+        address[] calldata parties,
+        bytes32[] calldata encounters,
+        bytes32[] calldata signatures,
+        bytes[] calldata walletSignatures
+    ) external;
+}
+
+/// @title IIDML
+/// @notice The whole face of iDML's contract: it holds the money of all participants, keeps the record of every
+/// encounter and settles it by vote. No owner, no upgrade, no pause.
+/// @dev An encounter is settled step by step, or from signatures in one transaction; all ways pay by the same rules.
+/// @dev Times are `block.timestamp` seconds. Parties act while `t <= due`; timeouts act at `t > due`.
+/// `finalize` never reverts once an encounter is due: everything it may take was locked before.
+interface IIDML is IDesk, IEncounters, IBatches {}

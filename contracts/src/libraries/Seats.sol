@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
-
-import {Seat, Terms} from "../interfaces/IIDML.sol";
+import {Seat} from "../interfaces/IIDML.sol";
 
 /// @notice The table of all seats, and the queue of those that were left, oldest first.
 /// @param length Seats in the table; it only grows.
 /// @param head Position in the queue of the seat that was left first.
 /// @param tail Position in the queue of the next seat to be left.
+/// @param grownAt When the table grew last, in seconds.
 struct SeatTable {
     uint32 length;
     uint32 head;
     uint32 tail;
+    uint32 grownAt;
     mapping(uint256 index => Seat) seats;
     mapping(uint256 position => uint32 index) vacant;
 }
@@ -39,6 +39,7 @@ library Seats {
         } else {
             index = table.length;
             table.length += 1;
+            table.grownAt = timestamp;
         }
 
         table.seats[index] = Seat(member, createdAt, timestamp, SEATED);
@@ -54,38 +55,58 @@ library Seats {
     /// @notice Whether the table had `length` seats at `asOf`.
     /// @dev A seat created in that very second may be counted or not: it is not active at `asOf`.
     function hadLength(SeatTable storage table, uint256 length, uint256 asOf) internal view returns (bool) {
-        if (length > table.length) return false;
-        bool allThere = length == 0 || table.seats[length - 1].createdAt <= asOf;
-        bool noneMissing = length == table.length || table.seats[length].createdAt >= asOf;
-        return allThere && noneMissing;
+        (uint256 current, uint256 grownAt) = (table.length, table.grownAt);
+        if (length == current) return grownAt <= asOf;
+        if (length > current || table.seats[length].createdAt < asOf) return false;
+        return length == 0 || table.seats[length - 1].createdAt <= asOf;
     }
 
     /// @notice The first `size` distinct active seats that a seed names, fewer if `MAX_DRAWS` draws do not find them.
-    function draw(SeatTable storage table, Terms calldata terms, bytes32 seed, uint256 size)
-        internal
-        view
-        returns (address[] memory committee)
-    {
-        committee = new address[](size);
-        uint256 found;
-        for (uint256 j; j < MAX_DRAWS && found < size && terms.seats > 0; ++j) {
-            uint256 index = uint256(Hashes.efficientKeccak256(seed, bytes32(j))) % terms.seats;
-            Seat memory seat = table.seats[index];
-            bool active = seat.activeFrom < terms.asOf && terms.asOf <= seat.inactiveFrom;
-            // Nobody is active on two seats at one moment, so distinct members are distinct seats.
-            if (!active || seat.member == terms.learner || seat.member == terms.neighbor) continue;
-            if (!contains(committee, found, seat.member)) committee[found++] = seat.member;
-        }
+    /// @param length Length of the table at `asOf`.
+    /// @param asOf The moment whose seats may be drawn, in seconds.
+    function draw(
+        SeatTable storage table,
+        bytes32 seed,
+        uint256 size,
+        uint256 length,
+        uint256 asOf,
+        address learner,
+        address neighbor
+    ) internal view returns (address[] memory committee) {
+        mapping(uint256 index => Seat) storage seats = table.seats;
+        uint256 end = length == 0 ? 0 : MAX_DRAWS;
         assembly ("memory-safe") {
-            mstore(committee, found) // Shortens the array.
+            committee := mload(0x40)
+            let last := committee // The element found last.
+            let full := add(committee, shl(5, size))
+            for { let j := 0 } and(lt(j, end), lt(last, full)) { j := add(j, 1) } {
+                mstore(0, seed)
+                mstore(0x20, j)
+                mstore(0, mod(keccak256(0, 0x40), length))
+                mstore(0x20, seats.slot)
+                // One slot, from the low end: member (160 bits), createdAt, activeFrom, inactiveFrom (32 each).
+                let seat := sload(keccak256(0, 0x40))
+                let inactive := or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat)))
+                let member := shr(96, shl(96, seat))
+                let skip := or(inactive, or(eq(member, learner), eq(member, neighbor)))
+                // Nobody is active on two seats at one moment, so distinct members are distinct seats.
+                for { let other := last } gt(other, committee) { other := sub(other, 0x20) } {
+                    skip := or(skip, eq(mload(other), member))
+                }
+                if iszero(skip) {
+                    last := add(last, 0x20)
+                    mstore(last, member)
+                }
+            }
+            mstore(committee, shr(5, sub(last, committee)))
+            mstore(0x40, add(full, 0x20))
         }
     }
 
-    /// @notice Whether one of the first `length` elements is `member`.
-    function contains(address[] memory members, uint256 length, address member) internal pure returns (bool) {
-        for (uint256 i; i < length; ++i) {
-            if (members[i] == member) return true;
+    /// @notice The member at an index below the committee's length.
+    function get(address[] memory committee, uint256 index) internal pure returns (address member) {
+        assembly ("memory-safe") {
+            member := mload(add(committee, add(0x20, shl(5, index))))
         }
-        return false;
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Account, Encounter, IDMLTest, IIDML, Phase, Progress, TaskParams, Terms} from "./IDMLTest.sol";
+import {Deal, DealTest} from "./DealTest.sol";
+import {Account, Encounter, History, IIDML, IRecords, Phase, Release, TaskParams, Terms, Vote} from "./IDMLTest.sol";
 
 /// @notice What participants may do, at random. Every action is possible when it is made, so none may revert; and each
 /// checks that it moved nobody's money but that of those whom it concerns.
-contract Handler is IDMLTest {
+contract Handler is DealTest {
     uint256 private constant MOST_ONGOING = 8;
 
     address[] public actors;
@@ -17,9 +18,19 @@ contract Handler is IDMLTest {
     uint256 public rejections;
     uint256 public incompletes;
     uint256[6] public cases;
+    uint256 public contests;
+    uint256 public draws;
+    uint256 public signed;
+    uint256 public batched;
+    uint256 public coSigned;
+    uint256 public equivocations;
+    uint256 public doubleVotes;
+    uint256 public released;
 
     bytes32[] private tasks;
     bytes32[] private money;
+    History[] private records;
+    mapping(bytes32 => bool) private punished;
 
     function setUp() public override {
         super.setUp();
@@ -56,8 +67,9 @@ contract Handler is IDMLTest {
 
     function withdraw(uint256 who, uint256 amount) external {
         address actor = pick(who);
-        if (balanceOf(actor) == 0) return;
-        amount = bound(amount, 1, mostly(balanceOf(actor), amount));
+        uint256 spare = spareOf(actor);
+        if (spare == 0) return;
+        amount = bound(amount, 1, mostly(spare, amount));
         remember();
         vm.prank(actor);
         idml.withdraw(amount);
@@ -77,8 +89,9 @@ contract Handler is IDMLTest {
 
     function stake(uint256 who, uint256 amount) external {
         address actor = pick(who);
-        if (balanceOf(actor) == 0) return;
-        amount = bound(amount, 1, balanceOf(actor));
+        uint256 spare = spareOf(actor);
+        if (spare == 0) return;
+        amount = bound(amount, 1, spare);
         remember();
         vm.prank(actor);
         idml.stake(amount);
@@ -87,7 +100,7 @@ contract Handler is IDMLTest {
 
     function requestUnstake(uint256 who, uint256 amount) external {
         address actor = pick(who);
-        uint256 free = freeOf(actor);
+        uint256 free = leavable(actor);
         if (free == 0) return;
         remember();
         unstake(actor, bound(amount, 1, mostly(free, amount)));
@@ -107,7 +120,7 @@ contract Handler is IDMLTest {
     function setTarget(uint256 who, uint256 target) external {
         remember();
         setTarget(pick(who), bound(target, 0, 2 * STAKE));
-        onlyMoved();
+        onlyMoved(pick(who)); // Earnings that a lock reaches into may become stake.
     }
 
     function takeSeat(uint256 who) external {
@@ -133,31 +146,33 @@ contract Handler is IDMLTest {
 
     function open(uint256 payer, uint256 worker, uint256 reward, uint256 random) external {
         (address a, address b) = (pick(payer), pick(worker));
-        if (a == b || stakeOf(b) < THRESHOLD || ongoing.length == MOST_ONGOING) return;
-        uint256 most = balanceOf(a) < freeOf(b) ? balanceOf(a) : freeOf(b);
+        if (a == b || rawStake(b) < THRESHOLD || ongoing.length == MOST_ONGOING) return;
         Terms memory agreed = terms();
         agreed.task = tasks[random % tasks.length];
         (agreed.learner, agreed.neighbor) = (a, b);
-        agreed.reward = uint96(bound(reward, 0, most < 60e18 ? most : 60e18));
         Account memory account = idml.account(a);
         uint256 ahead = random % 3;
         if (account.nonceWindow >> ahead & 1 == 1) ahead = 0;
+        if (account.nonceWindow >> ahead & 1 == 1) return; // The window waits for cover.
         agreed.nonce = uint64(account.nonceBase + ahead);
-        uint256 stakeBefore = stakeOf(b);
+        uint256 most = payableBy(a, ahead);
+        if (freeOf(b) < most) most = freeOf(b);
+        agreed.reward = uint96(bound(reward, 0, most < 60e18 ? most : 60e18));
+        uint256 pledged = rawStake(b);
 
         remember();
         Encounter memory e = opened(agreed);
         onlyMoved(a, b);
 
         assertEq(balanceOf(a), account.balance - agreed.reward, "paid");
-        assertEq(stakeOf(b), stakeBefore, "pledged");
+        assertEq(rawStake(b), pledged, "pledged");
         ongoing.push(abi.encode(e));
     }
 
     function reject(uint256 which) external {
         if (ongoing.length == 0) return;
         Encounter memory e = get(which);
-        if (e.progress.phase != Phase.Open || isDue(e)) return;
+        if (e.phase != Phase.Open || isDue(e)) return;
         remember();
         refuse(e);
         onlyMoved();
@@ -180,14 +195,16 @@ contract Handler is IDMLTest {
         Encounter memory e = get(which);
         remember();
         if (isDue(e)) {
+            Phase phase = e.phase;
             finalize(e);
+            e.phase = phase;
             onlyMoved(everyoneIn(e));
             over(which, e);
         } else {
-            try idml.finalize(e.terms, e.progress) {
+            try idml.finalize(e.progress) {
                 revert NotTrue("too early");
             } catch (bytes memory reason) {
-                if (bytes4(reason) != IIDML.TooEarly.selector) revert NotTrue("only time keeps it open");
+                if (bytes4(reason) != IRecords.TooEarly.selector) revert NotTrue("only time keeps it open");
             }
             onlyMoved();
         }
@@ -196,23 +213,180 @@ contract Handler is IDMLTest {
     function warp(uint256 time) external {
         remember();
         vm.warp(block.timestamp + (time % 16 == 0 ? bound(time >> 4, 0, DELAY) : bound(time >> 4, 0, COMPLETION)));
+        nextBlocks(time % 8 == 0 ? bound(time >> 4, 0, 300) : 1);
         onlyMoved();
+    }
+
+    /* BUDGETS */
+
+    function setBudget(uint256 who, uint256 rewardMax, uint8 nonces) external {
+        address actor = pick(who);
+        Account memory a = idml.account(actor);
+        rewardMax = bound(rewardMax, a.budgetReward, a.budgetReward > 20e18 ? a.budgetReward : 20e18);
+        nonces = uint8(bound(nonces, a.budgetNonces, a.budgetNonces > 6 ? a.budgetNonces : 6));
+        uint256 unused;
+        for (uint256 i; i < nonces; ++i) {
+            if (a.nonceWindow >> i & 1 == 0) ++unused;
+        }
+        if (unused * roundUp(rewardMax) > balanceOf(actor)) return;
+        remember();
+        setBudget(actor, rewardMax, nonces);
+        onlyMoved();
+    }
+
+    function requestRelease(uint256 who, uint96 rewardMax, uint8 nonces, uint64 retired) external {
+        remember();
+        vm.prank(pick(who));
+        idml.requestRelease(uint96(bound(rewardMax, 0, 20e18)), uint8(bound(nonces, 0, 6)), retired & 0x1f);
+        onlyMoved();
+    }
+
+    function completeRelease(uint256 who) external {
+        address actor = pick(who);
+        Release memory r = idml.pendingRelease(actor);
+        if (r.releaseAt == 0 || block.timestamp < r.releaseAt) return;
+        remember();
+        vm.prank(actor);
+        idml.completeRelease();
+        ++released;
+        onlyMoved();
+    }
+
+    /* FROM SIGNATURES */
+
+    /// @dev Up to four encounters of one task in a batch, alone if there is only one; what fails is skipped.
+    function settleDeals(uint256 random, uint256 count) external {
+        Deal[] memory all = new Deal[](1 + count % 4);
+        bytes32 task = tasks[2 * (random % 2)]; // Those with committees.
+        uint256 made;
+        for (uint256 i; i < all.length; ++i) {
+            (bool found, Deal memory d) = dealAtRandom(task, uint256(keccak256(abi.encode(random, i))));
+            if (!found) continue;
+            bool twice;
+            for (uint256 j; j < made; ++j) {
+                twice = twice || (all[j].terms.learner == d.terms.learner && all[j].terms.nonce == d.terms.nonce);
+            }
+            if (!twice) all[made++] = d;
+        }
+        if (made == 0) return;
+        Deal[] memory deals = new Deal[](made);
+        for (uint256 i; i < made; ++i) {
+            deals[i] = all[i];
+        }
+        remember();
+        if (bring(deals, random >> 250)) onlyMoved(partiesAndNobody(deals));
+        else onlyMoved();
+    }
+
+    function dealAtRandom(bytes32 task, uint256 random) private view returns (bool found, Deal memory d) {
+        Terms memory agreed = terms();
+        (agreed.task, agreed.learner, agreed.neighbor) = (task, pick(random), pick(random >> 16));
+        Account memory a = idml.account(agreed.learner);
+        if (agreed.learner == agreed.neighbor || a.budgetNonces == 0) return (false, d);
+        uint256 place = (random >> 32) % a.budgetNonces;
+        if (a.nonceWindow >> place & 1 == 1) return (false, d);
+        agreed.nonce = uint64(a.nonceBase + place);
+        agreed.reward = uint96(bound(random >> 48, 0, a.budgetReward));
+        d = makeDeal(agreed, random >> 240 & 7, bytes32(random << 128), bytes32(~random << 128));
+        d.ballots &= (1 << idml.task(task).votes) - 1;
+        return (d.committee.length == idml.task(task).votes, d);
+    }
+
+    /// @dev Counts those whose nonce was used.
+    function bring(Deal[] memory deals, uint256 way) private returns (bool any) {
+        bool alone = deals.length == 1 && way % 2 == 0;
+        (bool ok, bytes memory reason) = (true, bytes(""));
+        if (alone) (ok, reason) = address(this).call(abi.encodeCall(this.bringAlone, (deals[0])));
+        else if (way % 4 < 2) (ok, reason) = address(this).call(abi.encodeCall(this.bringBatch, (deals)));
+        else (ok, reason) = address(this).call(abi.encodeCall(this.bringCosigned, (deals)));
+        if (!ok) {
+            if (bytes4(reason) != IRecords.NothingSettled.selector) {
+                revert NotTrue("only a fault keeps it from settling");
+            }
+            return false;
+        }
+        for (uint256 i; i < deals.length; ++i) {
+            if (!isUsed(deals[i].terms.learner, deals[i].terms.nonce)) continue;
+            uint256 yes;
+            for (uint256 j; j < deals[i].committee.length; ++j) {
+                yes += deals[i].ballots >> j & 1;
+            }
+            countCase(idml.task(deals[i].terms.task), deals[i].committee.length, yes);
+            if (alone) ++signed;
+            else if (way % 4 < 2) ++batched;
+            else ++coSigned;
+        }
+        return true;
+    }
+
+    function bringAlone(Deal memory d) external {
+        settle(d);
+    }
+
+    function bringBatch(Deal[] memory deals) external {
+        settleBatch(deals);
+    }
+
+    function bringCosigned(Deal[] memory deals) external {
+        settleCosigned(deals);
+    }
+
+    function isUsed(address who, uint256 nonce) private view returns (bool) {
+        Account memory a = idml.account(who);
+        return nonce < a.nonceBase || a.nonceWindow >> (nonce - a.nonceBase) & 1 == 1;
+    }
+
+    /* OFFENCES */
+
+    function equivocate(uint256 who, uint256 ahead) external {
+        address actor = pick(who);
+        (Terms memory a, Terms memory b) = (terms(), terms());
+        (a.learner, b.learner, b.reward) = (actor, actor, 1);
+        a.nonce = b.nonce = uint64(idml.account(actor).nonceBase + ahead % 8);
+        bytes32 offence = keccak256(abi.encode(actor, a.nonce));
+        if (punished[offence]) return;
+        punished[offence] = true;
+        (bytes memory onA, bytes memory onB) = (sign(actor, idml.hashTerms(a)), sign(actor, idml.hashTerms(b)));
+        remember();
+        idml.proveEquivocation(a, onA, b, onB);
+        ++equivocations;
+        onlyMoved(actor, address(0));
+    }
+
+    function doubleVote(uint256 who, uint256 reward, bytes32 seed) external {
+        address actor = pick(who);
+        Terms memory agreed = terms();
+        agreed.reward = uint96(bound(reward, 0, 20e18));
+        bytes32 id = idml.hashTerms(agreed);
+        if (punished[keccak256(abi.encode(actor, id, seed))]) return;
+        punished[keccak256(abi.encode(actor, id, seed))] = true;
+        Vote memory a = Vote(id, actor, seed, RESULT, true);
+        Vote memory b = Vote(id, actor, seed, RESULT, false);
+        (bytes memory onA, bytes memory onB) = (sign(actor, idml.hashVote(a)), sign(actor, idml.hashVote(b)));
+        remember();
+        idml.proveDoubleVote(agreed, a, onA, b, onB);
+        ++doubleVotes;
+        onlyMoved(actor, address(0));
     }
 
     /* THE END: when nobody acts any more, everything can be ended and every token can leave */
 
     function windDown() external {
         vm.warp(block.timestamp + DELAY);
+        nextBlocks(300);
         while (ongoing.length > 0) {
             this.finalize(0);
         }
         for (uint256 i; i < actors.length; ++i) {
             assertEq(lockedOf(actors[i]), 0, "locked");
             if (stakeOf(actors[i]) > 0) unstake(actors[i], stakeOf(actors[i]));
+            vm.prank(actors[i]);
+            idml.requestRelease(0, 0, 0);
         }
         vm.warp(block.timestamp + DELAY);
         for (uint256 i; i < actors.length; ++i) {
             this.completeUnstake(i);
+            this.completeRelease(i);
             uint256 balance = balanceOf(actors[i]);
             if (balance == 0) continue;
             vm.prank(actors[i]);
@@ -236,13 +410,15 @@ contract Handler is IDMLTest {
         return ongoing.length;
     }
 
-    /// @dev What open encounters lock of an actor's stake, by the rules and not by the contract.
-    function expectedLock(address who) external view returns (uint256 sum) {
+    /// @dev What open encounters lock of each actor's stake, by the rules and not by the contract.
+    function expectedLocks() external view returns (uint256[] memory locks) {
+        locks = new uint256[](actors.length);
         for (uint256 i; i < ongoing.length; ++i) {
             Encounter memory e = get(i);
-            if (who == e.terms.neighbor) sum += e.terms.reward;
-            for (uint256 j; j < e.progress.voters.length; ++j) {
-                if (e.progress.voters[j] == who) sum += voterLock(e.terms);
+            address[] memory voters = votersOf(e);
+            for (uint256 j; j < actors.length; ++j) {
+                if (actors[j] == e.terms.neighbor) locks[j] += e.terms.reward;
+                if (isIn(voters, actors[j])) locks[j] += voterLock(e.terms);
             }
         }
     }
@@ -257,13 +433,34 @@ contract Handler is IDMLTest {
 
     /// @dev Takes the next step; returns whether there may be another.
     function act(uint256 which, Encounter memory e, uint256 random) private returns (bool) {
-        Phase phase = e.progress.phase;
-        if (phase == Phase.Disputed || !isInTime(e)) return false;
+        Phase phase = e.phase;
         remember();
-        if (phase == Phase.Validating) return voteAtRandom(which, e, random);
-        bytes32 result = random % 8 == 0 ? OTHER_RESULT : RESULT;
-        if (phase == Phase.Reported) reportAsLearner(e, result);
-        else reportAsNeighbor(e, result);
+        if (mayContest(e)) {
+            if (random % 4 == 0) return false;
+            contest(e);
+            ++contests;
+        } else if (phase == Phase.Contested) {
+            uint256 passed = block.number - e.contestBlock;
+            if (passed < 3) nextBlocks(3 - passed);
+            if (passed > 2 + 256) return false;
+            draw(e);
+            ++draws;
+        } else if (phase == Phase.Disputed || !isInTime(e)) {
+            return false;
+        } else if (phase == Phase.Validating) {
+            return voteAtRandom(which, e, random);
+        } else {
+            bytes32 result = random % 8 == 0 ? OTHER_RESULT : RESULT;
+            if (phase == Phase.Reported) reportAsLearner(e, result);
+            else if (random >> 8 & 1 == 0) reportAsNeighbor(e, result);
+            else reportBoth(e);
+        }
+        if (e.phase == Phase.None) {
+            ++incompletes;
+            onlyMoved(e.terms.learner, e.terms.neighbor);
+            drop(which);
+            return false;
+        }
         onlyMoved();
         put(which, e);
         return true;
@@ -272,15 +469,16 @@ contract Handler is IDMLTest {
     function voteAtRandom(uint256 which, Encounter memory e, uint256 random) private returns (bool) {
         address voter = findVoter(e, random);
         if (voter == address(0)) return false;
-        uint256 pledged = stakeOf(voter);
+        uint256 pledged = rawStake(voter);
         vote(e, voter, random >> 128 & 3 != 0);
-        if (idml.stateHash(e.id) == 0) {
+        if (e.phase == Phase.None) {
+            e.phase = Phase.Validating;
             onlyMoved(everyoneIn(e));
             over(which, e);
             return false;
         }
         onlyMoved(voter);
-        assertEq(stakeOf(voter), pledged, "pledged");
+        assertEq(rawStake(voter), pledged, "pledged");
         put(which, e);
         return true;
     }
@@ -292,20 +490,28 @@ contract Handler is IDMLTest {
         for (uint256 i; i < eligible.length; ++i) {
             address who = eligible[(random % eligible.length + i) % eligible.length];
             if (who == e.terms.learner || who == e.terms.neighbor || freeOf(who) < voterLock(e.terms)) continue;
-            if (anyone && stakeOf(who) < THRESHOLD) continue;
-            if (!isIn(e.progress.voters, who)) return who;
+            if (anyone && rawStake(who) < THRESHOLD) continue;
+            if (!isIn(votersOf(e), who)) return who;
         }
         return address(0);
     }
 
+    function mayContest(Encounter memory e) private view returns (bool) {
+        if (idml.task(e.terms.task).committeeSize == 0) return false;
+        uint256 from = uint256(e.since) + COMPLETION;
+        if (e.phase == Phase.Disputed) return block.timestamp <= from;
+        return e.phase == Phase.Reported && from < block.timestamp && block.timestamp <= from + COMPLETION;
+    }
+
     function isInTime(Encounter memory e) private view returns (bool) {
-        return block.timestamp <= e.progress.since + (e.progress.phase == Phase.Validating ? VOTING : COMPLETION);
+        return block.timestamp <= e.since + (e.phase == Phase.Validating ? VOTING : COMPLETION);
     }
 
     function isDue(Encounter memory e) private view returns (bool) {
-        Phase phase = e.progress.phase;
+        Phase phase = e.phase;
         uint256 extra = idml.task(e.terms.task).committeeSize == 0 ? 0 : COMPLETION;
-        uint256 since = e.progress.since;
+        uint256 since = e.since;
+        if (phase == Phase.Contested) return block.number > uint256(e.contestBlock) + 2 + 256;
         if (phase == Phase.Validating) return block.timestamp > since + VOTING;
         if (phase == Phase.Reported) return block.timestamp > since + COMPLETION + extra;
         if (phase == Phase.Disputed) return extra == 0 || block.timestamp > since + extra;
@@ -327,21 +533,30 @@ contract Handler is IDMLTest {
         ongoing[which % ongoing.length] = abi.encode(e);
     }
 
-    /// @dev Counts how the encounter must have ended.
-    function over(uint256 which, Encounter memory e) private {
+    function drop(uint256 which) private {
         ongoing[which % ongoing.length] = ongoing[ongoing.length - 1];
         ongoing.pop();
-        if (e.progress.phase != Phase.Validating) {
-            if (e.progress.phase == Phase.Refused) ++rejections;
-            else ++incompletes;
-            return;
-        }
+    }
+
+    /// @dev Counts how the encounter must have ended.
+    function over(uint256 which, Encounter memory e) private {
+        drop(which);
         TaskParams memory p = idml.task(e.terms.task);
-        uint256 n = e.progress.voters.length;
-        uint256 yes;
-        for (uint256 i; i < n; ++i) {
-            yes += e.progress.ballots >> i & 1;
+        uint256 n = votersOf(e).length;
+        if (e.phase == Phase.Refused) {
+            ++rejections;
+        } else if (e.phase != Phase.Validating || (e.contestBlock > 0 && n < p.quorum)) {
+            ++incompletes;
+        } else {
+            uint256 yes;
+            for (uint256 i; i < e.progress.committee.length; ++i) {
+                yes += e.accepts >> i & 1;
+            }
+            countCase(p, n, yes);
         }
+    }
+
+    function countCase(TaskParams memory p, uint256 n, uint256 yes) private {
         bool accepted = 2 * yes > n || (2 * yes == n && p.tieAccepts);
         ++cases[n < p.quorum ? 1 : yes == n ? 2 : yes == 0 ? 3 : accepted ? 4 : 5];
     }
@@ -357,16 +572,71 @@ contract Handler is IDMLTest {
         return random % 16 == 0 ? all : all / 4 + 1;
     }
 
-    function freeOf(address who) private view returns (uint256) {
-        return stakeOf(who) - lockedOf(who);
+    /// @dev The pledge as it is stored, earnings included: stake and locked.
+    function rawPledge(address who) public view returns (uint256 pledged, uint256 locked) {
+        uint256 word = uint256(vm.load(address(idml), bytes32(uint256(keccak256(abi.encode(who, 3))) + 1)));
+        return (uint96(word), uint96(word >> 96));
     }
 
-    function remember() private {
-        delete money;
-        for (uint256 i; i < actors.length; ++i) {
-            money.push(moneyOf(actors[i]));
+    function rawStake(address who) private view returns (uint256 pledged) {
+        (pledged,) = rawPledge(who);
+    }
+
+    /// @dev The balance as it is stored, unclaimed earnings left out.
+    function rawBalance(address who) public view returns (uint256) {
+        return uint96(uint256(vm.load(address(idml), keccak256(abi.encode(who, 3)))));
+    }
+
+    function freeOf(address who) private view returns (uint256) {
+        (uint256 pledged, uint256 locked) = rawPledge(who);
+        return pledged - locked;
+    }
+
+    /// @dev The stake as it was last set, less penalties, filled up to the target: earnings left out.
+    function pledgedBy(address who) external view returns (uint256) {
+        uint256 slot = uint256(keccak256(abi.encode(who, 3))) + 3;
+        uint256 level = uint96(uint256(vm.load(address(idml), bytes32(slot))) >> 96);
+        return rawStake(who) < level ? rawStake(who) : level;
+    }
+
+    /// @dev What may be requested once earnings are claimed.
+    function leavable(address who) private view returns (uint256) {
+        return stakeOf(who) > lockedOf(who) ? stakeOf(who) - lockedOf(who) : 0;
+    }
+
+    function coverOf(address who) public view returns (uint256 cover) {
+        Account memory a = idml.account(who);
+        for (uint256 i; i < a.budgetNonces; ++i) {
+            if (a.nonceWindow >> i & 1 == 0) cover += a.budgetReward;
         }
-        money.push(moneyOf(address(0)));
+    }
+
+    /// @dev What an encounter with a nonce that is unused may surely cost: all that there is without a budget; with one,
+    /// what is beyond a whole window of it, or for a covered nonce its cover.
+    function payableBy(address who, uint256 place) private view returns (uint256) {
+        Account memory a = idml.account(who);
+        if (a.budgetNonces == 0) return balanceOf(who);
+        uint256 whole = uint256(a.budgetNonces) * a.budgetReward;
+        uint256 beyond = rawBalance(who) > whole ? rawBalance(who) - whole : 0;
+        if (place < a.budgetNonces && a.budgetReward > beyond) return a.budgetReward;
+        return beyond;
+    }
+
+    /// @dev What the budget does not need.
+    function spareOf(address who) private view returns (uint256) {
+        return balanceOf(who) - coverOf(who);
+    }
+
+    /// @dev Written over, not made anew: that would cost most of a campaign.
+    function remember() private {
+        while (money.length <= actors.length) {
+            money.push();
+            records.push();
+        }
+        for (uint256 i; i < actors.length; ++i) {
+            (money[i], records[i]) = (moneyOf(actors[i]), idml.history(actors[i]));
+        }
+        money[actors.length] = moneyOf(address(0));
     }
 
     function moneyOf(address who) private view returns (bytes32) {
@@ -378,7 +648,19 @@ contract Handler is IDMLTest {
         for (uint256 i; i < money.length; ++i) {
             address who = i < actors.length ? actors[i] : address(0);
             assertTrue(isIn(moved, who) || moneyOf(who) == money[i], "someone else's money moved");
+            if (i < actors.length) expectGrown(records[i], idml.history(who));
         }
+    }
+
+    function expectGrown(History memory was, History memory now_) private pure {
+        assertLe(was.completedAsLearner, now_.completedAsLearner, "completed as learner");
+        assertLe(was.incompleteAsLearner, now_.incompleteAsLearner, "incomplete as learner");
+        assertLe(was.completedAsNeighbor, now_.completedAsNeighbor, "completed as neighbor");
+        assertLe(was.incompleteAsNeighbor, now_.incompleteAsNeighbor, "incomplete as neighbor");
+        assertLe(was.accepted, now_.accepted, "accepted");
+        assertLe(was.rejected, now_.rejected, "rejected");
+        assertLe(was.votesWith, now_.votesWith, "votes with");
+        assertLe(was.votesAgainst, now_.votesAgainst, "votes against");
     }
 
     function onlyMoved() private view {
@@ -398,18 +680,20 @@ contract Handler is IDMLTest {
     }
 
     function everyoneIn(Encounter memory e) private pure returns (address[] memory all) {
-        uint256 n = e.progress.voters.length;
+        address[] memory voters = votersOf(e);
+        uint256 n = voters.length;
         all = new address[](n + 3);
         for (uint256 i; i < n; ++i) {
-            all[i] = e.progress.voters[i];
+            all[i] = voters[i];
         }
         (all[n], all[n + 1], all[n + 2]) = (e.terms.learner, e.terms.neighbor, address(0));
     }
 
-    function isIn(address[] memory list, address who) private pure returns (bool) {
-        for (uint256 i; i < list.length; ++i) {
-            if (list[i] == who) return true;
+    function partiesAndNobody(Deal[] memory deals) private pure returns (address[] memory all) {
+        address[] memory parties = partiesOf(deals);
+        all = new address[](parties.length + 1);
+        for (uint256 i; i < parties.length; ++i) {
+            all[i] = parties[i];
         }
-        return false;
     }
 }

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from idml.cli import report, run
+from idml.cli import chain, gas, report, run
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -17,6 +17,8 @@ examples:
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml report runs/main                          write its report anew
+  idml gas                                       what an encounter costs on a chain
+  idml chain --help                              deploy to a chain, fund and stake accounts
 
 exit codes: 0 done, 1 a run or its directory failed, 2 command line, configuration, algorithm or data is wrong,
 130 interrupted"""
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report):
+    for command in (run, report, gas, chain):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

@@ -8,12 +8,13 @@ their `build` makes of the fields (a tuple unless told). Source: Solidity's cont
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from idml.ledger.errors import LedgerError
 
 _UINT = re.compile(r"uint(\d+)")
+_FIXED_ARRAY = re.compile(r"(.+)\[(\d+)\]")
 _BYTES = re.compile(r"bytes(\d+)")
 
 
@@ -49,6 +50,9 @@ def codec_of(entry: Mapping[str, Any], structs: Mapping[str, type]) -> Codec:
     kind = entry["type"]
     if kind.endswith("[]"):
         return _array(codec_of({**entry, "type": kind[:-2]}, structs))
+    if match := _FIXED_ARRAY.fullmatch(kind):
+        item, length = codec_of({**entry, "type": match[1]}, structs), int(match[2])
+        return replace(struct_codec([item] * length), name=kind)
     if kind == "tuple":
         name = entry.get("internalType", "").removeprefix("struct ").removesuffix("[]")
         return struct_codec([codec_of(part, structs) for part in entry["components"]], structs.get(name))
@@ -97,17 +101,24 @@ def struct_codec(parts: Sequence[Codec], build: type | None = None) -> Codec:
 
 
 def _array(item: Codec) -> Codec:
-    if item.dynamic:
-        raise LedgerError(f"unsupported ABI type {item.name}[]")
-
     def encode(values: Sequence[Any]) -> bytes:
-        return len(values).to_bytes(32, "big") + b"".join(map(item.encode, values))
+        parts = [item.encode(value) for value in values]
+        heads: list[bytes] = []
+        if item.dynamic:
+            offset = 32 * len(parts)
+            for part in parts:
+                heads.append(offset.to_bytes(32, "big"))
+                offset += len(part)
+        return len(values).to_bytes(32, "big") + b"".join(heads + parts)
 
     def decode(data: bytes, at: int) -> tuple[Any, ...]:
         length, start = _number(data, at), at + 32
         if start + length * item.size > len(data):
             raise LedgerError(f"array of {length} in {len(data)} bytes: truncated")
-        return tuple(item.decode(data, start + i * item.size) for i in range(length))
+        places = (start + i * item.size for i in range(length))
+        if item.dynamic:
+            places = (start + _number(data, place) for place in places)
+        return tuple(item.decode(data, place) for place in places)
 
     return Codec(f"{item.name}[]", 32, True, encode, decode)
 

@@ -2,18 +2,18 @@
 
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.backends import open_evm
+from idml.ledger.controlled import ControlledLedger
 from idml.ledger.errors import ExecutionReverted
 from idml.ledger.evm import START_S, Receipt, Snapshot, contract_address
-from idml.ledger.interface import Ledger, idml_abi, token_abi
-from idml.ledger.wallet import Wallet
-from idml.protocol.hashing import keccak256
+from idml.ledger.interface import idml_abi, token_abi
+from idml.ledger.wallet import DEVELOPER, Wallet
 
-_DEPLOYER = keccak256(b"idml embedded deployer")[12:]
+_DEPLOYER = DEVELOPER.address
 _TOKEN = contract_address(_DEPLOYER, 0)
 _CONTRACT = contract_address(_DEPLOYER, 1)
 
 
-class EmbeddedLedger(Ledger):
+class EmbeddedLedger(ControlledLedger):
     """Deploys IDMLToken and IDML on a fresh embedded EVM. One block a transaction; wallets need no signature to send.
 
     Args:
@@ -71,6 +71,10 @@ class EmbeddedLedger(Ledger):
     def warp(self, timestamp_s: int) -> None:
         """Let time pass; see `Evm.warp`."""
         self._evm.warp(timestamp_s)
+
+    def mine(self, blocks: int) -> None:
+        """Add empty blocks."""
+        self._evm.mine(blocks)
 
     def fund(self, address: bytes, amount_wei: int) -> None:
         """Give a wallet native currency out of nothing, in wei."""

@@ -38,5 +38,30 @@ class Reverted(LedgerError):  # noqa: N818
         self.arguments = dict(arguments)
 
 
+class NodeError(LedgerError):
+    """A node that cannot be reached, or refuses what it is asked."""
+
+
+class WrongChainError(LedgerError):
+    """The node is on another chain than it should be, or has no contract where it should be."""
+
+
+class GasMoneyError(LedgerError):
+    """An account has too little native currency to send a transaction.
+
+    Args:
+        address: whose, with its checksum.
+        has_wei, needs_wei: native currency.
+    """
+
+    def __init__(self, address: str, has_wei: int, needs_wei: int) -> None:
+        super().__init__(
+            f"{address} has {has_wei} wei of native currency and needs {needs_wei} for this transaction: fund it"
+        )
+        self.address = address
+        self.has_wei = has_wei
+        self.needs_wei = needs_wei
+
+
 def _show(value: object) -> str:
     return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -2,7 +2,8 @@
 
 Rules are those of the Cancun fork plus the calldata floor of EIP-7623 and the gas cap of EIP-7825; for contracts that
 use no newer opcode or precompile these are Osaka's gas numbers. The price of gas is zero, so only `gas_used` tells
-what a transaction would cost. BLOCKHASH has no meaning here; a contract that destroys itself is refused.
+what a transaction would cost. Block hashes follow from the block's number, so anyone can foresee them; a contract that
+destroys itself is refused.
 """
 
 from abc import ABC, abstractmethod
@@ -79,6 +80,11 @@ class Outcome:
     diff: Diff = field(default_factory=Diff)
 
 
+def block_hash(number: int) -> bytes:
+    """What BLOCKHASH answers, 32 bytes: the hash of the number in decimal, as revm has it without a chain behind it."""
+    return keccak256(str(number).encode())
+
+
 class Evm(ABC):
     """An embedded EVM over a `World`. Backends say how one transaction runs; all else is here, so they cannot differ.
 
@@ -97,7 +103,7 @@ class Evm(ABC):
 
     @property
     def block_number(self) -> int:
-        """The last block: the number of transactions so far."""
+        """The last block: one for each transaction, and those mined without one."""
         return self._world.block_number
 
     @property
@@ -114,6 +120,10 @@ class Evm(ABC):
         if timestamp_s < self._world.timestamp_s:
             raise EvmError(f"cannot warp to {timestamp_s}: it is {self._world.timestamp_s} already")
         self._world.timestamp_s = timestamp_s
+
+    def mine(self, blocks: int) -> None:
+        """Add empty blocks."""
+        self._world.block_number += blocks
 
     def balance_wei(self, address: bytes) -> int:
         """An account's native currency, in wei."""

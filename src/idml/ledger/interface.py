@@ -1,7 +1,7 @@
 """The contract as everyone else sees it: one `Ledger`, whatever chain is behind it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -9,12 +9,12 @@ from typing import cast
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.errors import LedgerError
 from idml.ledger.evm import Receipt
-from idml.ledger.records import AccountState, History
+from idml.ledger.records import AccountState, History, Release
 from idml.ledger.wallet import Wallet
 from idml.protocol.committee import Seat
 from idml.protocol.encounter import Progress
 from idml.protocol.hashing import keccak256
-from idml.protocol.messages import Domain, Terms
+from idml.protocol.messages import Batch, Domain, Report, Terms, Vote
 from idml.protocol.task import TaskParams
 
 _UNLIMITED = (1 << 256) - 1
@@ -48,6 +48,7 @@ class TxResult:
         block: number of its block.
         timestamp_s: time of its block, in seconds.
         step: what it was for, the name of the method; reports tell `report_neighbor` from `report_learner`.
+        data_bytes: of calldata that it brought along.
     """
 
     events: tuple[Event, ...]
@@ -55,6 +56,7 @@ class TxResult:
     block: int
     timestamp_s: int
     step: str
+    data_bytes: int
 
 
 @cache
@@ -70,6 +72,9 @@ def idml_abi() -> Abi:
         "Account": AccountState,
         "History": History,
         "Progress": Progress,
+        "Release": Release,
+        "Report": Report,
+        "Vote": Vote,
         "Seat": Seat,
         "TaskParams": TaskParams,
         "Terms": Terms,
@@ -132,6 +137,10 @@ class Ledger(ABC):
         """Allow the contract to take so many tokens from the sender's wallet."""
         return self._transact(sender, "approve", token_abi(), "approve", self.contract_address, amount_wei)
 
+    def rate(self) -> int:
+        """Base units of the token for one wei of native currency."""
+        return cast(int, self._ask(token_abi(), "RATE"))
+
     def token_balance_wei(self, address: bytes) -> int:
         """Tokens in a wallet (or, for the contract's address, in all accounts)."""
         return cast(int, self._ask(token_abi(), "balanceOf", address))
@@ -154,7 +163,8 @@ class Ledger(ABC):
         if before is None:
             return result
         events, gas_used = before.events + result.events, before.gas_used + result.gas_used
-        return TxResult(events, gas_used, result.block, result.timestamp_s, result.step)
+        data_bytes = before.data_bytes + result.data_bytes
+        return TxResult(events, gas_used, result.block, result.timestamp_s, result.step, data_bytes)
 
     def deposit_with_permit(self, sender: Wallet, amount_wei: int, deadline_s: int) -> TxResult:
         """Move tokens from the wallet to the account, allowed by a signature that is good until `deadline_s`."""
@@ -189,6 +199,19 @@ class Ledger(ABC):
         """Set up to which stake rewards are staked."""
         return self._transact(sender, "set_target", idml_abi(), "setTarget", target_wei)
 
+    def set_budget(self, sender: Wallet, reward_max_wei: int, nonces: int) -> TxResult:
+        """Raise the budget that pays for encounters settled by signatures alone."""
+        return self._transact(sender, "set_budget", idml_abi(), "setBudget", reward_max_wei, nonces)
+
+    def request_release(self, sender: Wallet, reward_max_wei: int, nonces: int, retired: int = 0) -> TxResult:
+        """Ask to lower the budget and to retire nonces: bit i stands for `nonce_base + i` as of now."""
+        arguments = (reward_max_wei, nonces, retired)
+        return self._transact(sender, "request_release", idml_abi(), "requestRelease", *arguments)
+
+    def complete_release(self, sender: Wallet) -> TxResult:
+        """Do what `request_release` asked for, one unbonding delay later."""
+        return self._transact(sender, "complete_release", idml_abi(), "completeRelease")
+
     def take_seat(self, sender: Wallet) -> TxResult:
         """Take a seat."""
         return self._transact(sender, "take_seat", idml_abi(), "takeSeat")
@@ -204,19 +227,28 @@ class Ledger(ABC):
         return self._transact(sender, "create_task", idml_abi(), "createTask", params)
 
     def open(
-        self, sender: Wallet, terms: Terms, learner_signature: bytes = b"", neighbor_signature: bytes = b""
+        self,
+        sender: Wallet,
+        terms: Terms,
+        learner_signature: bytes = b"",
+        neighbor_signature: bytes = b"",
+        *,
+        lane: int = 0,
     ) -> TxResult:
-        """Open an encounter; its id is `domain.digest(terms)`. The sender's own signature may be left out."""
-        return self._transact(sender, "open", idml_abi(), "open", terms, learner_signature, neighbor_signature)
+        """Open an encounter; its id is `domain.digest(terms)`. The sender's own signature may be left out.
 
-    def reject(self, sender: Wallet, terms: Terms, progress: Progress) -> TxResult:
+        Args:
+            lane: 0 to 63, one in which the learner has no other encounter open.
+        """
+        return self._transact(sender, "open", idml_abi(), "open", terms, lane, learner_signature, neighbor_signature)
+
+    def reject(self, sender: Wallet, progress: Progress) -> TxResult:
         """Refuse to collaborate, as the neighbor."""
-        return self._transact(sender, "reject", idml_abi(), "reject", terms, progress)
+        return self._transact(sender, "reject", idml_abi(), "reject", progress)
 
     def report(
         self,
         sender: Wallet,
-        terms: Terms,
         progress: Progress,
         reporter: bytes,
         result: bytes,
@@ -224,18 +256,82 @@ class Ledger(ABC):
         signature: bytes = b"",
     ) -> TxResult:
         """Bring a party's report. The sender's own signature may be left out."""
-        step = "report_neighbor" if reporter == terms.neighbor else "report_learner"
-        return self._transact(sender, step, idml_abi(), "report", terms, progress, reporter, result, secret, signature)
+        step = "report_neighbor" if reporter == progress.neighbor else "report_learner"
+        if reporter == sender.address and not signature:
+            return self._transact(sender, step, idml_abi(), "report", progress, result, secret)
+        return self._transact(sender, step, idml_abi(), "reportFor", progress, reporter, result, secret, signature)
+
+    def report_both(
+        self,
+        sender: Wallet,
+        progress: Progress,
+        result: bytes,
+        neighbor_secret: bytes,
+        learner_secret: bytes,
+        neighbor_signature: bytes,
+    ) -> TxResult:
+        """Bring both reports, which agree, as the learner."""
+        arguments = (progress, result, neighbor_secret, learner_secret, neighbor_signature)
+        return self._transact(sender, "report_both", idml_abi(), "reportBoth", *arguments)
+
+    def contest(self, sender: Wallet, progress: Progress) -> TxResult:
+        """Appeal to a committee, as the neighbor of a learner that is silent or denies."""
+        return self._transact(sender, "contest", idml_abi(), "contest", progress)
+
+    def draw(self, sender: Wallet, progress: Progress) -> TxResult:
+        """Draw the committee of a contested encounter, once the block of its seed is over."""
+        return self._transact(sender, "draw", idml_abi(), "draw", progress)
 
     def vote(
-        self, sender: Wallet, terms: Terms, progress: Progress, validator: bytes, accept: bool, signature: bytes = b""
+        self, sender: Wallet, progress: Progress, validator: bytes, accept: bool, signature: bytes = b""
     ) -> TxResult:
         """Bring a validator's vote. The sender's own signature may be left out."""
-        return self._transact(sender, "vote", idml_abi(), "vote", terms, progress, validator, accept, signature)
+        if validator == sender.address and not signature:
+            return self._transact(sender, "vote", idml_abi(), "vote", progress, accept)
+        return self._transact(sender, "vote", idml_abi(), "voteFor", progress, validator, accept, signature)
 
-    def finalize(self, sender: Wallet, terms: Terms, progress: Progress) -> TxResult:
+    def finalize(self, sender: Wallet, progress: Progress) -> TxResult:
         """End an encounter whose time is over."""
-        return self._transact(sender, "finalize", idml_abi(), "finalize", terms, progress)
+        return self._transact(sender, "finalize", idml_abi(), "finalize", progress)
+
+    # Many encounters in one transaction
+
+    def settle(self, sender: Wallet, batch: Batch, signatures: Sequence[bytes]) -> TxResult:
+        """Settle a batch of one encounter, more cheaply than `settle_batch`; only among parties that sign with keys."""
+        first = int.from_bytes(batch.encounters[0], "big")
+        learner, neighbor = batch.parties[first & 0xFF], batch.parties[first >> 8 & 0xFF]
+        arguments = (batch.task, learner, neighbor, batch.encounters[:4], signatures)
+        return self._transact(sender, "settle", idml_abi(), "settle", *arguments)
+
+    def settle_batch(
+        self, sender: Wallet, batch: Batch, signatures: Sequence[bytes], wallet_signatures: Sequence[bytes] = ()
+    ) -> TxResult:
+        """Settle encounters from the signatures on all their statements; see `PackedBatch.sign_each`."""
+        arguments = (batch.task, batch.parties, batch.encounters, signatures, wallet_signatures)
+        return self._transact(sender, "settle_batch", idml_abi(), "settleBatch", *arguments)
+
+    def settle_cosigned(
+        self, sender: Wallet, batch: Batch, signatures: Sequence[bytes], wallet_signatures: Sequence[bytes] = ()
+    ) -> TxResult:
+        """Settle encounters from one signature of each party; see `PackedBatch.cosign`."""
+        arguments = (batch.task, batch.parties, batch.encounters, signatures, wallet_signatures)
+        return self._transact(sender, "settle_cosigned", idml_abi(), "settleCosigned", *arguments)
+
+    # Offences
+
+    def prove_equivocation(
+        self, sender: Wallet, a: Terms, signature_on_a: bytes, b: Terms, signature_on_b: bytes
+    ) -> TxResult:
+        """Punish a learner that signed two Terms with one nonce."""
+        arguments = (a, signature_on_a, b, signature_on_b)
+        return self._transact(sender, "prove_equivocation", idml_abi(), "proveEquivocation", *arguments)
+
+    def prove_double_vote(
+        self, sender: Wallet, terms: Terms, a: Vote, signature_on_a: bytes, b: Vote, signature_on_b: bytes
+    ) -> TxResult:
+        """Punish a validator that signed two different Votes under one seed."""
+        arguments = (terms, a, signature_on_a, b, signature_on_b)
+        return self._transact(sender, "prove_double_vote", idml_abi(), "proveDoubleVote", *arguments)
 
     # Views
 
@@ -266,9 +362,13 @@ class Ledger(ABC):
             raise LedgerError(f"unknown task 0x{task_id.hex()}: register it with create_task")
         return cast(TaskParams, idml_abi().decode("task", output))
 
-    def state_hash(self, encounter: bytes) -> bytes:
-        """`Progress.state_hash()` of an open encounter; zero if it was never opened or is over."""
-        return cast(bytes, self._ask(idml_abi(), "stateHash", encounter))
+    def state_hash(self, learner: bytes, lane: int = 0) -> bytes:
+        """`Progress.state_hash()` of the encounter open in a learner's lane; 0 or 1 if none is."""
+        return cast(bytes, self._ask(idml_abi(), "stateHash", learner, lane))
+
+    def pending_release(self, address: bytes) -> Release:
+        """What `request_release` asked for; `release_at` is 0 if nothing waits."""
+        return cast(Release, self._ask(idml_abi(), "pendingRelease", address))
 
     def committee_of(self, terms: Terms, seed: bytes) -> tuple[bytes, ...]:
         """The committee that Terms and seed determine, in the order drawn."""
@@ -285,7 +385,8 @@ class Ledger(ABC):
     def _transact(
         self, sender: Wallet, step: str, contract: Abi, function: str, *arguments: object, value_wei: int = 0
     ) -> TxResult:
-        receipt = self._send(sender, self._address(contract), contract.encode(function, *arguments), value_wei)
+        data = contract.encode(function, *arguments)
+        receipt = self._send(sender, self._address(contract), data, value_wei)
         if not receipt.success:
             raise decode_error(receipt.output, contract, token_abi())
         known = {self.token_address: token_abi(), self.contract_address: idml_abi()}
@@ -294,7 +395,7 @@ class Ledger(ABC):
             for log in receipt.logs
             if log.address in known and (decoded := known[log.address].event(log))
         )
-        return TxResult(events, receipt.gas_used, receipt.block_number, receipt.timestamp_s, step)
+        return TxResult(events, receipt.gas_used, receipt.block_number, receipt.timestamp_s, step, len(data))
 
     def _ask(self, contract: Abi, function: str, *arguments: object) -> object:
         output = self._call(self._address(contract), contract.encode(function, *arguments))

@@ -12,7 +12,7 @@ from eth.vm.message import Message
 from eth_typing import Address, BlockNumber, Hash32
 
 from idml.ledger.errors import EvmError
-from idml.ledger.evm import COINBASE, GAS_CAP, START_S, Evm, Log, Outcome, Transaction
+from idml.ledger.evm import COINBASE, GAS_CAP, START_S, Evm, Log, Outcome, Transaction, block_hash
 from idml.ledger.world import Diff, World
 from idml.protocol.hashing import keccak256
 
@@ -182,7 +182,7 @@ class PyEvm(Evm):
             difficulty=0,
             mix_hash=Hash32(bytes(32)),
             gas_limit=GAS_CAP,
-            prev_hashes=(),
+            prev_hashes=(Hash32(block_hash(number)) for number in range(transaction.block_number - 1, -1, -1)),
             chain_id=self._world.chain_id,
             base_fee_per_gas=0,
             excess_blob_gas=0,

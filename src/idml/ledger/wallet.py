@@ -1,5 +1,8 @@
 """Keys: who an address is, signing and recovering."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from coincurve import PrivateKey, PublicKey
 
 from idml.ledger.errors import LedgerError
@@ -25,6 +28,11 @@ class Wallet:
             raise LedgerError("a private key has 32 bytes and is between 1 and the order of secp256k1")
         self._key = PrivateKey(private_key)
         self.address = _address(self._key.public_key)
+
+    @classmethod
+    def create(cls) -> "Wallet":
+        """A new wallet from the system's randomness."""
+        return cls(PrivateKey().secret)
 
     @classmethod
     def from_seed(cls, seed: int, index: int) -> "Wallet":
@@ -53,6 +61,25 @@ class Wallet:
         """
         signature = self._key.sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
+
+    def sign_transaction(self, fields: Mapping[str, Any]) -> bytes:
+        """Sign a transaction.
+
+        Args:
+            fields: as eth-account takes them (EIP-1559 or legacy), without the sender.
+
+        Returns:
+            The raw transaction.
+        """
+        from eth_account import Account
+
+        return bytes(Account.sign_transaction(dict(fields), self._key.secret).raw_transaction)
+
+    def encrypt(self, password: str) -> dict[str, Any]:
+        """The key as Web3 Secret Storage, version 3, for a file."""
+        from eth_account import Account
+
+        return dict(Account.encrypt(self._key.secret, password))
 
     def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
         """Whether a signature on 32 bytes is that of an address, its own or another's."""
@@ -83,3 +110,7 @@ def recover(digest: bytes, signature: bytes) -> bytes | None:
 
 def _address(key: PublicKey) -> bytes:
     return keccak256(key.format(compressed=False)[1:])[12:]
+
+
+DEVELOPER = Wallet(keccak256(b"idml development deployer"))
+"""Deploys on embedded and development chains, so that contracts have the same addresses. Anyone knows its key."""

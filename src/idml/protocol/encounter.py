@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from idml.protocol.hashing import WORD_BYTES, ZERO_WORD, keccak256, words
-from idml.protocol.messages import Domain, Report, Terms, Vote
+from idml.protocol.messages import Domain, Report, Terms, Vote, committee_seed
 from idml.protocol.task import TaskParams
 
 
@@ -22,91 +22,208 @@ class Phase(IntEnum):
     REFUSED = 2
     REPORTED = 3
     DISPUTED = 4
-    VALIDATING = 5
+    CONTESTED = 5
+    VALIDATING = 6
+
+
+LANES = 64
+"""Open encounters that one learner may have."""
+
+CONTEST_DELAY_BLOCKS = 2
+"""The committee of a contested encounter is drawn from the hash of this many blocks after the contest's."""
+
+BLOCKHASH_REACH = 256
+"""Within so many blocks after that one."""
+
+_MAX_VOTERS = 24
+_STAGE_BITS = {
+    "phase": 8,
+    "since": 40,
+    "lane": 8,
+    "contest_block": 40,
+    "seats": 32,
+    "as_of": 40,
+    "voted": _MAX_VOTERS,
+    "accepts": _MAX_VOTERS,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The state of an open encounter; the contract's `Progress`, field by field.
+class Stage:
+    """Where an open encounter stands, in one word; the contract's `Stage`.
 
     Args:
-        phase: where the encounter stands.
+        phase: which step comes next.
         since: when that phase began, in seconds.
-        result: the neighbor's reported digest; zero before it reported.
-        neighbor_report: EIP-712 hash of the neighbor's Report while the learner's is awaited or in dispute, else zero.
-        neighbor_secret: likewise.
-        seed: the committee seed; zero before both reported.
-        committee: who may vote, in the order drawn; empty before validation and in open voting.
-        voters: who voted, in the order of the votes.
-        ballots: bit i set: `voters[i]` voted yes.
+        lane: which of the learner's the encounter occupies.
+        contest_block: the block of the contest; 0 if there was none.
+        seats, as_of: of the Terms; zero from validation on.
+        voted: bit i set: the i-th member of the committee voted.
+        accepts: bit i set: it voted yes.
     """
 
     phase: Phase
     since: int
+    lane: int = 0
+    contest_block: int = 0
+    seats: int = 0
+    as_of: int = 0
+    voted: int = 0
+    accepts: int = 0
+
+    def pack(self) -> int:
+        """The word."""
+        word, at = 0, 0
+        for name, bits in _STAGE_BITS.items():
+            word |= getattr(self, name) << at
+            at += bits
+        return word
+
+    @classmethod
+    def unpack(cls, word: int) -> "Stage":
+        """Read the word."""
+        values = {}
+        for name, bits in _STAGE_BITS.items():
+            values[name] = word & (1 << bits) - 1
+            word >>= bits
+        return cls(phase=Phase(values.pop("phase")), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """All that is still needed to go on with an open encounter; the contract's `Progress`, field by field.
+
+    Args:
+        encounter: its id, 32 bytes.
+        learner, neighbor: addresses, 20 bytes each.
+        reward: in base units of the token.
+        rules: the task in one word, see `TaskParams.pack`.
+        stage: where the encounter stands, see `Stage`.
+        learner_word: the learner's commitment; from validation on the committee's seed.
+        neighbor_word: the neighbor's commitment; its secret once it reported; zero from validation on.
+        result: the neighbor's reported digest; zero before it reported.
+        committee: who may vote, in the order drawn, empty before validation; in open voting who voted.
+    """
+
+    encounter: bytes
+    learner: bytes
+    neighbor: bytes
+    reward: int
+    rules: int
+    stage: int
+    learner_word: bytes
+    neighbor_word: bytes
     result: bytes = ZERO_WORD
-    neighbor_report: bytes = ZERO_WORD
-    neighbor_secret: bytes = ZERO_WORD
-    seed: bytes = ZERO_WORD
     committee: tuple[bytes, ...] = ()
-    voters: tuple[bytes, ...] = ()
-    ballots: int = 0
 
     def state_hash(self) -> bytes:
         """What the contract stores: `keccak256(abi.encode(progress))`, 32 bytes."""
-        head_words = 9
-        committee_at = head_words * WORD_BYTES
-        voters_at = committee_at + (1 + len(self.committee)) * WORD_BYTES
+        head_words = 10
         return keccak256(
             words(
                 (
                     WORD_BYTES,
-                    self.phase,
-                    self.since,
+                    self.encounter,
+                    self.learner,
+                    self.neighbor,
+                    self.reward,
+                    self.rules,
+                    self.stage,
+                    self.learner_word,
+                    self.neighbor_word,
                     self.result,
-                    self.neighbor_report,
-                    self.neighbor_secret,
-                    self.seed,
-                    committee_at,
-                    voters_at,
-                    self.ballots,
+                    head_words * WORD_BYTES,
                     len(self.committee),
                     *self.committee,
-                    len(self.voters),
-                    *self.voters,
                 )
             )
         )
 
     @property
+    def where(self) -> Stage:
+        """The stage, unpacked."""
+        return Stage.unpack(self.stage)
+
+    @property
+    def phase(self) -> Phase:
+        """Which step comes next."""
+        return Phase(self.stage & 0xFF)
+
+    @property
+    def since(self) -> int:
+        """When the phase began, in seconds."""
+        return self.where.since
+
+    @property
+    def seed(self) -> bytes:
+        """The committee's seed, 32 bytes; only from validation on."""
+        return self.learner_word
+
+    @property
+    def voters(self) -> tuple[bytes, ...]:
+        """Who voted, in the order of the committee."""
+        return tuple(voter for voter, _ in self.votes)
+
+    @property
     def votes(self) -> tuple[tuple[bytes, bool], ...]:
-        """Voters with their verdicts, in the order of the votes."""
-        return tuple((voter, bool(self.ballots >> i & 1)) for i, voter in enumerate(self.voters))
+        """Voters with their verdicts, in the order of the committee."""
+        stage = self.where
+        return tuple(
+            (member, bool(stage.accepts >> i & 1)) for i, member in enumerate(self.committee) if stage.voted >> i & 1
+        )
 
     @property
     def votes_for(self) -> int:
         """Number of yes votes."""
-        return self.ballots.bit_count()
+        return self.where.accepts.bit_count()
 
     @property
     def votes_against(self) -> int:
         """Number of no votes."""
-        return len(self.voters) - self.votes_for
+        stage = self.where
+        return stage.voted.bit_count() - stage.accepts.bit_count()
+
+    @property
+    def seed_block(self) -> int:
+        """The block whose hash draws a contested committee; known in the block after it, for `BLOCKHASH_REACH`."""
+        return self.where.contest_block + CONTEST_DELAY_BLOCKS
 
     def due_s(self, task: TaskParams) -> int:
         """The last second at which a party or validator may act in this phase."""
         return self.since + (task.voting_window_s if self.phase is Phase.VALIDATING else task.completion_window_s)
 
-    def finalizable_after_s(self, task: TaskParams) -> int:
-        """Anyone may finalize at any later second than this one.
+    def late_s(self, task: TaskParams) -> int:
+        """When the last quarter of a party's window begins: time to stop waiting for the other."""
+        return self.due_s(task) - task.completion_window_s // 4
+
+    def contestable_s(self, task: TaskParams) -> tuple[int, int] | None:
+        """The first and the last second at which the neighbor may contest; None where it never may."""
+        window_s = task.completion_window_s
+        if not task.committee_size or self.phase not in (Phase.REPORTED, Phase.DISPUTED):
+            return None
+        start = self.since + window_s + 1 if self.phase is Phase.REPORTED else self.since
+        return start, start - (self.phase is Phase.REPORTED) + window_s
+
+    def wake_s(self, task: TaskParams, now_s: int) -> int | None:
+        """The next second after `now_s` at which time alone allows something new, if any; None where blocks decide."""
+        if self.phase is Phase.CONTESTED:
+            return None
+        contestable = self.contestable_s(task)
+        changes = [self.late_s(task)] if self.phase in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED) else []
+        changes += [contestable[0], contestable[1] + 1] if contestable else [self.due_s(task) + 1]
+        return next((change for change in changes if change > now_s), None)
+
+    def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
+        """Whether anyone may finalize in a block of this time and number.
 
         Where a committee exists, a neighbor whose learner is silent or denies has one more window to contest.
         """
-        contest_s = task.completion_window_s if task.committee_size else 0
-        if self.phase is Phase.REPORTED:
-            return self.due_s(task) + contest_s
-        if self.phase is Phase.DISPUTED:
-            return self.since + contest_s if contest_s else self.since - 1
-        return self.due_s(task)
+        if self.phase is Phase.CONTESTED:
+            return block > self.seed_block + BLOCKHASH_REACH
+        if self.phase is Phase.DISPUTED and not task.committee_size:
+            return True
+        contestable = self.contestable_s(task)
+        return now_s > (contestable[1] if contestable else self.due_s(task))
 
 
 _POSSIBLE = {
@@ -114,10 +231,11 @@ _POSSIBLE = {
     "Reported by the neighbor": (Phase.OPEN, Phase.REFUSED),
     "Reported by the learner": (Phase.REPORTED,),
     "Disputed": (Phase.REPORTED,),
-    "ValidationStarted": (Phase.REPORTED,),
+    "Contested": (Phase.REPORTED, Phase.DISPUTED),
+    "ValidationStarted": (Phase.REPORTED, Phase.CONTESTED),
     "Voted": (Phase.VALIDATING,),
     "Settled": (Phase.VALIDATING,),
-    "Ended": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED),
+    "Ended": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING),
 }
 """On which phases an event can follow."""
 
@@ -135,19 +253,35 @@ class Encounter:
     progress: Progress
 
     @classmethod
-    def opened(cls, domain: Domain, terms: Terms, now_s: int) -> "Encounter":
+    def opened(cls, domain: Domain, terms: Terms, task: TaskParams, now_s: int, lane: int = 0) -> "Encounter":
         """The encounter as it stands after `open` at `now_s`."""
-        return cls(domain.digest(terms), terms, Progress(Phase.OPEN, now_s))
+        encounter = domain.digest(terms)
+        stage = Stage(Phase.OPEN, now_s, lane, 0, terms.seats, terms.as_of)
+        progress = Progress(
+            encounter,
+            terms.learner,
+            terms.neighbor,
+            terms.reward,
+            task.pack(),
+            stage.pack(),
+            terms.learner_commitment,
+            terms.neighbor_commitment,
+        )
+        return cls(encounter, terms, progress)
 
-    def report(self, reporter: bytes, result: bytes, secret: bytes) -> Report:
-        """The Report that a party (20-byte address) would sign now, naming its predecessor."""
-        return Report(self.id, reporter, result, secret, self.progress.neighbor_report)
+    def report(self, reporter: bytes, result: bytes, secret: bytes, domain: Domain) -> Report:
+        """The Report that a party (20-byte address) would sign now; the learner's names the neighbor's."""
+        if reporter == self.terms.neighbor:
+            return Report(self.id, reporter, result, secret)
+        progress = self.progress
+        previous = domain.digest(Report(self.id, self.terms.neighbor, progress.result, progress.neighbor_word))
+        return Report(self.id, reporter, result, secret, previous)
 
     def vote(self, validator: bytes, accept: bool) -> Vote:
         """The Vote that a validator (20-byte address) would sign now."""
         return Vote(self.id, validator, self.progress.seed, self.progress.result, accept)
 
-    def follow(self, name: str, arguments: Mapping[str, Any], now_s: int, domain: Domain) -> "Encounter | None":
+    def follow(self, name: str, arguments: Mapping[str, Any], now_s: int) -> "Encounter | None":
         """The encounter after one of the contract's events about it.
 
         Args:
@@ -161,31 +295,44 @@ class Encounter:
         Raises:
             ValueError: for an event that cannot follow on the present state.
         """
-        progress = self.progress
+        progress, stage = self.progress, self.progress.where
         reported_by = "neighbor" if arguments.get("reporter") == self.terms.neighbor else "learner"
         step = f"Reported by the {reported_by}" if name == "Reported" else name
-        if progress.phase not in _POSSIBLE.get(step, ()):
-            raise ValueError(f"{step} cannot follow on phase {progress.phase.name}")
+        if stage.phase not in _POSSIBLE.get(step, ()):
+            raise ValueError(f"{step} cannot follow on phase {stage.phase.name}")
         if name in ("Settled", "Ended"):
             return None
+        if step == "Reported by the learner":
+            return self  # ValidationStarted or Disputed follows in the same transaction
+        changes: dict[str, Any] = {}
         if name == "Refused":
-            return replace(self, progress=Progress(Phase.REFUSED, now_s))
-        if name == "Reported" and reported_by == "neighbor":
-            result, secret = arguments["result"], arguments["secret"]
-            said = domain.digest(Report(self.id, self.terms.neighbor, result, secret))
-            return replace(self, progress=Progress(Phase.REPORTED, now_s, result, said, secret))
-        if name == "Reported":
-            return self  # the learner's: ValidationStarted or Disputed follows in the same transaction
-        if name == "Disputed":
-            return replace(self, progress=replace(progress, phase=Phase.DISPUTED, since=now_s))
-        if name == "ValidationStarted":
-            committee = tuple(arguments["committee"])
-            return replace(
-                self,
-                progress=Progress(
-                    Phase.VALIDATING, now_s, progress.result, seed=arguments["seed"], committee=committee
-                ),
-            )
-        ballots = progress.ballots | (int(arguments["accept"]) << len(progress.voters))
-        voters = (*progress.voters, arguments["validator"])
-        return replace(self, progress=replace(progress, voters=voters, ballots=ballots))
+            stage = replace(stage, phase=Phase.REFUSED, since=now_s)
+        elif name == "Reported":
+            stage = replace(stage, phase=Phase.REPORTED, since=now_s)
+            changes = {"result": arguments["result"], "neighbor_word": arguments["secret"]}
+        elif name == "Disputed":
+            stage = replace(stage, phase=Phase.DISPUTED, since=now_s)
+        elif name == "Contested":
+            stage = replace(stage, phase=Phase.CONTESTED, since=now_s, contest_block=arguments["blockNumber"])
+        elif name == "ValidationStarted":
+            secrets = (arguments["secret"], progress.neighbor_word)
+            if stage.phase is Phase.CONTESTED:
+                secrets = secrets[::-1]
+            stage = replace(stage, phase=Phase.VALIDATING, since=now_s, seats=0, as_of=0)
+            changes = {
+                "learner_word": committee_seed(*secrets),
+                "neighbor_word": ZERO_WORD,
+                "committee": tuple(arguments["committee"]),
+            }
+        else:
+            stage, changes = self._voted(stage, arguments["validator"], arguments["accept"])
+        return replace(self, progress=replace(progress, stage=stage.pack(), **changes))
+
+    def _voted(self, stage: Stage, validator: bytes, accept: bool) -> tuple[Stage, dict[str, Any]]:
+        """In open voting whoever votes joins the committee."""
+        committee = self.progress.committee
+        if validator not in committee:
+            committee = (*committee, validator)
+        bit = 1 << committee.index(validator)
+        stage = replace(stage, voted=stage.voted | bit, accepts=stage.accepts | bit * int(accept))
+        return stage, {"committee": committee}

@@ -12,6 +12,7 @@ _TERMS_TYPE = keccak256(
 )
 _REPORT_TYPE = keccak256(b"Report(bytes32 encounter,address reporter,bytes32 result,bytes32 secret,bytes32 previous)")
 _VOTE_TYPE = keccak256(b"Vote(bytes32 encounter,address validator,bytes32 seed,bytes32 result,bool accept)")
+_BATCH_TYPE = keccak256(b"Batch(bytes32 task,address[] parties,bytes32[] encounters)")
 _NAME_HASH = keccak256(b"iDML")
 _VERSION_HASH = keccak256(b"1")
 
@@ -153,6 +154,26 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Many encounters that all their parties agree on, signed by each of them once.
+
+    Args:
+        task: the task's id, 32 bytes.
+        parties: addresses of all learners, neighbors and voters, 20 bytes each, ascending.
+        encounters: five words for each, see `idml.protocol.batch`.
+    """
+
+    task: bytes
+    parties: tuple[bytes, ...]
+    encounters: tuple[bytes, ...]
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 `hashStruct`, 32 bytes."""
+        lists = (keccak256(words(self.parties)), keccak256(words(self.encounters)))
+        return keccak256(_BATCH_TYPE + words((self.task, *lists)))
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """The EIP-712 domain of one contract on one chain: a signature is good nowhere else.
 
@@ -168,7 +189,7 @@ class Domain:
         """The domain separator, 32 bytes."""
         return _separator(self.chain_id, self.contract)
 
-    def digest(self, message: Terms | Report | Vote) -> bytes:
+    def digest(self, message: Terms | Report | Vote | Batch) -> bytes:
         """The 32 bytes that are signed for a message; for Terms they are the encounter's id."""
         return keccak256(b"\x19\x01" + self.separator() + message.struct_hash())
 

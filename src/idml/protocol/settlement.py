@@ -1,5 +1,6 @@
 """Who gets what when an encounter is judged: the five cases as one pure function (MECHANISM: Settlement)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from idml.protocol.task import FULL_BPS, TaskParams
@@ -40,7 +41,15 @@ def validator_lock(reward: int, task: TaskParams) -> int:
     return max(validator_pot, reject_pot) // 2
 
 
-def settle(reward: int, votes_for: int, votes_against: int, task: TaskParams) -> Settlement:
+def settle(
+    reward: int,
+    votes_for: int,
+    votes_against: int,
+    task: TaskParams,
+    *,
+    at_risk: int | None = None,
+    collect: Callable[[int, bool], int] | None = None,
+) -> Settlement:
     """Split the reward, and a rejected neighbor's penalty, by the votes.
 
     Exact in integers: every division rounds down, nothing is minted, nothing is lost, dust goes to the learner.
@@ -49,6 +58,9 @@ def settle(reward: int, votes_for: int, votes_against: int, task: TaskParams) ->
     Args:
         reward: what the learner paid and the neighbor has at risk, in base units of the token, at least 0.
         votes_for, votes_against: verdicts cast, at least 0.
+        at_risk: what a rejected neighbor can lose, at most the reward; by default all of it, as where it is locked.
+        collect: called where there are losers with what each is to pay and whether the contribution was accepted;
+            returns what they pay together. By default all of it.
 
     Raises:
         ValueError: for a negative argument.
@@ -61,15 +73,17 @@ def settle(reward: int, votes_for: int, votes_against: int, task: TaskParams) ->
         gain = reward * task.no_vote_bps // FULL_BPS
         return Settlement(1, None, gain, 0, 0, 0, 0, reward - gain)
 
-    validator_pot, reject_pot = _pots(reward, task)
+    at_risk = reward if at_risk is None else at_risk
+    validator_pot, reject_pot = _pots(reward, task)[0], _pots(at_risk, task)[1]
     accepted = votes_for > votes_against or (votes_for == votes_against and task.tie_accepts)
     winners, losers = (votes_for, votes_against) if accepted else (votes_against, votes_for)
     pot = validator_pot if accepted else reject_pot
     penalty = pot // votes if losers else 0
-    share, dust = divmod(pot + losers * penalty, winners)
+    paid = losers * penalty if collect is None or not losers else collect(penalty, accepted)
+    share, dust = divmod(pot + paid, winners)
     if accepted:
         return Settlement(4 if losers else 2, True, reward - validator_pot, 0, share, penalty, dust, 0)
-    return Settlement(5 if losers else 3, False, 0, reward, share, penalty, reward + dust, reward - reject_pot)
+    return Settlement(5 if losers else 3, False, 0, at_risk, share, penalty, reward + dust, at_risk - reject_pot)
 
 
 def _pots(reward: int, task: TaskParams) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from idml.protocol.hashing import keccak256, words
 
 FULL_BPS = 10_000
-MAX_VOTES = 32
+MAX_VOTES = 16
 MAX_LIFE_S = 6 * 24 * 3600
 TOKEN_WEI = 10**18
 HOUR_S = 3600
@@ -21,8 +21,8 @@ class TaskParams:
         good_faith_bps: what a neighbor that reported gets of the reward when the encounter ends incomplete.
         no_vote_bps: what the neighbor gets of the reward when fewer than `quorum` voted; the rest is burnt.
         reject_pot_bps: the share of a rejected neighbor's penalty that validators get; the rest is burnt.
-        votes: votes that settle an encounter (the paper's V), 1 to 32.
-        committee_size: members drawn to vote (K), at least `votes` and at most 32; 0: anyone staked may vote.
+        votes: votes that settle an encounter (the paper's V), 1 to 16.
+        committee_size: members drawn to vote (K), at least `votes` and at most 16; 0: anyone staked may vote.
         quorum: the least number of votes that decide anything, 1 to `votes`.
         tie_accepts: whether as many yes as no votes accept the contribution.
         completion_window_s: time for each report, and for a refusal or a dispute to become final.
@@ -68,17 +68,33 @@ class TaskParams:
         _check("voting_window_s", self.voting_window_s, 1, MAX_LIFE_S)
         for name, bits in (("metric", 8), ("validation_images", 16), ("max_model_bytes", 32)):
             _check(name, getattr(self, name), 0, (1 << bits) - 1)
-        # Opening, refusing, and each report after a refusal that a report voids: see the contract.
-        life_s = 4 * self.completion_window_s + self.voting_window_s + HOUR_S
+        # Opening, refusing, each report after a refusal that a report voids, contesting: see the contract.
+        life_s = 5 * self.completion_window_s + self.voting_window_s + HOUR_S
         if life_s > MAX_LIFE_S:
             raise ValueError(
-                f"4 * completion_window_s + voting_window_s + 1 h is {life_s} s: at most {MAX_LIFE_S} s allowed"
+                f"5 * completion_window_s + voting_window_s + 1 h is {life_s} s: at most {MAX_LIFE_S} s allowed"
             )
 
     @property
     def id(self) -> bytes:
         """The task's id, `keccak256(abi.encode(params))`, 32 bytes."""
         return _task_id(self)
+
+    def pack(self) -> int:
+        """The task in one word, as the contract stores it: fields from the low end, each as wide as there."""
+        return _pack(self)
+
+
+_FIELD_BITS = (16, 16, 16, 16, 8, 8, 8, 8, 32, 32, 16, 8, 16, 32)
+
+
+@lru_cache(maxsize=64)
+def _pack(task: TaskParams) -> int:
+    packed, at = 0, 0
+    for value, bits in zip(astuple(task), _FIELD_BITS, strict=True):
+        packed |= int(value) << at
+        at += bits
+    return packed
 
 
 @lru_cache(maxsize=64)

@@ -1,9 +1,10 @@
 """The money side of a run: joining, who may still take part, who fell out, and whether every token is accounted for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.controlled import ControlledLedger
 from idml.ledger.interface import TxResult
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import TaskParams
@@ -25,7 +26,7 @@ class Bank:
         config: how much each device buys and stakes.
     """
 
-    ledger: EmbeddedLedger
+    ledger: ControlledLedger
     wallets: Sequence[Wallet]
     task: TaskParams
     config: Config
@@ -35,19 +36,24 @@ class Bank:
         """Register the task and let every device buy, deposit and stake; returns who sent what."""
         ledger, config = self.ledger, self.config
         amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
-        sent: list[tuple[int, TxResult]] = []
         price_wei = -(-amount_wei // TOKENS_PER_COIN)
+        sent: list[tuple[int, TxResult]] = []
         for index, wallet in enumerate(self.wallets):
             ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)
+            steps: list[Callable[[], TxResult]] = []
             if index == 0:
-                sent.append((index, ledger.create_task(wallet, self.task)))
+                steps.append(partial(ledger.create_task, wallet, self.task))
             if price_wei:
-                sent.append((index, ledger.buy(wallet, price_wei)))
-                sent.append((index, ledger.deposit(wallet, amount_wei)))
+                steps.append(partial(ledger.buy, wallet, price_wei))
+                steps.append(partial(ledger.approve, wallet, amount_wei))
+                steps.append(partial(ledger.deposit, wallet, amount_wei))
             if config.target_wei:
-                sent.append((index, ledger.set_target(wallet, config.target_wei)))
+                steps.append(partial(ledger.set_target, wallet, config.target_wei))
             if stake_wei:
-                sent.append((index, ledger.stake(wallet, stake_wei)))
+                steps.append(partial(ledger.stake, wallet, stake_wei))
+            for step in steps:
+                ledger.warp(ledger.now_s + 1)  # on a node, no two blocks have the same time
+                sent.append((index, step()))
             self.stakes_wei[index] = stake_wei
         # A seat can be drawn by Terms of a later second than the one in which it was taken.
         ledger.warp(ledger.now_s + 1)

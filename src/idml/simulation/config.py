@@ -79,6 +79,7 @@ class Config(BaseModel):
 
     # how it is run
     evm: Literal["auto", "pyevm", "pyrevm"] = Field("auto", description="embedded EVM; auto: the fastest installed")
+    rpc: str | None = Field(None, description="URL of a development node (Anvil, Ganache); none: the embedded EVM")
     contact_interval_s: Seconds = Field(60, description="simulated time between contacts")
     baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
     threads: int = Field(1, ge=1, le=256, description="torch threads; results are equal only among equal numbers")

@@ -1,6 +1,6 @@
 """A simulated device: its key, its data, its model and the part it plays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.engine import Engine
 from idml.learning.validation import Rule
+from idml.protocol.batch import SECRET_BYTES
 from idml.simulation.adversaries import Participant
 
 
@@ -50,6 +51,7 @@ class Device:
         labels: int64 (N,), as it trains on them.
         model: its flat vector; replaced, never changed in place.
         encounters: that it opened as a learner so far; also its next nonce.
+        lanes: of the contract that its open encounters occupy.
     """
 
     index: int
@@ -59,6 +61,7 @@ class Device:
     labels: Labels
     model: FloatVector
     encounters: int = 0
+    lanes: set[int] = field(default_factory=set)
     trained_images: int = 0
     scored_images: int = 0
 
@@ -76,7 +79,7 @@ class Device:
 
     def secret(self, learner: "Device", settings: Settings) -> bytes:
         """Its secret in a learner's current encounter, 32 bytes."""
-        return draw_bytes(*learner.key(settings, "secret", self.address.hex()))
+        return draw_bytes(*learner.key(settings, "secret", self.address.hex()))[:SECRET_BYTES] + bytes(SECRET_BYTES)
 
     def contribute(self, learner: "Device", received: FloatVector, settings: Settings) -> FloatVector:
         """What it hands to a learner in the learner's current encounter."""

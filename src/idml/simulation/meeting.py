@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from idml.learning.arrays import FloatVector
-from idml.ledger.errors import Reverted
+from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.interface import Event
+from idml.ledger.submit import submit
 from idml.protocol.digest import model_digest
-from idml.protocol.encounter import Encounter
+from idml.protocol.encounter import Encounter, Phase
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Terms, commitment
 from idml.protocol.roles import (
@@ -17,7 +18,6 @@ from idml.protocol.roles import (
     Adopt,
     Contribute,
     Decline,
-    Finalize,
     Finish,
     Judge,
     Learner,
@@ -27,13 +27,10 @@ from idml.protocol.roles import (
     Offer,
     Open,
     Parcel,
-    Reject,
     ResultSent,
     Send,
     Submission,
     Submit,
-    SubmitReport,
-    SubmitVote,
     ValidationRequest,
     Validator,
 )
@@ -88,14 +85,29 @@ class Meeting:
         self._perform(self._learner_device, self._learner.start())
 
     def wake(self) -> None:
-        """Let the learner see the time: it ends an encounter whose windows are over."""
-        self._perform(self._learner_device, self._learner.on_time(self._scene.ledger.now_s))
+        """Let both parties see the time: they go on without each other, and end an encounter whose windows are over."""
+        ledger = self._scene.ledger
+        if self.encounter is not None and self.encounter.progress.phase is Phase.CONTESTED:
+            # No block comes by itself here.
+            ledger.mine(max(0, self.encounter.progress.seed_block - ledger.block_number))
+        for device, role in ((self._neighbor_device, self._neighbor), (self._learner_device, self._learner)):
+            self._perform(device, role.on_time(ledger.now_s, ledger.block_number + 1))
 
     @property
-    def wake_after_s(self) -> int:
-        """After which second the encounter can be ended, while it is open."""
+    def wake_s(self) -> int:
+        """The next second at which an open encounter can go on; at once where blocks decide.
+
+        Raises:
+            LedgerError: if none is left and it is still open.
+        """
         assert self.encounter is not None
-        return self.encounter.progress.finalizable_after_s(self._scene.task)
+        progress, now_s = self.encounter.progress, self._scene.ledger.now_s
+        if progress.phase is Phase.CONTESTED:
+            return now_s + 1
+        wake_s = progress.wake_s(self._scene.task, now_s)
+        if wake_s is None:
+            raise LedgerError(f"encounter 0x{self.encounter.id.hex()} cannot be ended: {self.outcome.reason}")
+        return wake_s
 
     def _offer(self, secret: bytes) -> Terms:
         scene, learner = self._scene, self._learner_device
@@ -165,21 +177,11 @@ class Meeting:
         ledger.warp(ledger.now_s + 1)
         try:
             if isinstance(submission, Open):
-                result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature)
+                lane = self._free_lane()
+                result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature, lane=lane)
             else:
                 assert self.encounter is not None
-                terms, progress = self.encounter.terms, self.encounter.progress
-                if isinstance(submission, SubmitReport):
-                    report = submission.report
-                    result = ledger.report(wallet, terms, progress, report.reporter, report.result, report.secret)
-                elif isinstance(submission, SubmitVote):
-                    vote = submission.vote
-                    result = ledger.vote(wallet, terms, progress, vote.validator, vote.accept)
-                elif isinstance(submission, Reject):
-                    result = ledger.reject(wallet, terms, progress)
-                else:
-                    assert isinstance(submission, Finalize)
-                    result = ledger.finalize(wallet, terms, progress)
+                result = submit(ledger, wallet, self.encounter.progress, submission)
         except Reverted as error:
             # A refused transaction is the sender's loss alone: the others' windows run on.
             self.outcome.reason = str(error)
@@ -189,12 +191,18 @@ class Meeting:
             self._follow(event, submission)
         return self._notify()
 
+    def _free_lane(self) -> int:
+        lanes = self._learner_device.lanes
+        return next(lane for lane in range(len(lanes) + 1) if lane not in lanes)
+
     def _follow(self, event: Event, submission: Submission) -> None:
         """Take what the ledger says about this encounter."""
         domain = self._scene.domain
         if event.name == "Opened":
             assert isinstance(submission, Open)
-            self.encounter = Encounter.opened(domain, submission.terms, event.timestamp_s)
+            lane = cast(int, event.arguments["lane"])
+            self._learner_device.lanes.add(lane)
+            self.encounter = Encounter.opened(domain, submission.terms, self._scene.task, event.timestamp_s, lane)
             self.encounter_id = self.encounter.id
             self.outcome.status = "open"
             return
@@ -211,7 +219,10 @@ class Meeting:
             paid = int(cast(int, event.arguments["goodFaithPaid"]))
             self.outcome.status = "rejected" if event.arguments["outcome"] == 0 else "incomplete"
             self._book({self._learner_device.index: -paid}, {self._neighbor_device.index: paid}, {})
-        self.encounter = self.encounter.follow(event.name, event.arguments, event.timestamp_s, domain)
+        following = self.encounter.follow(event.name, event.arguments, event.timestamp_s)
+        if following is None:
+            self._learner_device.lanes.discard(self.encounter.progress.where.lane)
+        self.encounter = following
 
     def _notify(self) -> list[tuple[Device, Action]]:
         """Tell both parties where the encounter stands now."""

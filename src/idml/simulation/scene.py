@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.controlled import ControlledLedger
 from idml.ledger.interface import TxResult
 from idml.ledger.wallet import Wallet
 from idml.protocol.messages import Domain
@@ -27,7 +27,7 @@ class Scene:
         adopt_unjudged: whether learners merge what too few voted on.
     """
 
-    ledger: EmbeddedLedger
+    ledger: ControlledLedger
     domain: Domain
     task: TaskParams
     reward_wei: int

@@ -2,6 +2,7 @@
 
 import heapq
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from idml.adapters.checker import check_adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import BUILT_IN, load_adapter
 from idml.learning.engine import prepare
+from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
-from idml.ledger.errors import LedgerError
 from idml.protocol.digest import canonical_bytes
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
-from idml.simulation.config import Config, to_wei
+from idml.simulation.config import Config, ConfigError, to_wei
 from idml.simulation.contacts import Contact, even_contacts
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
@@ -53,8 +54,21 @@ def simulate(
     resolved = resolve(config, adapter)
     world = build_world(resolved, adapter)
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
+    ledger = open_ledger(resolved) if resolved.incentive else None
     with RunStore.create(directory, resolved.to_toml(), meta) as store:
-        return Simulator(world, store, observer or (lambda _snapshot: None)).run()
+        return Simulator(world, store, observer or (lambda _snapshot: None), ledger).run()
+
+
+def open_ledger(config: Config) -> ControlledLedger:
+    """The ledger that a configuration names, with fresh contracts."""
+    threshold_wei = to_wei(config.stake_threshold)
+    if config.rpc is None:
+        return EmbeddedLedger(config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
+    if find_spec("web3") is None:
+        raise ConfigError("rpc needs the extra `chain`: pip install 'idml[chain]'")
+    from idml.ledger.dev import DevLedger  # web3 is slow to import
+
+    return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
 
 
 class Simulator:
@@ -64,9 +78,10 @@ class Simulator:
         world: devices, data and settings.
         store: takes what happens.
         observer: called after each contact.
+        ledger: where encounters are settled; None without an incentive.
     """
 
-    def __init__(self, world: World, store: RunStore, observer: Observer) -> None:
+    def __init__(self, world: World, store: RunStore, observer: Observer, ledger: ControlledLedger | None) -> None:
         self._world = world
         self._store = store
         self._observer = observer
@@ -79,10 +94,7 @@ class Simulator:
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
         self._bank: Bank | None = None
         self._scene: Scene | None = None
-        if config.incentive:
-            ledger = EmbeddedLedger(
-                config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=to_wei(config.stake_threshold)
-            )
+        if ledger is not None:
             self._bank = Bank(ledger, world.wallets, config.task(), config)
             self._scene = Scene(
                 ledger=ledger,
@@ -144,19 +156,17 @@ class Simulator:
         if self._scene is None:
             return
         ledger = self._scene.ledger
-        while self._pending and self._pending[0][0] < max(time_s, ledger.now_s):
+        while self._pending and self._pending[0][0] <= max(time_s, ledger.now_s):
             due_s, _, meeting, contact = heapq.heappop(self._pending)
-            ledger.warp(max(ledger.now_s, due_s + 1))
+            ledger.warp(max(ledger.now_s, due_s))
             meeting.wake()
-            if meeting.outcome.status == "open" and meeting.wake_after_s <= due_s:
-                raise LedgerError(f"contact {contact.index} cannot be ended: {meeting.outcome.reason}")
             self._record(meeting, contact)
         ledger.warp(max(ledger.now_s, time_s))
 
     def _settle_pending(self) -> None:
         """Let time pass until no encounter is open."""
         while self._pending:
-            self._advance(self._pending[0][0] + 1)
+            self._advance(self._pending[0][0])
 
     def _play(self, contact: Contact) -> None:
         learner, neighbor = self._world.devices[contact.learner], self._world.devices[contact.neighbor]
@@ -180,7 +190,7 @@ class Simulator:
     def _record(self, meeting: Meeting, contact: Contact) -> None:
         """Write down what an encounter did, and keep it in mind while it is open."""
         if meeting.outcome.status == "open":
-            heapq.heappush(self._pending, (meeting.wake_after_s, contact.index, meeting, contact))
+            heapq.heappush(self._pending, (meeting.wake_s, contact.index, meeting, contact))
         self._recorder.progressed(meeting, contact)
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:

@@ -73,9 +73,14 @@ class ModelSent:
 
 @dataclass(frozen=True, slots=True)
 class ResultSent:
-    """The neighbor hands over what its report names."""
+    """The neighbor hands over what its Report names, with the Report and its signature on it.
+
+    The learner may bring both Reports at once; if it does not, the neighbor brings its own.
+    """
 
     result: Parcel
+    report: Report
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,26 @@ class SubmitReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitReports:
+    """Transaction `reportBoth`, from the learner."""
+
+    result: bytes
+    neighbor_secret: bytes
+    learner_secret: bytes
+    neighbor_signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Transaction `contest`, from the neighbor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Transaction `draw`, from anyone."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitVote:
     """Transaction `vote`, from the validator."""
 
@@ -122,7 +147,7 @@ class Finalize:
     """Transaction `finalize`, from anyone."""
 
 
-Submission = Open | Reject | SubmitReport | SubmitVote | Finalize
+Submission = Open | Reject | SubmitReport | SubmitReports | Contest | Draw | SubmitVote | Finalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +162,8 @@ class Send:
 class Submit:
     """Submit a transaction about this encounter from the role's own account.
 
-    The driver adds the Terms and the latest Progress, and tries again with a later one when the contract answers
-    `StateMismatch`: others may have acted since the role decided. Any other refusal is final.
+    The driver adds a free lane to an opening and the latest Progress to all else, and tries again with a later one when
+    the contract answers `StateMismatch`: others may have acted since the role decided. Any other refusal is final.
     """
 
     submission: Submission

@@ -22,6 +22,7 @@ from idml.protocol.roles.actions import (
     Send,
     Submit,
     SubmitReport,
+    SubmitReports,
     ValidationRequest,
 )
 from idml.protocol.task import TaskParams
@@ -77,6 +78,7 @@ class Learner:
         self._terms: Terms | None = None
         self._encounter: Encounter | None = None
         self._result: Parcel | None = None
+        self._brought_both = False
         self._reported = False
         self._finished = False
 
@@ -89,7 +91,7 @@ class Learner:
         if self._finished:
             return []
         if isinstance(message, ResultSent):
-            return self._on_result(message.result)
+            return self._on_result(message)
         if self._terms is not None:
             return []  # the opening is on its way: from here on the ledger decides
         if isinstance(message, Decline):
@@ -105,11 +107,24 @@ class Learner:
         self._terms = terms
         return [Submit(Open(terms, message.signature))]
 
-    def _on_result(self, result: Parcel) -> list[Action]:
-        if self._reported or self._is_reported(self._result):
+    def _on_result(self, message: ResultSent) -> list[Action]:
+        if self._brought_both or self._reported or self._is_reported(self._result):
             return []
-        self._result = result  # the last one, until one is what the neighbor reported
-        return self._report_if_ready()
+        self._result = message.result  # the last one, until one is what the neighbor reported
+        return self._report_both(message) or self._report_if_ready()
+
+    def _report_both(self, message: ResultSent) -> list[Action]:
+        """Bring both reports while the neighbor's is not on the ledger, if it is what the neighbor says it is."""
+        encounter, report = self._encounter, message.report
+        if encounter is None or encounter.progress.phase not in (Phase.OPEN, Phase.REFUSED):
+            return []
+        neighbor = encounter.terms.neighbor
+        expected = encounter.report(neighbor, message.result.digest, report.secret, self._domain)
+        signed = self._identity.verify(neighbor, self._domain.digest(report), message.signature)
+        if report != expected or commitment(report.secret) != encounter.terms.neighbor_commitment or not signed:
+            return []
+        self._brought_both = True
+        return [Submit(SubmitReports(report.result, report.secret, self._secret, message.signature))]
 
     def on_encounter(self, encounter: Encounter) -> list[Action]:
         """Take where the encounter stands now, after each of its events on the ledger."""
@@ -141,31 +156,35 @@ class Learner:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
         return self._finish(outcome)
 
-    def on_time(self, now_s: int) -> list[Action]:
-        """Take the time of the ledger's last block: denies a wrong result, ends an encounter whose windows are over."""
+    def on_time(self, now_s: int, block: int) -> list[Action]:
+        """Take time and number of the next block: answers a report at last, ends what is over."""
         if self._finished:
             return []
         encounter = self._encounter
         if encounter is None:
             return self._finish("never opened") if now_s > self._offer.deadline else []
         if encounter.progress.phase is Phase.REPORTED and is_late(encounter, self._task, now_s):
-            return self._report_if_ready(deny=True)
-        return finalize_if_due(encounter, self._task, now_s)
+            return self._report_if_ready(late=True)
+        return finalize_if_due(encounter, self._task, now_s, block)
 
     def _is_reported(self, result: Parcel | None) -> bool:
         """Whether a result is the one that the neighbor reported."""
         encounter = self._encounter
         return encounter is not None and result is not None and result.digest == encounter.progress.result
 
-    def _report_if_ready(self, *, deny: bool = False) -> list[Action]:
-        """Report what came. Another result than the neighbor's is only denied late: the right one may yet come."""
+    def _report_if_ready(self, *, late: bool = False) -> list[Action]:
+        """Report what came. Another result than the neighbor's is only denied late: the right one may yet come.
+
+        Who brought both reports waits likewise: the neighbor's own may be all of theirs that is seen so far, or it was
+        there first and the learner must still answer it.
+        """
         encounter, result = self._encounter, self._result
         if self._reported or result is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:
             return []
-        if not deny and not self._is_reported(result):
+        if not late and (self._brought_both or not self._is_reported(result)):
             return []
         self._reported = True
-        return [Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret)))]
+        return [Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret, self._domain)))]
 
     def _finish(self, reason: str) -> list[Action]:
         self._finished = True
@@ -179,12 +198,9 @@ def describe(accepted: bool | None) -> str:
 
 def is_late(encounter: Encounter, task: TaskParams, now_s: int) -> bool:
     """Whether the last quarter of a party's window has begun and it may still act: time to stop waiting for others."""
-    due_s = encounter.progress.due_s(task)
-    return due_s - task.completion_window_s // 4 <= now_s <= due_s
+    return encounter.progress.late_s(task) <= now_s <= encounter.progress.due_s(task)
 
 
-def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int) -> list[Action]:
-    """Ask to finalize an encounter if the ledger allows it at `now_s`."""
-    if now_s <= encounter.progress.finalizable_after_s(task):
-        return []
-    return [Submit(Finalize())]
+def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int, block: int) -> list[Action]:
+    """Ask to finalize an encounter if the ledger allows it in a block of this time and number."""
+    return [Submit(Finalize())] if encounter.progress.finalizable(task, now_s, block) else []

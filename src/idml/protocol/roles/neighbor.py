@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from idml.protocol.encounter import Encounter, Phase
-from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase
+from idml.protocol.messages import Domain, Report, Terms, commitment
 from idml.protocol.roles.actions import (
     Accept,
     Action,
+    Contest,
     Contribute,
     Decline,
+    Draw,
     Finish,
     Identity,
     ModelSent,
@@ -107,7 +109,9 @@ class Neighbor:
         if self._model is None or self._result is None:
             return []
         if phase is Phase.REPORTED and before is not Phase.REPORTED:
-            return [Send(encounter.terms.learner, ResultSent(self._result))]
+            return [self._hand_over(encounter, self._result)]
+        if phase is Phase.DISPUTED and before is not Phase.DISPUTED and self._task.committee_size:
+            return [Submit(Contest())]
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING:
             request = ValidationRequest(encounter, self._model, self._result)
             judges = encounter.progress.committee if self._task.committee_size else self._validators
@@ -115,12 +119,20 @@ class Neighbor:
         return []
 
     def on_contribution(self, result: Parcel) -> list[Action]:
-        """Take the outcome of the work: report it, so that the learner can never be the first."""
+        """Take the outcome of the work: hand it over with the signed report, which the learner may bring."""
         encounter = self._encounter
         if self._finished or self._result is not None or encounter is None:
             return []
         self._result = result
-        return [Submit(SubmitReport(encounter.report(encounter.terms.neighbor, result.digest, self._secret)))]
+        return [self._hand_over(encounter, result)]
+
+    def _hand_over(self, encounter: Encounter, result: Parcel) -> Send:
+        report = self._report(encounter, result)
+        signature = self._identity.sign(self._domain.digest(report))
+        return Send(encounter.terms.learner, ResultSent(result, report, signature))
+
+    def _report(self, encounter: Encounter, result: Parcel) -> Report:
+        return encounter.report(encounter.terms.neighbor, result.digest, self._secret, self._domain)
 
     def on_settled(self, accepted: bool | None) -> list[Action]:
         """Take the verdict: accepted, rejected, or None where too few voted."""
@@ -130,17 +142,28 @@ class Neighbor:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
         return self._finish(outcome)
 
-    def on_time(self, now_s: int) -> list[Action]:
-        """Take the time of the ledger's last block: refuses to wait for a model any longer, ends what is over."""
+    def on_time(self, now_s: int, block: int) -> list[Action]:
+        """Take time and number of the next block: reports alone, contests, draws, and ends what is over.
+
+        It refuses when it waited too long for a model, and reports by itself when the learner does not bring both
+        reports.
+        """
         if self._finished or self._terms is None:
             return []
         encounter = self._encounter
         if encounter is None:
             return self._finish("never opened") if now_s > self._terms.deadline else []
-        waiting = encounter.progress.phase is Phase.OPEN and not self._working
-        if waiting and is_late(encounter, self._task, now_s):
-            return [Submit(Reject())]
-        return finalize_if_due(encounter, self._task, now_s)
+        progress, task = encounter.progress, self._task
+        if progress.phase in (Phase.OPEN, Phase.REFUSED) and is_late(encounter, task, now_s):
+            if self._result is not None:
+                return [Submit(SubmitReport(self._report(encounter, self._result)))]
+            return [] if self._working or progress.phase is Phase.REFUSED else [Submit(Reject())]
+        contestable = progress.contestable_s(task)
+        if self._result is not None and contestable and contestable[0] <= now_s <= contestable[1]:
+            return [Submit(Contest())]
+        if progress.phase is Phase.CONTESTED and progress.seed_block < block <= progress.seed_block + BLOCKHASH_REACH:
+            return [Submit(Draw())]
+        return finalize_if_due(encounter, task, now_s, block)
 
     def _is_named(self, model: Parcel | None) -> bool:
         """Whether a model is the one that the Terms name."""

@@ -1,0 +1,26 @@
+"""A ledger whose time and money are at hand: what a simulation needs."""
+
+from abc import abstractmethod
+
+from idml.ledger.interface import Ledger
+
+
+class ControlledLedger(Ledger):
+    """A ledger on which each transaction has a block of its own and time passes only when told."""
+
+    @property
+    @abstractmethod
+    def block_number(self) -> int:
+        """The last block."""
+
+    @abstractmethod
+    def warp(self, timestamp_s: int) -> None:
+        """Let time pass to a moment, in seconds, that is not past."""
+
+    @abstractmethod
+    def mine(self, blocks: int) -> None:
+        """Add empty blocks."""
+
+    @abstractmethod
+    def fund(self, address: bytes, amount_wei: int) -> None:
+        """Give a wallet native currency out of nothing, in wei."""

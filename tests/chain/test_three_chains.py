@@ -1,0 +1,79 @@
+"""The same simulation on the embedded EVM, Anvil and Ganache gives the same settlement, to the last unit of gas."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chain_nodes import Process, anvil_command, ganache_command
+
+from idml.ledger.dev import DevLedger
+from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.errors import NodeError, Reverted
+from idml.ledger.evm import START_S
+from idml.ledger.gas import measure_gas
+from idml.ledger.wallet import Wallet
+
+pytestmark = pytest.mark.slow
+SMALL = ["dataset=digits", "devices=6", "encounters=18", "images_per_device=60", "adversaries.random_weights=1"]
+
+
+def run(directory: Path, *options: str) -> dict[str, object]:
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    command = [sys.executable, "-m", "idml.cli.main", "run", *settings, "--out", str(directory), "--json", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, object] = json.loads(done.stdout)
+    summary.pop("wall_s")
+    config = summary["config"]
+    assert isinstance(config, dict)
+    config.pop("rpc", None)
+    return summary
+
+
+def rows(directory: Path, *without: str) -> dict[str, list[dict[str, object]]]:
+    found = {}
+    with sqlite3.connect(directory / "run.sqlite") as database:
+        for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
+            cursor = database.execute(f"select * from {table}")
+            names = [column[0] for column in cursor.description]
+            lines = (dict(zip(names, row, strict=True)) for row in cursor)
+            found[table] = [{key: value for key, value in line.items() if key not in without} for line in lines]
+    found.pop("meta", None)
+    return found
+
+
+def test_three_chains_agree(start: Callable[[list[str]], Process], tmp_path: Path) -> None:
+    anvil = start(anvil_command("--timestamp", str(START_S - 10)))
+    ganache = start(ganache_command())
+    embedded = run(tmp_path / "embedded")
+    assert run(tmp_path / "anvil", "--rpc", anvil.url) == embedded
+    assert run(tmp_path / "ganache", "--rpc", ganache.url) == embedded
+    # Every encounter, transaction and event: ids, committees, votes, gas, times; and the numbers of the blocks, except
+    # that Ganache makes a block of its own for each gift of native currency.
+    assert rows(tmp_path / "anvil") == rows(tmp_path / "embedded")
+    assert rows(tmp_path / "ganache", "block") == rows(tmp_path / "embedded", "block")
+
+
+def test_gas_is_the_same_on_a_node(start: Callable[[list[str]], Process]) -> None:
+    anvil = start(anvil_command("--timestamp", str(START_S - 10)))
+    assert measure_gas(DevLedger(anvil.url)) == measure_gas(EmbeddedLedger())
+
+
+def test_time_and_refusals_on_a_development_node(start: Callable[[list[str]], Process]) -> None:
+    for command in (anvil_command(), ganache_command()):
+        ledger = DevLedger(start(command).url)
+        wallet = Wallet.from_seed(3, 0)
+        ledger.fund(wallet.address, 10**18)
+        block, now_s = ledger.block_number, ledger.now_s
+        ledger.mine(3)
+        assert ledger.block_number == block + 3
+        ledger.warp(now_s + 1_000)
+        assert ledger.buy(wallet, 1_000).timestamp_s == ledger.now_s == now_s + 1_000
+        with pytest.raises(Reverted, match="InsufficientBalance"):
+            ledger.stake(wallet, 5)
+        with pytest.raises(NodeError, match="cannot warp"):
+            ledger.warp(now_s)
