@@ -65,7 +65,7 @@ contracts: $(NODE_STAMP)
 	cd contracts && npm run --silent lint && npm test --silent && npm run --silent gas
 
 fuzz: $(NODE_STAMP)
-	cd contracts && FOUNDRY_PROFILE=fuzz npm run --silent fuzz
+	cd contracts && FOUNDRY_PROFILE=fuzz npm run --silent fuzz -- --fuzz-seed $$(date +%s)
 
 clean:
 	rm -rf .venv contracts/node_modules contracts/out contracts/cache

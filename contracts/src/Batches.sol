@@ -233,7 +233,8 @@ abstract contract Batches is Settlements, IBatches {
     function _mayBePaid(Rule rule, Voucher voucher, Party neighbor) private view returns (bool) {
         uint256 pledged = neighbor.pledge().stake();
         if (pledged >= _threshold || pledged + neighbor.stored().exit.unbonding >= _threshold) return true;
-        uint256 yes = Stages.count(voucher.ballots());
+        // Bits beyond the voters are nobody's.
+        uint256 yes = Stages.count(voucher.ballots() & ((1 << rule.votes()) - 1));
         return !Settlement.isAccepted(Settlement.judge(rule, yes, rule.votes() - yes));
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Encounter, History, IDMLTest, IRecords, Outcome, Phase, TaskParams, Terms} from "./utils/IDMLTest.sol";
+import {Encounter, History, IDMLTest, IRecords, Outcome, TaskParams, Terms} from "./utils/IDMLTest.sol";
 
 contract FinalizeTest is IDMLTest {
     uint256 private constant GOOD_FAITH = 1e18; // 10 % of the reward.

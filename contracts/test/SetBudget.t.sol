@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Deal, DealTest} from "./utils/DealTest.sol";
+import {DealTest} from "./utils/DealTest.sol";
 import {Account, Encounter, IRecords, Terms} from "./utils/IDMLTest.sol";
 
 contract SetBudgetTest is DealTest {

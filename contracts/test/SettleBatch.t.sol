@@ -105,6 +105,25 @@ contract SettleBatchTest is DealTest {
         settleBatch(deals, signatures);
     }
 
+    /// @dev They neither count nor stop the batch.
+    function test_settleBatch_bitsBeyondTheVotersAreNobodys() public {
+        unstake(validators[0], STAKE);
+        vm.warp(block.timestamp + DELAY);
+        vm.prank(validators[0]);
+        idml.completeUnstake();
+        Terms memory agreed = terms();
+        agreed.neighbor = validators[0];
+        Deal memory short = makeDeal(agreed, 7);
+        agreed = terms();
+        agreed.nonce = 1;
+        Deal[] memory deals = list(short, makeDeal(agreed, 7));
+        bytes32[] memory signatures = signAll(deals);
+        deals[0].ballots |= 0xf8;
+        vm.expectEmit(address(idml));
+        emit IRecords.Skipped(0, IRecords.InsufficientStake.selector);
+        settleBatch(deals, signatures);
+    }
+
     /// @dev The reason is that of the first.
     function test_settleBatch_revertsIfAllFail() public {
         Deal[] memory deals = list(dealOf(8, 7), dealOf(1, 7));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-import {Encounter, IDMLTest, Report, TaskParams, Terms, Vote} from "./IDMLTest.sol";
+import {IDMLTest, Report, Terms, Vote} from "./IDMLTest.sol";
 
 /// @notice An encounter that is settled from signatures.
 /// @param committee The first V members, who vote.
