@@ -1,6 +1,7 @@
 # make run    set up .venv and run the main job
 # make test   set up everything and run all that CI runs
 # make unit   the fast tests alone
+# make analyze  slither and halmos on the contracts: minutes
 # make fuzz   the long search for counterexamples in the contracts: hours
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ PYTEST_WORKERS ?= 2
 NODE_SIDE := src/idml/ledger/node.py,src/idml/ledger/sender.py,src/idml/ledger/rpc.py,src/idml/ledger/dev.py,$\
   src/idml/ledger/events.py,src/idml/ledger/keystore.py
 
-.PHONY: run test setup lint types imports unit pytest contracts fuzz artifacts clean
+.PHONY: run test setup lint types imports unit pytest contracts fuzz analyze artifacts clean
 .DELETE_ON_ERROR:
 
 run: .venv/run
@@ -63,6 +64,18 @@ artifacts: $(NODE_STAMP)
 
 contracts: $(NODE_STAMP)
 	cd contracts && npm run --silent lint && npm test --silent && npm run --silent gas
+
+ANALYSIS := PATH="$(CURDIR)/.venv-analysis/bin:$(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin:$$PATH"
+
+.venv-analysis/done: contracts/analysis-requirements.txt
+	$(PYTHON) -m venv .venv-analysis
+	.venv-analysis/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+analyze: .venv-analysis/done $(NODE_STAMP)
+	cd contracts && $(ANALYSIS) slither . --config-file slither.config.json
+	cd contracts && $(ANALYSIS) FOUNDRY_SRC=halmos FOUNDRY_TEST=halmos FOUNDRY_OUT=cache/halmos \
+	  FOUNDRY_CACHE_PATH=cache/halmos-cache halmos --forge-build-out cache/halmos --loop 65 --solver-timeout-assertion 300s
 
 fuzz: $(NODE_STAMP)
 	cd contracts && FOUNDRY_PROFILE=fuzz npm run --silent fuzz -- --fuzz-seed $$(date +%s)

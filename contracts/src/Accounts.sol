@@ -33,6 +33,8 @@ abstract contract Accounts is Base, IDesk {
     /// @inheritdoc IDesk
     function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external nonReentrant {
         // Whoever saw the permit may have used it already; then the allowance decides.
+        // Safe: guarded against reentrancy, and nothing was read before.
+        // slither-disable-next-line reentrancy-benign
         try IERC20Permit(_token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         _deposit(amount);
     }
@@ -138,6 +140,8 @@ abstract contract Accounts is Base, IDesk {
     /// @inheritdoc IDesk
     function setBudget(uint96 rewardMax, uint8 nonces) external {
         Party party = _party(msg.sender);
+        // What is pledged is of no matter here.
+        // slither-disable-next-line unused-return
         party.claim(0);
         Purse purse = party.purse();
         uint256 units = _units(rewardMax, nonces);
@@ -211,11 +215,15 @@ abstract contract Accounts is Base, IDesk {
 
         IERC20(_token).safeTransferFrom(msg.sender, address(this), amount);
         // All accounts together fit into 96 bits, so no account can ever overflow.
+        // It reverts, which is all it is for.
+        // slither-disable-next-line unused-return
         IERC20(_token).balanceOf(address(this)).toUint96();
     }
 
     function _withdraw(address who, uint256 amount) private {
         Party party = _party(who);
+        // What is pledged is of no matter here.
+        // slither-disable-next-line unused-return
         party.claim(0);
         _debit(party, amount);
         party.save();

@@ -69,6 +69,8 @@ abstract contract Base is IRecords, EIP712, ReentrancyGuard {
     /// @dev Keys first: to look whether a signer has code costs most signers 2,600 gas. ERC-1271 wallets are asked by a
     /// static call.
     function _requireSigned(address signer, bytes32 digest, bytes calldata signature) internal view {
+        // The third value only explains the error.
+        // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError error,) = ECDSA.tryRecover(digest, signature);
         if (error == ECDSA.RecoverError.NoError && recovered == signer) return;
         if (!SignatureChecker.isValidERC1271SignatureNow(signer, digest, signature)) revert InvalidSignature(signer);

@@ -78,6 +78,8 @@ abstract contract Batches is Settlements, IBatches {
     ) external {
         Batch memory batch = _begin(task, parties, false);
         uint256 signers = 2 + batch.rule.votes();
+        // A remainder is refused there.
+        // slither-disable-next-line divide-before-multiply
         _requireWhole(encounters.length, signatures.length, encounters.length / Vouchers.WORDS * signers);
         _settleAll(batch, parties, encounters, signatures, walletSignatures);
     }
@@ -108,6 +110,8 @@ abstract contract Batches is Settlements, IBatches {
     }
 
     function _requireWhole(uint256 words, uint256 signatureWords, uint256 signers) private pure {
+        // Multiplied again to find a remainder.
+        // slither-disable-next-line divide-before-multiply
         uint256 count = words / Vouchers.WORDS;
         bool whole = count * Vouchers.WORDS == words && 2 * signers == signatureWords;
         if (!whole || count == 0 || count > MAX_PARTIES) revert BatchMalformed(words, signatureWords);

@@ -280,6 +280,8 @@ abstract contract Encounters is Settlements, IEncounters {
 
     /// @dev Uses the learner's nonce and takes the reward from its balance, of which the budget keeps its part.
     function _prepay(Party learner, uint256 nonce, uint256 reward) private view {
+        // What is pledged is of no matter here.
+        // slither-disable-next-line unused-return
         if (learner.purse().balance() < reward + learner.purse().cover()) learner.claim(0);
         Purse purse = learner.purse().slide();
         if (purse.balance() < reward) revert InsufficientBalance(learner.who(), purse.balance(), reward);

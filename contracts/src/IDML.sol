@@ -18,6 +18,8 @@ contract IDML is Encounters, Batches {
     /// @param threshold The stake that neighbors and validators need, in base units of the token.
     /// @param delay Time between leaving the stake and being free, in seconds.
     constructor(address token, uint256 threshold, uint256 delay) Base(token, threshold, delay) {
+        // Without a token nothing could ever be deposited.
+        // slither-disable-next-line missing-zero-check
         desk = address(new Desk(token, threshold, delay));
     }
 

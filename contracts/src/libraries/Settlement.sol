@@ -98,6 +98,8 @@ library Settlement {
     {
         unchecked {
             uint256 total = pot + collected;
+            // What the division drops is the dust.
+            // slither-disable-next-line divide-before-multiply
             share = total / winners;
             dust = total - winners * share;
         }

@@ -3,7 +3,6 @@
 `python -m idml.protocol.economics` prints the tables of docs/economics.md.
 """
 
-from collections.abc import Callable, Iterable
 from enum import Enum
 from fractions import Fraction
 from math import comb, lcm
@@ -46,9 +45,12 @@ def vote_value(
     Returns:
         The mean gain per encounter as a share of the reward, without rounding.
     """
-    return _over_work(
-        junk,
-        lambda good: _vote_value(task, own.yes_probability(accuracy, good), others.yes_probability(accuracy, good)),
+    return sum(
+        (
+            share * _vote_value(task, own.yes_probability(accuracy, good), others.yes_probability(accuracy, good))
+            for share, good in ((1 - junk, True), (junk, False))
+        ),
+        Fraction(0),
     )
 
 
@@ -95,10 +97,6 @@ def best_strategy(task: TaskParams, accuracy: Fraction, *, junk: Fraction) -> St
     return max(Strategy, key=lambda own: vote_value(task, own, Strategy.HONEST, accuracy, junk=junk))
 
 
-def _over_work(junk: Fraction, value: Callable[[bool], Fraction]) -> Fraction:
-    return (1 - junk) * value(True) + junk * value(False)
-
-
 def _vote_value(task: TaskParams, own_yes: Fraction, other_yes: Fraction) -> Fraction:
     reward = _exact_reward(task)
     total = Fraction(0)
@@ -106,9 +104,7 @@ def _vote_value(task: TaskParams, own_yes: Fraction, other_yes: Fraction) -> Fra
         for own, own_probability in ((True, own_yes), (False, 1 - own_yes)):
             votes_for = others_for + own
             split = settle(reward, votes_for, task.votes - votes_for, task)
-            gain = 0
-            if split.accepted is not None:
-                gain = split.winner_share if split.accepted is own else -split.loser_penalty
+            gain = split.winner_share if split.accepted is own else -split.loser_penalty
             total += probability * own_probability * gain
     return total / reward
 
@@ -122,60 +118,73 @@ def _binomial(count: int, probability: Fraction) -> list[Fraction]:
     return [comb(count, k) * probability**k * (1 - probability) ** (count - k) for k in range(count + 1)]
 
 
-"""What docs/economics.md shows."""
-
+# What docs/economics.md shows.
 _ACCURACIES = tuple(Fraction(percent, 100) for percent in (60, 70, 80, 90, 95, 100))
 _JUNK_SHARES = tuple(Fraction(percent, 100) for percent in (0, 2, 5, 10, 20, 50))
+_USUAL_ACCURACY = Fraction(9, 10)
+_WORK = {True: "honest work", False: "junk"}
 
 
 def tables() -> str:
     """All tables of docs/economics.md as Markdown, for V = 3 and the other defaults of both presets."""
-    return "\n\n".join(text for preset in ("paper", "safe") for text in _tables_of(preset, preset_task(preset)))
-
-
-def _tables_of(preset: str, task: TaskParams) -> Iterable[str]:
-    for name, junk in (("honest work", Fraction(0)), ("junk", Fraction(1))):
-        for others in (Strategy.HONEST, Strategy.YES, Strategy.NO):
-            yield _table(
-                f"`{preset}`, {name}, others {_name(others)}",
-                [own.value for own in Strategy],
-                _ACCURACIES,
-                lambda q, others=others, junk=junk: [  # type: ignore[misc]
-                    _signed(vote_value(task, own, others, q, junk=junk)) for own in Strategy
-                ],
-            )
-    yield _table(
-        f"`{preset}`, what pays the most among honest voters, by the share of junk",
-        [f"{float(junk):.0%}" for junk in _JUNK_SHARES],
-        _ACCURACIES,
-        lambda q: [best_strategy(task, q, junk=junk).value for junk in _JUNK_SHARES],
+    presets = {preset: preset_task(preset) for preset in ("paper", "safe")}
+    blocks = [block for preset, task in presets.items() for block in _vote_tables(preset, task)]
+    thresholds = {
+        f"`{preset}`": [f"{float(honesty_threshold(task, junk=junk)):.4f}" for junk in _JUNK_SHARES]
+        for preset, task in presets.items()
+    }
+    blocks.append(
+        _table("Accuracy above which honest voting beats always no, by the share of junk", _percents(), thresholds)
     )
-    thresholds = " | ".join(f"{float(honesty_threshold(task, junk=junk)):.4f}" for junk in _JUNK_SHARES)
-    shares = " | ".join(f"{float(junk):.0%}" for junk in _JUNK_SHARES)
-    yield (
-        f"`{preset}`, accuracy above which honest voting beats always no, by the share of junk\n\n"
-        f"| {shares} |\n|{' --- |' * len(_JUNK_SHARES)}\n| {thresholds} |"
-    )
-    yield _table(
-        f"`{preset}`, what the neighbor gains, honest voters",
-        ["honest work", "junk"],
-        _ACCURACIES,
-        lambda q: [_signed(neighbor_value(task, Strategy.HONEST, q, good_work=good)) for good in (True, False)],
-    )
+    neighbor = {
+        _percent(q): [_signed(neighbor_value(presets["safe"], Strategy.HONEST, q, good_work=good)) for good in _WORK]
+        for q in _ACCURACIES
+    }
+    blocks.append(_table("Both presets: what the neighbor gains, honest voters", list(_WORK.values()), neighbor))
+    return "\n\n".join(blocks)
 
 
-def _name(others: Strategy) -> str:
-    return others.value if others is Strategy.HONEST else f"vote {others.value}"
+def _vote_tables(preset: str, task: TaskParams) -> list[str]:
+    def row(others: Strategy, accuracy: Fraction, good: bool) -> list[str]:
+        junk = Fraction(not good)
+        return [_signed(vote_value(task, own, others, accuracy, junk=junk)) for own in Strategy]
+
+    strategies = [own.value for own in Strategy]
+    blocks = [
+        _table(
+            f"`{preset}`: what a vote gains, {name}, honest others",
+            strategies,
+            {_percent(q): row(Strategy.HONEST, q, good) for q in _ACCURACIES},
+        )
+        for good, name in _WORK.items()
+    ]
+    herd = {
+        f"{name}, others {others.value}": row(others, _USUAL_ACCURACY, good)
+        for good, name in _WORK.items()
+        for others in (Strategy.YES, Strategy.NO)
+    }
+    blocks.append(_table(f"`{preset}`: what a vote gains in a herd, at {_percent(_USUAL_ACCURACY)}", strategies, herd))
+    best = {_percent(q): [best_strategy(task, q, junk=junk).value for junk in _JUNK_SHARES] for q in _ACCURACIES}
+    blocks.append(_table(f"`{preset}`: what pays most among honest others, by the share of junk", _percents(), best))
+    return blocks
 
 
-def _table(title: str, columns: list[str], rows: Iterable[Fraction], cells: Callable[[Fraction], list[str]]) -> str:
-    lines = [f"| accuracy | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
-    lines += [f"| {float(q):.0%} | {' | '.join(cells(q))} |" for q in rows]
-    return f"{title}\n\n" + "\n".join(lines)
+def _percents() -> list[str]:
+    return [_percent(junk) for junk in _JUNK_SHARES]
+
+
+def _percent(share: Fraction) -> str:
+    return f"{float(share):.0%}"
 
 
 def _signed(value: Fraction) -> str:
     return f"{float(value):+.3f}"
+
+
+def _table(title: str, columns: list[str], rows: dict[str, list[str]]) -> str:
+    lines = [f"| | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
+    return f"{title}:\n\n" + "\n".join(lines)
 
 
 if __name__ == "__main__":
