@@ -148,6 +148,7 @@ abstract contract Accounts is Base, IDesk {
         bool lower = units * Purses.REWARD_UNIT < purse.budgetReward() || nonces < purse.budgetNonces();
         if (lower) revert BudgetOnlyRises(rewardMax, nonces);
 
+        delete party.stored().release;
         party.setPurse(purse.setBudget(units, nonces).slide());
         _requireCovered(party, 0);
         party.save();

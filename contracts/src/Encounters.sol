@@ -18,7 +18,8 @@ import {Statements} from "./libraries/Statements.sol";
 /// @notice Encounters that are opened and go on step by step.
 /// @dev An open encounter is one storage slot, the hash of its `Progress`, which every caller brings along. Each
 /// learner has 64 such slots, its lanes, which it uses again and again. A lane that was used once never goes back to
-/// zero, so no later encounter pays for a new slot.
+/// zero, so no later encounter pays for a new slot. 64 more are kept, each for the nonces that it is the rest of: nobody
+/// can fill them so that a voucher could not be opened.
 abstract contract Encounters is Settlements, IEncounters {
     using Drafts for Progress;
     using Parties for Party[];
@@ -60,7 +61,8 @@ abstract contract Encounters is Settlements, IEncounters {
         neighbor.pledge = _lock(terms.neighbor, pledge, terms.reward);
 
         uint256 key = _key(terms.learner, lane);
-        if (lane >= LANES || uint256(_lanes[key]) > uint256(FREE)) revert LaneBusy(terms.learner, lane);
+        bool exists = lane < LANES || lane == LANES + terms.nonce % LANES;
+        if (!exists || uint256(_lanes[key]) > uint256(FREE)) revert LaneBusy(terms.learner, lane);
         _lanes[key] = keccak256(abi.encode(_begin(encounter, terms, rule, lane)));
 
         emit Opened(encounter, terms.learner, terms.neighbor, lane, terms);
@@ -107,19 +109,19 @@ abstract contract Encounters is Settlements, IEncounters {
         bytes32 result,
         bytes32 neighborSecret,
         bytes32 learnerSecret,
-        bytes calldata neighborSignature
+        bytes calldata neighborSignature,
+        bytes calldata learnerSignature
     ) external {
         (, Stage stage, Rule rule) = _read(progress, 0);
-        bytes32 encounter = progress.encounter;
-        if (msg.sender != progress.learner) revert NotAParty(msg.sender);
-        if (stage.phase() != Phase.Open && stage.phase() != Phase.Refused) revert WrongPhase(encounter, stage.phase());
-        _requireInTime(encounter, stage.since() + rule.completionWindow_s());
-        if (Statements.commitment(neighborSecret) != progress.neighborWord) revert WrongSecret(progress.neighbor);
-        if (Statements.commitment(learnerSecret) != progress.learnerWord) revert WrongSecret(msg.sender);
-        bytes32 digest = _hashReport(encounter, progress.neighbor, result, neighborSecret, 0);
-        _requireSigned(progress.neighbor, digest, neighborSignature);
+        Phase phase = stage.phase();
+        if (phase > Phase.Disputed) revert WrongPhase(progress.encounter, phase);
+        _requireInTime(progress.encounter, stage.since() + rule.completionWindow_s());
+        bytes32 known = phase < Phase.Reported ? Statements.commitment(neighborSecret) : neighborSecret;
+        if (known != progress.neighborWord) revert WrongSecret(progress.neighbor);
+        if (Statements.commitment(learnerSecret) != progress.learnerWord) revert WrongSecret(progress.learner);
+        _requireBothSigned(progress, result, neighborSecret, learnerSecret, neighborSignature, learnerSignature);
 
-        emit Reported(encounter, progress.neighbor, result, neighborSecret);
+        emit Reported(progress.encounter, progress.neighbor, result, neighborSecret);
 
         _startValidation(progress, stage, rule, result, learnerSecret, Statements.pair(learnerSecret, neighborSecret));
     }
@@ -296,6 +298,22 @@ abstract contract Encounters is Settlements, IEncounters {
     function _lock(address who, Pledge pledge, uint256 amount) private pure returns (Pledge) {
         if (pledge.free() < amount) revert InsufficientStake(who, pledge.free(), amount);
         return pledge.lock(amount);
+    }
+
+    /// @dev The learner's Report names the neighbor's. A learner that calls has said so.
+    function _requireBothSigned(
+        Progress calldata progress,
+        bytes32 result,
+        bytes32 neighborSecret,
+        bytes32 learnerSecret,
+        bytes calldata neighborSignature,
+        bytes calldata learnerSignature
+    ) private view {
+        (bytes32 encounter, address learner) = (progress.encounter, progress.learner);
+        bytes32 digest = _hashReport(encounter, progress.neighbor, result, neighborSecret, 0);
+        _requireSigned(progress.neighbor, digest, neighborSignature);
+        if (msg.sender == learner && learnerSignature.length == 0) return;
+        _requireSigned(learner, _hashReport(encounter, learner, result, learnerSecret, digest), learnerSignature);
     }
 
     function _report(Progress calldata progress, address reporter, bytes32 result, bytes32 secret) private {

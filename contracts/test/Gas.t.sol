@@ -69,7 +69,10 @@ contract GasOfStepsTest is Gas {
         e = opened();
         bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
         reportBoth_ = keep(
-            learner, abi.encodeCall(idml.reportBoth, (e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature))
+            learner,
+            abi.encodeCall(
+                idml.reportBoth, (e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE)
+            )
         );
         for (uint256 i; i < 3; ++i) {
             e = validating();

@@ -240,9 +240,30 @@ contract OpenTest is IDMLTest {
         assertEq(opened(terms()).lane, 1, "another lane");
     }
 
+    /// @dev Whatever else a learner opens: the lane that is kept for a nonce in reach is free.
+    function test_open_whereAllOtherLanesAreBusy() public {
+        Terms memory agreed = terms();
+        agreed.reward = 0;
+        for (uint256 i; i < 64; ++i) {
+            agreed.nonce = i == 63 ? 64 : uint64(i);
+            openIn(agreed, uint8(i));
+        }
+        for (uint64 nonce = 65; nonce < 63 + 64; ++nonce) {
+            agreed.nonce = nonce;
+            openIn(agreed, uint8(64 + nonce % 64));
+        }
+        agreed.nonce = 63;
+        openIn(agreed, 64 + 63);
+        assertEq(idml.account(learner).nonceBase, 63 + 64, "127 are open");
+    }
+
     function test_open_revertsInALaneThatIsNotThere() public {
-        fails(terms(), 64, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 64));
+        fails(terms(), 65, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 65));
+        fails(terms(), 127, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 127));
         fails(terms(), 255, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 255));
+        Terms memory other = terms();
+        other.nonce += 1;
+        fails(other, 64, abi.encodeWithSelector(IRecords.LaneBusy.selector, learner, 64));
     }
 
     function test_open_inALaneThatIsFreeAgain() public {
@@ -341,5 +362,12 @@ contract OpenTest is IDMLTest {
         (bytes memory a, bytes memory b) = (sign(agreed.learner, id), sign(agreed.neighbor, id));
         vm.expectRevert(reason);
         idml.open(agreed, lane, a, b);
+    }
+
+    function openIn(Terms memory agreed, uint8 lane) private {
+        bytes32 id = idml.hashTerms(agreed);
+        bytes memory consent = sign(agreed.neighbor, id);
+        vm.prank(agreed.learner);
+        idml.open(agreed, lane, NO_SIGNATURE, consent);
     }
 }

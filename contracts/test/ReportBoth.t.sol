@@ -17,7 +17,7 @@ contract ReportBothTest is IDMLTest {
         vm.expectEmit(address(idml));
         emit IRecords.ValidationStarted(e.id, LEARNER_SECRET, committee);
         vm.prank(learner);
-        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature);
+        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE);
 
         e.progress.result = RESULT;
         afterBoth(e, seed);
@@ -67,14 +67,55 @@ contract ReportBothTest is IDMLTest {
         expectMoney(neighbor, BALANCE, STAKE);
     }
 
-    function test_reportBoth_revertsForOthers() public {
+    /// @dev A neighbor that dislikes the committee gains no other by reporting another result first.
+    function test_reportBoth_overridesAnotherReportOfTheNeighbor() public {
+        Encounter memory e = opened();
+        reportAsNeighbor(e, OTHER_RESULT);
+        vm.warp(block.timestamp + COMPLETION);
+        reportBoth(e);
+        assertEq(e.progress.result, RESULT, "result");
+        assertEq(e.progress.committee.length, 3, "committee");
+    }
+
+    /// @dev A learner that signed its Report cannot deny afterwards.
+    function test_reportBoth_overridesADenial() public {
+        Encounter memory e = opened();
+        reportAsNeighbor(e, RESULT);
+        bytes memory agreed = signAgreement(e);
+        reportAsLearner(e, OTHER_RESULT);
+        vm.prank(neighbor);
+        idml.reportBoth(
+            e.progress,
+            RESULT,
+            NEIGHBOR_SECRET,
+            LEARNER_SECRET,
+            signReport(e, neighbor, RESULT, NEIGHBOR_SECRET),
+            agreed
+        );
+        afterBoth(e, keccak256(abi.encode(LEARNER_SECRET, NEIGHBOR_SECRET)));
+        assertEq(e.progress.committee.length, 3, "committee");
+    }
+
+    function test_reportBoth_byAnyoneWithBothSignatures() public {
+        Encounter memory e = opened();
+        bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
+        bytes memory agreed = signAgreement(e);
+        vm.prank(newActor("relay"));
+        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, agreed);
+        e.progress.result = RESULT;
+        afterBoth(e, keccak256(abi.encode(LEARNER_SECRET, NEIGHBOR_SECRET)));
+    }
+
+    function test_reportBoth_revertsWithoutTheLearnersSignature() public {
         Encounter memory e = opened();
         bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
         address[2] memory others = [neighbor, validators[0]];
+        bytes memory wrong = abi.encodeWithSelector(IRecords.InvalidSignature.selector, learner);
         for (uint256 i; i < 2; ++i) {
-            fails(
-                e, others[i], LEARNER_SECRET, signature, abi.encodeWithSelector(IRecords.NotAParty.selector, others[i])
-            );
+            fails(e, others[i], LEARNER_SECRET, signature, wrong);
+            vm.prank(others[i]);
+            vm.expectRevert(wrong);
+            idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, signature);
         }
     }
 
@@ -89,9 +130,24 @@ contract ReportBothTest is IDMLTest {
     function test_reportBoth_revertsInAnotherPhase() public {
         Encounter memory e = opened();
         bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
-        reportAsNeighbor(e, RESULT);
-        bytes memory wrong = abi.encodeWithSelector(IRecords.WrongPhase.selector, e.id, Phase.Reported);
+        reportAsNeighbor(e, OTHER_RESULT);
+        vm.warp(block.timestamp + COMPLETION + 1);
+        contest(e);
+        bytes memory wrong = abi.encodeWithSelector(IRecords.WrongPhase.selector, e.id, Phase.Contested);
         fails(e, learner, LEARNER_SECRET, signature, wrong);
+        nextBlocks(3);
+        draw(e);
+        wrong = abi.encodeWithSelector(IRecords.WrongPhase.selector, e.id, Phase.Validating);
+        fails(e, learner, LEARNER_SECRET, signature, wrong);
+    }
+
+    function test_reportBoth_revertsOnAnotherSecretThanTheOneReported() public {
+        Encounter memory e = opened();
+        reportAsNeighbor(e, OTHER_RESULT);
+        bytes memory signature = signReport(e, neighbor, RESULT, LEARNER_SECRET);
+        vm.prank(learner);
+        expect(IRecords.WrongSecret.selector, neighbor);
+        idml.reportBoth(e.progress, RESULT, LEARNER_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE);
     }
 
     function test_reportBoth_revertsOnAWrongSecret() public {
@@ -99,7 +155,7 @@ contract ReportBothTest is IDMLTest {
         bytes memory signature = signReport(e, neighbor, RESULT, LEARNER_SECRET);
         vm.prank(learner);
         expect(IRecords.WrongSecret.selector, neighbor);
-        idml.reportBoth(e.progress, RESULT, LEARNER_SECRET, LEARNER_SECRET, signature);
+        idml.reportBoth(e.progress, RESULT, LEARNER_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE);
         signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
         bytes memory wrong = abi.encodeWithSelector(IRecords.WrongSecret.selector, learner);
         fails(e, learner, NEIGHBOR_SECRET, signature, wrong);
@@ -125,6 +181,6 @@ contract ReportBothTest is IDMLTest {
     {
         vm.prank(who);
         vm.expectRevert(reason);
-        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, secret, signature);
+        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, secret, signature, NO_SIGNATURE);
     }
 }

@@ -103,8 +103,9 @@ contract ScaleTest is DealTest {
         gas[3] = spend(learner, abi.encodeCall(idml.open, (e.terms, 0, NO_SIGNATURE, signature)));
         begin(e, Phase.Open);
         signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
-        bytes memory both =
-            abi.encodeCall(idml.reportBoth, (e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature));
+        bytes memory both = abi.encodeCall(
+            idml.reportBoth, (e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE)
+        );
         gas[4] = spend(learner, both);
 
         setBudget(learner, REWARD, 8);

@@ -54,6 +54,19 @@ contract SetBudgetTest is DealTest {
         expectBudget(roundUp(2 * REWARD), 6);
     }
 
+    /// @dev Whoever is offered a budget must not lose it to a release that was asked for before.
+    function test_setBudget_takesBackWhatWasToBeReleased() public {
+        setBudget(learner, REWARD, 10);
+        vm.prank(learner);
+        idml.requestRelease(0, 0, type(uint64).max);
+        vm.warp(block.timestamp + DELAY);
+        setBudget(learner, REWARD, 10);
+        assertEq(idml.pendingRelease(learner).releaseAt, 0, "nothing waits");
+        vm.prank(learner);
+        expect(IRecords.NothingToRelease.selector, learner);
+        idml.completeRelease();
+    }
+
     function test_setBudget_revertsOnLess() public {
         setBudget(learner, REWARD, 5);
         uint256 less = roundUp(REWARD) - UNIT;

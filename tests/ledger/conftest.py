@@ -234,6 +234,14 @@ class Driver:
         signature = self.sign(at.terms.neighbor, self.ledger.domain.digest(report))
         return (self.wallets[at.terms.learner], at.progress, result, neighbor_secret, learner_secret, signature)
 
+    def agreement(self, encounter: bytes, result: bytes = RESULT) -> bytes:
+        """The learner's signature on its report, which follows on the neighbor's."""
+        at, domain = self.at(encounter), self.ledger.domain
+        first = Report(encounter, at.terms.neighbor, result, self.secret(encounter, at.terms.neighbor))
+        secret = self.secret(encounter, at.terms.learner)
+        second = Report(encounter, at.terms.learner, result, secret, domain.digest(first))
+        return self.sign(at.terms.learner, domain.digest(second))
+
     def validating(self, task: TaskParams, learner: Wallet = ACTORS[0], neighbor: Wallet = ACTORS[1]) -> bytes:
         """An encounter that awaits votes."""
         encounter = self.open(learner, neighbor, task)

@@ -277,8 +277,10 @@ class LedgerMachine(RuleBasedStateMachine):
         secret = driver.secret(at.id, secret_of)
         driver.do("report", driver.wallets[reporter], at.progress, reporter, result, secret)
 
-    def report_both(self, at: Any, _who: int, right: bool, _verdict: bool, other: int) -> None:
+    def report_both(self, at: Any, who: int, right: bool, alone: bool, other: int) -> None:
         arguments = list(self.driver.both(at.id))
+        if not alone:
+            arguments = [self.driver.actors[who], *arguments[1:], self.driver.agreement(at.id)]
         if not right:
             arguments[other] = keccak256(arguments[other]) + arguments[other][32:]
         self.driver.do("report_both", *arguments)

@@ -268,8 +268,8 @@ EVENTS: dict[str, tuple[str, dict[str, object]]] = {
 POSSIBLE = {
     Phase.OPEN: {"refused", "neighbor", "ended"},
     Phase.REFUSED: {"neighbor", "ended"},
-    Phase.REPORTED: {"learner", "disputed", "contested", "started", "ended"},
-    Phase.DISPUTED: {"contested", "ended"},
+    Phase.REPORTED: {"neighbor", "learner", "disputed", "contested", "started", "ended"},
+    Phase.DISPUTED: {"neighbor", "contested", "ended"},
     Phase.CONTESTED: {"started", "ended"},
     Phase.VALIDATING: {"voted", "settled", "ended"},
 }

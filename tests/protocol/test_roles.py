@@ -235,12 +235,21 @@ def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
 def test_the_learner_reports_what_the_neighbor_reported_and_once() -> None:
     role = opened_learner()
     role.on_encounter(at(Phase.REPORTED))
-    assert role.on_message(handed_over(WRONG)) == []  # the right one may yet come
+    forged = replace(handed_over(WRONG), signature=b"forged")
+    assert role.on_message(forged) == []  # the right one may yet come
     (report,) = submissions(role.on_message(handed_over()))
     assert isinstance(report, SubmitReport)
     assert report.report.result == RESULT.digest
     assert role.on_message(handed_over(WRONG)) == []
     assert submissions(role.on_encounter(at(Phase.REPORTED))) == []
+
+
+def test_what_the_neighbor_handed_over_goes_before_another_result_that_it_reports() -> None:
+    role = opened_learner()
+    assert role.on_encounter(at(Phase.REPORTED)) == []  # on RESULT
+    (both,) = submissions(role.on_message(handed_over(WRONG)))
+    assert isinstance(both, SubmitReports)
+    assert (both.result, both.neighbor_signature) == (WRONG.digest, handed_over(WRONG).signature)
 
 
 def test_the_right_result_is_kept_whatever_comes_after_it() -> None:

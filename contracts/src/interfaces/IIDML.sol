@@ -355,7 +355,8 @@ interface IEncounters is IRecords {
     /* ENCOUNTERS */
 
     /// @notice Opens an encounter: takes the reward from the learner's balance, locks as much of the neighbor's stake.
-    /// @param lane Any of 0 to 63 in which the learner has no encounter open; one that was used before costs less.
+    /// @param lane Any of 0 to 63 in which the learner has no encounter open; one that was used before costs less. Or
+    /// 64 + nonce % 64, which no encounter with another nonce that is in reach can keep busy.
     /// @param learnerSignature On the Terms; may be empty if the learner calls and has no budget.
     /// @param neighborSignature On the Terms; may be empty if the neighbor calls.
     function open(Terms calldata terms, uint8 lane, bytes calldata learnerSignature, bytes calldata neighborSignature)
@@ -380,14 +381,17 @@ interface IEncounters is IRecords {
         bytes calldata signature
     ) external;
 
-    /// @notice The learner brings both reports, which agree: what the neighbor handed over with its result.
-    /// @param neighborSignature On the neighbor's Report.
+    /// @notice Brings both reports, which agree; whatever the parties reported otherwise meanwhile counts no more, until
+    /// the neighbor contests.
+    /// @param neighborSignature On the neighbor's Report, handed over with its result.
+    /// @param learnerSignature On the learner's Report; may be empty if the learner calls.
     function reportBoth(
         Progress calldata progress,
         bytes32 result,
         bytes32 neighborSecret,
         bytes32 learnerSecret,
-        bytes calldata neighborSignature
+        bytes calldata neighborSignature,
+        bytes calldata learnerSignature
     ) external;
 
     /// @notice The neighbor, whose learner is silent or denies, appeals to a committee that neither party can foresee.

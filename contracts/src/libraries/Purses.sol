@@ -58,7 +58,7 @@ library Purses {
         }
     }
 
-    /// @dev At most 64 are open at a time.
+    /// @dev At most 128 are open at a time.
     function begin(Purse purse) internal pure returns (Purse) {
         unchecked {
             return Purse.wrap(Purse.unwrap(purse) + (1 << OPEN));

@@ -435,7 +435,10 @@ contract Handler is DealTest {
     function act(uint256 which, Encounter memory e, uint256 random) private returns (bool) {
         Phase phase = e.phase;
         remember();
-        if (mayContest(e)) {
+        bool answered = phase == Phase.Reported || phase == Phase.Disputed;
+        if (answered && isInTime(e) && random >> 16 & 3 == 0) {
+            reportBoth(e);
+        } else if (mayContest(e)) {
             if (random % 4 == 0) return false;
             contest(e);
             ++contests;

@@ -200,6 +200,12 @@ abstract contract IDMLTest is Test {
         return sign(reporter, idml.hashReport(Report(e.id, reporter, result, secret, previous)));
     }
 
+    /// @dev The learner's signature on its Report of RESULT, to be brought together with the neighbor's.
+    function signAgreement(Encounter memory e) internal view returns (bytes memory) {
+        bytes32 first = idml.hashReport(Report(e.id, e.terms.neighbor, RESULT, NEIGHBOR_SECRET, 0));
+        return sign(e.terms.learner, idml.hashReport(Report(e.id, e.terms.learner, RESULT, LEARNER_SECRET, first)));
+    }
+
     /// @dev The hash of what the neighbor reported, which the learner signs.
     function neighborReport(Encounter memory e) internal view returns (bytes32) {
         return idml.hashReport(Report(e.id, e.terms.neighbor, e.progress.result, e.progress.neighborWord, 0));
@@ -244,7 +250,7 @@ abstract contract IDMLTest is Test {
     function reportBoth(Encounter memory e) internal {
         bytes memory signature = signReport(e, e.terms.neighbor, RESULT, NEIGHBOR_SECRET);
         vm.prank(e.terms.learner);
-        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature);
+        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, NO_SIGNATURE);
         e.progress.result = RESULT;
         afterBoth(e, keccak256(abi.encode(LEARNER_SECRET, NEIGHBOR_SECRET)));
     }

@@ -238,7 +238,8 @@ class Ledger(ABC):
         """Open an encounter; its id is `domain.digest(terms)`. The sender's own signature may be left out.
 
         Args:
-            lane: 0 to 63, one in which the learner has no other encounter open.
+            lane: 0 to 63, one in which the learner has no other encounter open; or 64 + nonce % 64, which cannot be
+                kept busy by encounters with other nonces that are in reach.
         """
         return self._transact(sender, "open", idml_abi(), "open", terms, lane, learner_signature, neighbor_signature)
 
@@ -269,9 +270,10 @@ class Ledger(ABC):
         neighbor_secret: bytes,
         learner_secret: bytes,
         neighbor_signature: bytes,
+        learner_signature: bytes = b"",
     ) -> TxResult:
-        """Bring both reports, which agree, as the learner."""
-        arguments = (progress, result, neighbor_secret, learner_secret, neighbor_signature)
+        """Bring both reports, which agree. If the learner sends them, its signature may be left out."""
+        arguments = (progress, result, neighbor_secret, learner_secret, neighbor_signature, learner_signature)
         return self._transact(sender, "report_both", idml_abi(), "reportBoth", *arguments)
 
     def contest(self, sender: Wallet, progress: Progress) -> TxResult:

@@ -139,6 +139,7 @@ class AccountsMirror:
         if name == "BudgetSet":
             who.claim()
             who.budget_reward, who.budget_nonces = arguments["rewardMax"], arguments["nonces"]
+            who.release = Release()
             who.slide()
         elif name == "ReleaseRequested":
             units = arguments["rewardMax"] // REWARD_UNIT_WEI

@@ -228,7 +228,7 @@ class Progress:
 
 _POSSIBLE = {
     "Refused": (Phase.OPEN,),
-    "Reported by the neighbor": (Phase.OPEN, Phase.REFUSED),
+    "Reported by the neighbor": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED),
     "Reported by the learner": (Phase.REPORTED,),
     "Disputed": (Phase.REPORTED,),
     "Contested": (Phase.REPORTED, Phase.DISPUTED),

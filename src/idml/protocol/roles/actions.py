@@ -117,7 +117,7 @@ class SubmitReport:
 
 @dataclass(frozen=True, slots=True)
 class SubmitReports:
-    """Transaction `reportBoth`, from the learner."""
+    """Transaction `reportBoth`, from the learner; it also overrules another report of the neighbor's."""
 
     result: bytes
     neighbor_secret: bytes

@@ -114,9 +114,14 @@ class Learner:
         return self._report_both(message) or self._report_if_ready()
 
     def _report_both(self, message: ResultSent) -> list[Action]:
-        """Bring both reports while the neighbor's is not on the ledger, if it is what the neighbor says it is."""
+        """Bring both reports while the neighbor's is not on the ledger, if it is what the neighbor says it is.
+
+        Also where the neighbor went on to report another result: what it signed first, and handed over, is what counts.
+        """
         encounter, report = self._encounter, message.report
-        if encounter is None or encounter.progress.phase not in (Phase.OPEN, Phase.REFUSED):
+        if encounter is None or encounter.progress.phase not in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED):
+            return []
+        if self._is_reported(message.result):
             return []
         neighbor = encounter.terms.neighbor
         expected = encounter.report(neighbor, message.result.digest, report.secret, self._domain)
