@@ -14,7 +14,7 @@ const MAX_RUNTIME_BYTES = 24_576; // EIP-170
 const SETTINGS = {
   evmVersion: "shanghai",
   viaIR: true,
-  optimizer: { enabled: true, runs: 200 },
+  optimizer: { enabled: true, runs: 1000 },
   metadata: { bytecodeHash: "none" },
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
 };

@@ -5,14 +5,15 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 
 import {Settlements} from "./Settlements.sol";
 import {IBatches} from "./interfaces/IIDML.sol";
+import {Form, Forms} from "./libraries/Forms.sol";
 import {Parties, Party} from "./libraries/Parties.sol";
 import {Purse} from "./libraries/Purses.sol";
 import {Rule} from "./libraries/Rules.sol";
 import {SeatTable, Seats} from "./libraries/Seats.sol";
 import {Settlement} from "./libraries/Settlement.sol";
 import {Stages} from "./libraries/Stages.sol";
-import {Ballot, Frame, Statements} from "./libraries/Statements.sol";
-import {Voucher, Vouchers} from "./libraries/Vouchers.sol";
+import {Statements} from "./libraries/Statements.sol";
+import {Head, Voucher, Vouchers} from "./libraries/Vouchers.sol";
 
 /// @title Batches
 /// @notice Settles encounters from signatures alone, any number in one transaction, no storage slot for any of them.
@@ -24,14 +25,12 @@ abstract contract Batches is Settlements, IBatches {
     /// @dev For one answer of an ERC-1271 wallet: a wallet that burns gas cannot stop the others of its batch.
     uint256 private constant WALLET_GAS = 200_000;
     uint256 private constant MAX_PARTIES = 256;
-    /// @dev Half of the order of secp256k1.
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+    uint256 private constant MAX_ENCOUNTERS = 256;
 
     /// @dev What all encounters of a call have in common.
     struct Batch {
-        bytes32 task;
         Rule rule;
-        Frame frame;
+        Form form;
         bool cosigned;
         Party[] parties;
     }
@@ -46,17 +45,13 @@ abstract contract Batches is Settlements, IBatches {
         bytes32[4] calldata encounter,
         bytes32[] calldata signatures
     ) external {
-        Batch memory batch;
-        batch.task = task;
-        batch.rule = _ruleWithCommittee(task);
-        batch.frame = Statements.frame(_domainSeparatorV4());
+        Batch memory batch = _begin(task, false);
         if (signatures.length != 4 + 2 * batch.rule.votes()) revert BatchMalformed(4, signatures.length);
-        Voucher voucher = Vouchers.at(encounter);
         (Party payer, Party helper) = (_party(learner), _party(neighbor));
 
-        (bytes4 fault, Party[] memory voters) = _check(batch, voucher, payer, helper, _start(signatures), _noWallets());
+        (bytes4 fault, Party[] memory voters) =
+            _settleOne(batch, Vouchers.at(encounter), payer, helper, 0, _start(signatures), _noWallets());
         if (fault != 0) revert NothingSettled(fault);
-        _pay(batch.rule, voucher, payer, helper, voters);
         payer.save();
         helper.save();
         for (uint256 i; i < voters.length; ++i) {
@@ -76,12 +71,14 @@ abstract contract Batches is Settlements, IBatches {
         bytes32[] calldata signatures,
         bytes[] calldata walletSignatures
     ) external {
-        Batch memory batch = _begin(task, parties, false);
-        uint256 signers = 2 + batch.rule.votes();
-        // A remainder is refused there.
-        // slither-disable-next-line divide-before-multiply
-        _requireWhole(encounters.length, signatures.length, encounters.length / Vouchers.WORDS * signers);
-        _settleAll(batch, parties, encounters, signatures, walletSignatures);
+        Batch memory batch = _begin(task, false);
+        batch.parties = _partiesOf(parties);
+        uint256 votes = batch.rule.votes();
+        uint256 count = _requireWhole(encounters.length, votes, signatures.length);
+        if (signatures.length != 2 * count * (2 + votes)) revert BatchMalformed(encounters.length, signatures.length);
+        uint256 settled = _settleAll(batch, count, encounters, _start(signatures), walletSignatures);
+
+        emit BatchSettled(task, false, settled, parties, encounters);
     }
 
     /// @inheritdoc IBatches
@@ -92,34 +89,34 @@ abstract contract Batches is Settlements, IBatches {
         bytes32[] calldata signatures,
         bytes[] calldata walletSignatures
     ) external {
-        Batch memory batch = _begin(task, parties, true);
-        _requireWhole(encounters.length, signatures.length, parties.length);
-        bytes32 digest = batch.frame.seal(Statements.hashBatch(task, parties, encounters));
+        Batch memory batch = _begin(task, true);
+        batch.parties = _partiesOf(parties);
+        uint256 count = _requireWhole(encounters.length, batch.rule.votes(), signatures.length);
+        if (signatures.length != 2 * parties.length) revert BatchMalformed(encounters.length, signatures.length);
+        bytes32 digest = batch.form.seal(Statements.hashBatch(task, parties, encounters));
         uint256 at = _start(signatures);
         for (uint256 i; i < parties.length; ++i) {
-            if (!_isSigned(parties[i], digest, at + 64 * i, walletSignatures)) revert InvalidSignature(parties[i]);
+            if (!_isSigned(batch.form, parties[i], digest, at + 64 * i, walletSignatures)) {
+                revert InvalidSignature(parties[i]);
+            }
         }
-        _settleAll(batch, parties, encounters, signatures, walletSignatures);
+        uint256 settled = _settleAll(batch, count, encounters, at, walletSignatures);
+
+        emit BatchSettled(task, true, settled, parties, encounters);
     }
 
-    /* INTERNAL */
+    /* INTERNAL: BATCHES */
 
-    function _ruleWithCommittee(bytes32 task) private view returns (Rule rule) {
-        rule = _ruleOf(task);
-        if (rule.committeeSize() == 0) revert NoCommittee(task);
+    function _begin(bytes32 task, bool cosigned) private view returns (Batch memory batch) {
+        batch.rule = _ruleOf(task);
+        if (batch.rule.committeeSize() == 0) revert NoCommittee(task);
+        batch.form = Forms.make(_domainSeparatorV4(), task);
+        batch.cosigned = cosigned;
     }
 
-    function _requireWhole(uint256 words, uint256 signatureWords, uint256 signers) private pure {
-        // Multiplied again to find a remainder.
-        // slither-disable-next-line divide-before-multiply
-        uint256 count = words / Vouchers.WORDS;
-        bool whole = count * Vouchers.WORDS == words && 2 * signers == signatureWords;
-        if (!whole || count == 0 || count > MAX_PARTIES) revert BatchMalformed(words, signatureWords);
-    }
-
-    function _begin(bytes32 task, address[] calldata who, bool cosigned) private view returns (Batch memory batch) {
+    function _partiesOf(address[] calldata who) private view returns (Party[] memory parties) {
         if (who.length > MAX_PARTIES) revert PartiesUnordered(MAX_PARTIES);
-        Party[] memory parties = Parties.list(who.length);
+        parties = Parties.list(who.length);
         address previous;
         for (uint256 i; i < who.length; ++i) {
             // Ascending, so nobody stands there twice.
@@ -127,29 +124,37 @@ abstract contract Batches is Settlements, IBatches {
             previous = who[i];
             parties[i] = _party(previous);
         }
-        Rule rule = _ruleWithCommittee(task);
-        return Batch(task, rule, Statements.frame(_domainSeparatorV4()), cosigned, parties);
     }
 
+    /// @dev Returns how many encounters there are.
+    /// @param votes Of each.
+    function _requireWhole(uint256 words, uint256 votes, uint256 signatures) private pure returns (uint256 count) {
+        bool whole;
+        (count, whole) = Vouchers.count(words, votes);
+        if (!whole || count == 0 || count > MAX_ENCOUNTERS) revert BatchMalformed(words, signatures);
+    }
+
+    /// @dev Returns which were settled. Skips what fails, unless all do.
     function _settleAll(
         Batch memory batch,
-        address[] calldata parties,
+        uint256 count,
         bytes32[] calldata encounters,
-        bytes32[] calldata signatures,
+        uint256 at,
         bytes[] calldata walletSignatures
-    ) private {
-        uint256 count = encounters.length / Vouchers.WORDS;
-        uint256 signed = 64 * (2 + batch.rule.votes());
-        (uint256 settled, bytes4 first) = (0, 0);
+    ) private returns (uint256 settled) {
+        uint256 votes = batch.rule.votes();
+        bytes4 first;
         for (uint256 i; i < count; ++i) {
             uint256 free = _freeMemory();
             Voucher voucher = Vouchers.at(encounters, i);
-            Party learner = batch.parties[voucher.learner()];
-            Party neighbor = batch.parties[voucher.neighbor()];
-            (bytes4 fault, Party[] memory voters) =
-                _check(batch, voucher, learner, neighbor, _start(signatures) + i * signed, walletSignatures);
+            Party learner = batch.parties[voucher.head().learner()];
+            Party neighbor = batch.parties[voucher.head().neighbor()];
+            uint256 voters = Vouchers.voters(encounters, count, i, votes);
+            (bytes4 fault,) = _settleOne(batch, voucher, learner, neighbor, voters, at, walletSignatures);
+            unchecked {
+                at += 64 * (2 + votes);
+            }
             if (fault == 0) {
-                _pay(batch.rule, voucher, learner, neighbor, voters);
                 settled |= 1 << i;
             } else {
                 if (first == 0) first = fault;
@@ -162,68 +167,78 @@ abstract contract Batches is Settlements, IBatches {
         for (uint256 i; i < batch.parties.length; ++i) {
             batch.parties.get(i).save();
         }
-
-        emit BatchSettled(batch.task, batch.cosigned, settled, parties, encounters);
     }
 
+    /* INTERNAL: ONE ENCOUNTER */
+
     /// @dev Returns the selector of the error that an encounter fails with, or zero and who voted.
+    /// @param named In a batch, who voted.
     /// @param at Where the encounter's signatures begin in calldata.
-    function _check(
+    function _settleOne(
         Batch memory batch,
         Voucher voucher,
         Party learner,
         Party neighbor,
+        uint256 named,
         uint256 at,
         bytes[] calldata walletSignatures
-    ) private view returns (bytes4 fault, Party[] memory voters) {
-        fault = _checkTerms(batch.rule, voucher, learner, neighbor);
+    ) private returns (bytes4 fault, Party[] memory voters) {
+        Head head = voucher.head();
+        Purse purse = learner.purse().slide();
+        fault = _checkTerms(batch.rule, head, learner, neighbor, purse);
         if (fault != 0) return (fault, voters);
         bytes32 seed = Statements.pair(voucher.learnerSecret(), voucher.neighborSecret());
-        (fault, voters) = _checkVoters(batch, voucher, learner.who(), neighbor.who(), seed);
+        (fault, voters) = _checkVoters(batch, head, learner, neighbor, named, seed);
         if (fault != 0) return (fault, voters);
-        if (!_mayBePaid(batch.rule, voucher, neighbor)) return (InsufficientStake.selector, voters);
-        if (batch.cosigned) return (fault, voters);
-
-        bytes32 encounter = batch.frame.seal(_hashTermsOf(batch.task, voucher, learner.who(), neighbor.who()));
-        bool signed = _areReported(batch.frame, encounter, voucher, learner.who(), neighbor.who(), at, walletSignatures)
-            && _areVoted(batch.frame, encounter, voucher, seed, voters, at + 128, walletSignatures);
-        return (signed ? bytes4(0) : InvalidSignature.selector, voters);
+        if (!_mayBePaid(batch.rule, head, neighbor)) return (InsufficientStake.selector, voters);
+        if (!batch.cosigned) {
+            batch.form.fill(voucher, head, seed, learner.who(), neighbor.who());
+            bool signed = _areReported(batch.form, learner.who(), neighbor.who(), at, walletSignatures)
+                && _areVoted(batch.form, head.ballots(), voters, at + 128, walletSignatures);
+            if (!signed) return (InvalidSignature.selector, voters);
+        }
+        uint256 reward = head.reward();
+        // The budget covers the reward, so nothing here can fail.
+        learner.setPurse(purse.debit(reward).useNonce(head.nonce()));
+        _settle(batch.rule, reward, false, learner, neighbor, voters, head.ballots() & ((1 << voters.length) - 1));
     }
 
-    function _checkTerms(Rule rule, Voucher voucher, Party learner, Party neighbor) private view returns (bytes4) {
+    function _checkTerms(Rule rule, Head head, Party learner, Party neighbor, Purse purse)
+        private
+        view
+        returns (bytes4)
+    {
         if (learner.who() == neighbor.who()) return SelfDealing.selector;
         // What is no signature recovers to address 0.
         if (neighbor.who() == address(0)) return InvalidSignature.selector;
-        (uint256 asOf, uint256 life) = (voucher.asOf(), voucher.life_s());
+        (uint256 asOf, uint256 life) = (head.asOf(), head.life_s());
         unchecked {
             if (block.timestamp > asOf + life + rule.votingWindow_s()) return DeadlinePassed.selector;
-        }
-        if (asOf > block.timestamp || life > rule.completionWindow_s()) return InvalidAsOf.selector;
-        if (!_seats.hadLength(voucher.seats(), asOf)) return InvalidSeats.selector;
-
-        Purse purse = learner.purse().slide();
-        unchecked {
-            uint256 place = voucher.nonce() - purse.nonceBase(); // Huge if below.
+            if (asOf > block.timestamp || life > rule.completionWindow_s()) return InvalidAsOf.selector;
+            if (!_seats.hadLength(head.seats(), asOf)) return InvalidSeats.selector;
+            uint256 place = head.nonce() - purse.nonceBase(); // Huge if below.
             if (place >= purse.budgetNonces()) return NonceOutOfWindow.selector;
             if (purse.nonceWindow() >> place & 1 != 0) return NonceUsed.selector;
         }
-        return voucher.reward() > purse.budgetReward() ? RewardAboveBudget.selector : bytes4(0);
+        return head.reward() > purse.budgetReward() ? RewardAboveBudget.selector : bytes4(0);
     }
 
     /// @dev The votes must be those of the first V members of the committee, so nobody picks among them.
-    function _checkVoters(Batch memory batch, Voucher voucher, address learner, address neighbor, bytes32 seed)
+    function _checkVoters(Batch memory batch, Head head, Party learner, Party neighbor, uint256 named, bytes32 seed)
         private
         view
         returns (bytes4, Party[] memory voters)
     {
         uint256 votes = batch.rule.votes();
-        address[] memory committee = _seats.draw(seed, votes, voucher.seats(), voucher.asOf(), learner, neighbor);
-        if (committee.length < votes) return (CommitteeShort.selector, voters);
         if (batch.parties.length > 0) {
-            bool found;
-            (found, voters) = Parties.pick(batch.parties, voucher.voters(), committee);
-            return (found ? bytes4(0) : NotInCommittee.selector, voters);
+            uint256 count;
+            (voters, count) =
+                _seats.drawAmong(seed, votes, head.seats(), head.asOf(), learner, neighbor, batch.parties, named);
+            if (count == votes) return (0, voters);
+            return (count < votes ? CommitteeShort.selector : NotInCommittee.selector, voters);
         }
+        address[] memory committee = _seats.draw(seed, votes, head.seats(), head.asOf(), learner.who(), neighbor.who());
+        if (committee.length < votes) return (CommitteeShort.selector, voters);
         voters = Parties.list(votes);
         unchecked {
             for (uint256 i; i < votes; ++i) {
@@ -234,87 +249,44 @@ abstract contract Batches is Settlements, IBatches {
     }
 
     /// @dev Who is paid must have the stake that it needs to act; who loses pays with what it has.
-    function _mayBePaid(Rule rule, Voucher voucher, Party neighbor) private view returns (bool) {
+    function _mayBePaid(Rule rule, Head head, Party neighbor) private view returns (bool) {
         uint256 pledged = neighbor.pledge().stake();
         if (pledged >= _threshold || pledged + neighbor.stored().exit.unbonding >= _threshold) return true;
         // Bits beyond the voters are nobody's.
-        uint256 yes = Stages.count(voucher.ballots() & ((1 << rule.votes()) - 1));
+        uint256 yes = Stages.count(head.ballots() & ((1 << rule.votes()) - 1));
         return !Settlement.isAccepted(Settlement.judge(rule, yes, rule.votes() - yes));
     }
 
-    function _areReported(
-        Frame frame,
-        bytes32 encounter,
-        Voucher voucher,
-        address learner,
-        address neighbor,
-        uint256 at,
-        bytes[] calldata walletSignatures
-    ) private view returns (bool) {
-        bytes32 result = voucher.result();
-        bytes32 digest = Statements.hashReport(encounter, neighbor, result, voucher.neighborSecret(), 0);
-        digest = frame.seal(digest);
-        if (!_isSigned(neighbor, digest, at, walletSignatures)) return false;
+    /* INTERNAL: SIGNATURES */
 
-        digest = Statements.hashReport(encounter, learner, result, voucher.learnerSecret(), digest);
+    function _areReported(Form form, address learner, address neighbor, uint256 at, bytes[] calldata walletSignatures)
+        private
+        view
+        returns (bool)
+    {
+        bytes32 digest = form.reportOf(neighbor, 1, 0);
+        if (!_isSigned(form, neighbor, digest, at, walletSignatures)) return false;
         unchecked {
-            return _isSigned(learner, frame.seal(digest), at + 64, walletSignatures);
+            return _isSigned(form, learner, form.reportOf(learner, 0, digest), at + 64, walletSignatures);
         }
     }
 
-    function _areVoted(
-        Frame frame,
-        bytes32 encounter,
-        Voucher voucher,
-        bytes32 seed,
-        Party[] memory voters,
-        uint256 at,
-        bytes[] calldata walletSignatures
-    ) private view returns (bool) {
-        Ballot ballot = Statements.ballot(encounter, seed, voucher.result());
-        uint256 ballots = voucher.ballots();
+    function _areVoted(Form form, uint256 ballots, Party[] memory voters, uint256 at, bytes[] calldata walletSignatures)
+        private
+        view
+        returns (bool)
+    {
         uint256 count = voters.length;
         unchecked {
             for (uint256 i; i < count; ++i) {
-                address voter = voters.get(i).who();
-                bytes32 digest = frame.seal(ballot.hash(voter, ballots));
-                if (_recover(digest, at) != voter && !_isSignedByWallet(voter, digest, at, walletSignatures)) {
-                    return false;
-                }
-                (ballots, at) = (ballots >> 1, at + 64);
+                (uint256 signed, bytes32 digest) = form.countVotes(voters, i, ballots, at);
+                if (signed == count) return true;
+                address voter = voters.get(signed).who();
+                if (!_isSignedByWallet(voter, digest, at + 64 * signed, walletSignatures)) return false;
+                i = signed;
             }
         }
         return true;
-    }
-
-    function _hashTermsOf(bytes32 task, Voucher voucher, address learner, address neighbor)
-        private
-        pure
-        returns (bytes32)
-    {
-        unchecked {
-            return Statements.hashTerms(
-                task,
-                learner,
-                neighbor,
-                voucher.reward(),
-                voucher.modelBefore(),
-                Statements.commitment(voucher.learnerSecret()),
-                Statements.commitment(voucher.neighborSecret()),
-                voucher.seats(),
-                voucher.asOf(),
-                voucher.asOf() + voucher.life_s(),
-                voucher.nonce()
-            );
-        }
-    }
-
-    /// @dev The budget covers the reward, so nothing here can fail.
-    function _pay(Rule rule, Voucher voucher, Party learner, Party neighbor, Party[] memory voters) private {
-        uint256 reward = voucher.reward();
-        learner.setPurse(learner.purse().slide().debit(reward).useNonce(voucher.nonce()));
-        uint256 ballots = voucher.ballots() & ((1 << voters.length) - 1);
-        _settle(rule, reward, false, learner, neighbor, voters, ballots);
     }
 
     function _noWallets() private pure returns (bytes[] calldata none) {
@@ -332,30 +304,13 @@ abstract contract Batches is Settlements, IBatches {
     }
 
     /// @dev Whether the two words at `at` are `signer`'s signature: EIP-2098, or zero and where a wallet's signature is.
-    function _isSigned(address signer, bytes32 digest, uint256 at, bytes[] calldata walletSignatures)
+    function _isSigned(Form form, address signer, bytes32 digest, uint256 at, bytes[] calldata walletSignatures)
         private
         view
         returns (bool)
     {
-        if (_recover(digest, at) == signer) return true;
+        if (form.recover(digest, at) == signer) return true;
         return _isSignedByWallet(signer, digest, at, walletSignatures);
-    }
-
-    /// @dev EIP-2098; 0 for what is no signature, or one of the two that a key could have given in place of the other.
-    function _recover(bytes32 digest, uint256 at) private view returns (address signer) {
-        uint256 half = HALF_ORDER;
-        assembly ("memory-safe") {
-            let vs := calldataload(add(at, 0x20))
-            let s := shr(1, shl(1, vs))
-            let free := mload(0x40)
-            mstore(free, digest)
-            mstore(add(free, 0x20), add(shr(255, vs), 27))
-            mstore(add(free, 0x40), calldataload(at))
-            mstore(add(free, 0x60), s)
-            mstore(0, 0)
-            if iszero(gt(s, half)) { pop(staticcall(gas(), 1, free, 0x80, 0, 0x20)) }
-            signer := mload(0)
-        }
     }
 
     function _isSignedByWallet(address signer, bytes32 digest, uint256 at, bytes[] calldata walletSignatures)

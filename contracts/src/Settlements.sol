@@ -25,8 +25,12 @@ abstract contract Settlements is Base {
         Party[] memory voters,
         uint256 ballots
     ) internal returns (uint256 caseNumber, uint256 votesFor) {
-        votesFor = Stages.count(ballots);
         unchecked {
+            if (voters.length >= rule.quorum() && ballots == (1 << voters.length) - 1) {
+                _settleUnanimous(rule, reward, locked, learner, neighbor, voters, ballots);
+                return (2, voters.length);
+            }
+            votesFor = Stages.count(ballots);
             uint256 atRisk = locked ? reward : _atRisk(neighbor, reward);
             Split memory split = Settlement.settle(rule, reward, atRisk, votesFor, voters.length - votesFor);
             caseNumber = split.caseNumber;
@@ -37,6 +41,24 @@ abstract contract Settlements is Base {
             learner.setPurse(learner.purse().credit(refund));
             if (split.burnt > 0) _burn(split.burnt);
         }
+    }
+
+    /// @dev Case 2, which is what most encounters come to, without what only the other cases need.
+    function _settleUnanimous(
+        Rule rule,
+        uint256 reward,
+        bool locked,
+        Party learner,
+        Party neighbor,
+        Party[] memory voters,
+        uint256 everyone
+    ) private view {
+        uint256 gain = Settlement.shareDown(reward, rule.neighborShareBps());
+        (uint256 share, uint256 dust) = Settlement.divide(reward - gain, 0, voters.length);
+        uint256 lock = locked ? Settlement.voterLock(rule, reward) : 0;
+        neighbor.setPledge(neighbor.pledge().unlock(locked ? reward : 0).add(gain).countAccepted());
+        voters.addTo(everyone, Pledges.wonDelta(share, lock));
+        if (dust > 0) learner.setPurse(learner.purse().credit(dust));
     }
 
     function _atRisk(Party neighbor, uint256 reward) private view returns (uint256) {

@@ -130,7 +130,7 @@ contract SettleBatchTest is DealTest {
         bytes32[] memory signatures = signAll(deals);
         signatures[10] = 0;
         expectNothing(IRecords.NonceOutOfWindow.selector);
-        settleBatch(deals, signatures);
+        this.bring(deals, signatures);
     }
 
     function test_settleBatch_everyFault() public {
@@ -228,7 +228,7 @@ contract SettleBatchTest is DealTest {
         malformed(5, 9);
         malformed(5, 11);
         malformed(10, 10);
-        malformed(257 * 5, 257 * 10);
+        malformed(wordsOf(257, 3), 257 * 10);
     }
 
     function test_settleBatch_revertsOnAnIndexThatIsNotThere() public {
@@ -240,7 +240,7 @@ contract SettleBatchTest is DealTest {
         vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", uint256(0x32)));
         idml.settleBatch(taskId, parties, words, signatures, noWallets);
         words = pack(deals, parties);
-        words[4] |= bytes32(uint256(0xff));
+        words[4] |= bytes32(uint256(0xff) << 248);
         expectNothing(IRecords.NotInCommittee.selector);
         idml.settleBatch(taskId, parties, words, signatures, noWallets);
     }
@@ -275,6 +275,10 @@ contract SettleBatchTest is DealTest {
 
     function bringUnsigned(Deal memory d) external {
         settleBatch(list(d), new bytes32[](10));
+    }
+
+    function bring(Deal[] memory deals, bytes32[] memory signatures) external {
+        settleBatch(deals, signatures);
     }
 
     function failsAt(uint256 index, address[] memory parties, bytes32[] memory words, bytes32[] memory signatures)

@@ -62,7 +62,7 @@ def test_what_is_packed_is_unpacked(batch: tuple[int, tuple[Voucher, ...]]) -> N
     votes, packed = batch
     message = PackedBatch(packed).message
     assert unpack(message, votes) == packed
-    assert len(message.encounters) == WORDS * len(packed)
+    assert len(message.encounters) == WORDS * len(packed) + (votes * len(packed) + 31) // 32
     assert list(message.parties) == sorted({party for item in packed for party in item.parties})
 
 

@@ -442,7 +442,7 @@ interface IBatches is IRecords {
 
     /// @notice Settles encounters from the signatures of those who took part. An encounter that fails is skipped with
     /// an event; if all fail, the call reverts with the reason of the first.
-    /// @dev Five words for each encounter, as the library `Vouchers` packs them. Each needs the votes of the first V
+    /// @dev Four words for each encounter and a byte for each voter, as the library `Vouchers` packs them. Each needs the votes of the first V
     /// members of its committee. The learner's budget pays.
     /// @param parties All learners, neighbors and voters, at most 256, addresses ascending.
     /// @param signatures Two words (EIP-2098) for each: the neighbor's Report, the learner's Report, the V Votes in

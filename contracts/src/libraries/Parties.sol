@@ -45,31 +45,6 @@ library Parties {
         }
     }
 
-    /// @notice The parties at some indices, if they are the members of a committee in its order.
-    /// @param places The indices, 8 bits each from the low end.
-    function pick(Party[] memory parties, uint256 places, address[] memory committee)
-        internal
-        pure
-        returns (bool found, Party[] memory picked)
-    {
-        picked = list(committee.length);
-        assembly ("memory-safe") {
-            let count := mload(parties)
-            let end := shl(5, mload(committee))
-            found := 1
-            for { let i := 0 } lt(i, end) {} {
-                i := add(i, 0x20)
-                let place := and(places, 0xff)
-                places := shr(8, places)
-                let p := mload(add(parties, shl(5, add(place, 1))))
-                // Beyond the end stands something else; the committee's length is nobody's address.
-                if iszero(lt(place, count)) { p := committee }
-                if iszero(eq(mload(p), mload(add(committee, i)))) { found := 0 }
-                mstore(add(picked, i), p)
-            }
-        }
-    }
-
     /// @notice Adds to the pledge of those whose bit in `which` is set.
     /// @param delta May wrap around: what it takes from a field must be there.
     function addTo(Party[] memory parties, uint256 which, uint256 delta) internal view {

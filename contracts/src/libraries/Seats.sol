@@ -2,6 +2,7 @@
 pragma solidity ^0.8.20;
 
 import {Seat} from "../interfaces/IIDML.sol";
+import {Parties, Party} from "./Parties.sol";
 
 /// @notice The table of all seats, and the queue of those that were left, oldest first.
 /// @param length Seats in the table; it only grows.
@@ -74,32 +75,86 @@ library Seats {
         address neighbor
     ) internal view returns (address[] memory committee) {
         mapping(uint256 index => Seat) storage seats = table.seats;
-        uint256 end = length == 0 ? 0 : MAX_DRAWS;
+        uint256 most = length == 0 ? 0 : size;
         assembly ("memory-safe") {
             committee := mload(0x40)
             let last := committee // The element found last.
-            let full := add(committee, shl(5, size))
-            for { let j := 0 } and(lt(j, end), lt(last, full)) { j := add(j, 1) } {
-                mstore(0, seed)
-                mstore(0x20, j)
-                mstore(0, mod(keccak256(0, 0x40), length))
-                mstore(0x20, seats.slot)
+            let full := add(committee, shl(5, most))
+            // Beyond the committee: seed and number of the draw, index and table, to be hashed in pairs.
+            let pairs := add(full, 0x20)
+            mstore(0x40, pairs)
+            mstore(pairs, seed)
+            mstore(add(pairs, 0x60), seats.slot)
+            for { let j := 0 } and(lt(last, full), lt(j, MAX_DRAWS)) { j := add(j, 1) } {
+                mstore(add(pairs, 0x20), j)
+                mstore(add(pairs, 0x40), mod(keccak256(pairs, 0x40), length))
                 // One slot, from the low end: member (160 bits), createdAt, activeFrom, inactiveFrom (32 each).
-                let seat := sload(keccak256(0, 0x40))
+                let seat := sload(keccak256(add(pairs, 0x40), 0x40))
                 let inactive := or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat)))
-                let member := shr(96, shl(96, seat))
-                let skip := or(inactive, or(eq(member, learner), eq(member, neighbor)))
+                seat := shr(96, shl(96, seat))
+                let skip := or(inactive, or(eq(seat, learner), eq(seat, neighbor)))
                 // Nobody is active on two seats at one moment, so distinct members are distinct seats.
                 for { let other := last } gt(other, committee) { other := sub(other, 0x20) } {
-                    skip := or(skip, eq(mload(other), member))
+                    skip := or(skip, eq(mload(other), seat))
                 }
                 if iszero(skip) {
                     last := add(last, 0x20)
-                    mstore(last, member)
+                    mstore(last, seat)
                 }
             }
             mstore(committee, shr(5, sub(last, committee)))
-            mstore(0x40, add(full, 0x20))
+        }
+    }
+
+    /// @notice As `draw`, among the parties of a batch: who is drawn must be who was named.
+    /// @param named The parties to be found, by their indices, a byte each from the high end on.
+    /// @return found Those who were named, as far as they were drawn.
+    /// @return count How many were; more than `size` if somebody else was drawn.
+    function drawAmong(
+        SeatTable storage table,
+        bytes32 seed,
+        uint256 size,
+        uint256 length,
+        uint256 asOf,
+        Party learner,
+        Party neighbor,
+        Party[] memory parties,
+        uint256 named
+    ) internal view returns (Party[] memory found, uint256 count) {
+        mapping(uint256 index => Seat) storage seats = table.seats;
+        found = Parties.list(size);
+        assembly ("memory-safe") {
+            let last := found // The element found last.
+            let full := add(found, shl(5, size))
+            // Beyond what is allocated: seed and number of the draw, index and table, to be hashed in pairs.
+            let pairs := mload(0x40)
+            mstore(pairs, seed)
+            mstore(add(pairs, 0x60), seats.slot)
+            if iszero(length) { full := found }
+            for { let j := 0 } and(lt(last, full), lt(j, MAX_DRAWS)) { j := add(j, 1) } {
+                mstore(add(pairs, 0x20), j)
+                mstore(add(pairs, 0x40), mod(keccak256(pairs, 0x40), length))
+                let seat := sload(keccak256(add(pairs, 0x40), 0x40))
+                let skip := or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat)))
+                seat := shr(96, shl(96, seat))
+                skip := or(skip, or(eq(seat, mload(learner)), eq(seat, mload(neighbor))))
+                for { let other := last } gt(other, found) { other := sub(other, 0x20) } {
+                    skip := or(skip, eq(mload(mload(other)), seat))
+                }
+                if skip { continue }
+                let other := byte(0, named)
+                let known := lt(other, mload(parties))
+                other := mload(add(parties, shl(5, add(other, 1))))
+                if known { known := eq(mload(other), seat) }
+                if iszero(known) {
+                    last := not(0)
+                    break
+                }
+                named := shl(8, named)
+                last := add(last, 0x20)
+                mstore(last, other)
+            }
+            count := shr(5, sub(last, found))
         }
     }
 

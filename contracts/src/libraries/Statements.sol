@@ -3,15 +3,6 @@ pragma solidity ^0.8.20;
 
 import {Terms} from "../interfaces/IIDML.sol";
 
-using Statements for Frame global;
-using Statements for Ballot global;
-
-/// @notice Where in memory the bytes are of which what is signed is the hash.
-type Frame is uint256;
-
-/// @notice Where in memory a Vote is.
-type Ballot is uint256;
-
 /// @title Statements
 /// @notice The EIP-712 struct hashes of what is signed.
 library Statements {
@@ -38,39 +29,6 @@ library Statements {
         }
     }
 
-    /// @notice As `hash`, of terms that are not laid out in calldata.
-    function hashTerms(
-        bytes32 task,
-        address learner,
-        address neighbor,
-        uint256 reward,
-        bytes32 modelBefore,
-        bytes32 learnerCommitment,
-        bytes32 neighborCommitment,
-        uint256 seats,
-        uint256 asOf,
-        uint256 deadline,
-        uint256 nonce
-    ) internal pure returns (bytes32 hashed) {
-        bytes32 typehash = TERMS_TYPEHASH;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typehash)
-            mstore(add(free, 0x20), task)
-            mstore(add(free, 0x40), learner)
-            mstore(add(free, 0x60), neighbor)
-            mstore(add(free, 0x80), reward)
-            mstore(add(free, 0xa0), modelBefore)
-            mstore(add(free, 0xc0), learnerCommitment)
-            mstore(add(free, 0xe0), neighborCommitment)
-            mstore(add(free, 0x100), seats)
-            mstore(add(free, 0x120), asOf)
-            mstore(add(free, 0x140), deadline)
-            mstore(add(free, 0x160), nonce)
-            hashed := keccak256(free, 0x180)
-        }
-    }
-
     function hashReport(bytes32 encounter, address reporter, bytes32 result, bytes32 secret, bytes32 previous)
         internal
         pure
@@ -85,47 +43,6 @@ library Statements {
         returns (bytes32)
     {
         return _hash(VOTE_TYPEHASH, encounter, validator, seed, result, bytes32(uint256(accept ? 1 : 0)));
-    }
-
-    /// @notice Makes room for what is signed, keccak256("\x19\x01", separator, struct hash), except for the last part.
-    function frame(bytes32 separator) internal pure returns (Frame made) {
-        assembly ("memory-safe") {
-            made := mload(0x40)
-            mstore(made, hex"1901")
-            mstore(add(made, 0x02), separator)
-            mstore(0x40, add(made, 0x60))
-        }
-    }
-
-    /// @notice What is signed.
-    function seal(Frame made, bytes32 structHash) internal pure returns (bytes32 digest) {
-        assembly ("memory-safe") {
-            mstore(add(made, 0x22), structHash)
-            digest := keccak256(made, 0x42)
-        }
-    }
-
-    /// @notice Makes room for the votes on one encounter, which differ only in their voter and verdict.
-    function ballot(bytes32 encounter, bytes32 seed, bytes32 result) internal pure returns (Ballot made) {
-        bytes32 typehash = VOTE_TYPEHASH;
-        assembly ("memory-safe") {
-            made := mload(0x40)
-            mstore(made, typehash)
-            mstore(add(made, 0x20), encounter)
-            mstore(add(made, 0x60), seed)
-            mstore(add(made, 0x80), result)
-            mstore(0x40, add(made, 0xc0))
-        }
-    }
-
-    /// @notice As `hashVote`.
-    /// @param accept Only the lowest bit is looked at.
-    function hash(Ballot made, address validator, uint256 accept) internal pure returns (bytes32 hashed) {
-        assembly ("memory-safe") {
-            mstore(add(made, 0x40), validator)
-            mstore(add(made, 0xa0), and(accept, 1))
-            hashed := keccak256(made, 0xc0)
-        }
     }
 
     /// @notice keccak256(abi.encode(a, b))

@@ -87,18 +87,33 @@ abstract contract DealTest is IDMLTest {
         return d.learnerSecret | d.neighborSecret >> 128;
     }
 
-    function pack(Deal[] memory deals, address[] memory parties) internal pure returns (bytes32[] memory words) {
-        words = new bytes32[](5 * deals.length);
+    function pack(Deal[] memory deals, address[] memory parties) internal view returns (bytes32[] memory words) {
+        uint256 votes = idml.task(deals[0].terms.task).votes;
+        words = new bytes32[](wordsOf(deals.length, votes));
         for (uint256 i; i < deals.length; ++i) {
             Deal memory d = deals[i];
-            words[5 * i] = head(d, placeOf(parties, d.terms.learner), placeOf(parties, d.terms.neighbor));
-            (words[5 * i + 1], words[5 * i + 2], words[5 * i + 3]) = (d.terms.modelBefore, d.result, secretsOf(d));
-            uint256 voters;
-            for (uint256 j = d.committee.length; j > 0; --j) {
-                voters = voters << 8 | placeOf(parties, d.committee[j - 1]);
+            words[4 * i] = head(d, placeOf(parties, d.terms.learner), placeOf(parties, d.terms.neighbor));
+            (words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (d.terms.modelBefore, d.result, secretsOf(d));
+            for (uint256 j; j < d.committee.length; ++j) {
+                (uint256 word, uint256 shift) = placeOfVoter(deals.length, votes, i, j);
+                words[word] |= bytes32(placeOf(parties, d.committee[j]) << shift);
             }
-            words[5 * i + 4] = bytes32(voters);
         }
+    }
+
+    /// @dev Of a batch, with the indices of its voters.
+    function wordsOf(uint256 count, uint256 votes) internal pure returns (uint256) {
+        return 4 * count + (count * votes + 31) / 32;
+    }
+
+    /// @dev Where the index of a voter is written.
+    function placeOfVoter(uint256 count, uint256 votes, uint256 deal, uint256 voter)
+        internal
+        pure
+        returns (uint256 word, uint256 shift)
+    {
+        uint256 place = deal * votes + voter;
+        return (4 * count + place / 32, 248 - place % 32 * 8);
     }
 
     /// @dev All who take part, once, ascending.

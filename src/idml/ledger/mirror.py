@@ -8,10 +8,9 @@ from idml.ledger.errors import LedgerError
 from idml.ledger.interface import Event
 from idml.ledger.participant import REWARD_UNIT_WEI, Participant
 from idml.ledger.records import AccountState, History, Release
-from idml.protocol.batch import Voucher, unpack
+from idml.protocol.batch import Voucher, unpack, unpack_one
 from idml.protocol.committee import Seat, draw_committee
 from idml.protocol.encounter import Encounter
-from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Batch, Domain, Terms
 from idml.protocol.settlement import settle, validator_lock
 from idml.protocol.task import TaskParams
@@ -224,8 +223,8 @@ class AccountsMirror:
         task_id, words = arguments["task"], arguments["encounter"]
         task = self.tasks[task_id]
         first = int.from_bytes(words[0], "big") & ~0xFFFF | 0x0100
-        packed = (first.to_bytes(32, "big"), *words[1:], ZERO_WORD)
-        (voucher,) = unpack(Batch(task_id, (arguments["learner"], arguments["neighbor"]), packed), 0)
+        packed = (first.to_bytes(32, "big"), *words[1:])
+        voucher = unpack_one(task_id, (arguments["learner"], arguments["neighbor"]), packed, ())
         ballots = int.from_bytes(words[0], "big") >> 240
         committee = draw_committee(voucher.terms, voucher.seed, task.votes, self.seats)
         votes = tuple((member, bool(ballots >> i & 1)) for i, member in enumerate(committee))

@@ -1,4 +1,4 @@
-"""Encounters that are settled from signatures alone: five words for each, as the contract reads them."""
+"""Encounters that are settled from signatures alone: four words for each and a byte for each voter."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from idml.protocol.hashing import word
 from idml.protocol.messages import Batch, Domain, Report, Terms, Vote, commitment, committee_seed
 
-WORDS = 5
+WORDS = 4
 MAX_PARTIES = 256
 SECRET_BYTES = 16
 _MAX_VOTERS = 16
+_WORD_BYTES = 32
 
 Sign = Callable[[bytes, bytes], bytes]
 """Signs a digest (32 bytes) for an address (20 bytes): r, s, v, 65 bytes."""
@@ -59,7 +60,7 @@ class Voucher:
         return (*self.reports(domain), *self.signed_votes(domain))
 
     def pack(self, index: dict[bytes, int]) -> tuple[bytes, ...]:
-        """Five words; `index` says where among the batch's parties an address stands."""
+        """Four words; `index` says where among the batch's parties an address stands."""
         terms = self.terms
         fields = (
             (index[terms.learner], 8),
@@ -80,9 +81,8 @@ class Voucher:
         secrets = (self.learner_secret, self.neighbor_secret)
         if any(any(secret[SECRET_BYTES:]) for secret in secrets):
             raise ValueError(f"a secret of a batch must end with {SECRET_BYTES} zero bytes")
-        voters = sum(index[voter] << 8 * i for i, (voter, _) in enumerate(self.votes))
         halves = b"".join(secret[:SECRET_BYTES] for secret in secrets)
-        return (word(first), terms.model_before, self.result, halves, word(voters))
+        return (word(first), terms.model_before, self.result, halves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,12 @@ class PackedBatch:
 
     @property
     def message(self) -> Batch:
-        """Task, parties and the words of all encounters."""
+        """Task, parties, the words of all encounters, then those of all voters."""
         parties = self.parties
         index = {party: i for i, party in enumerate(parties)}
         packed = tuple(item for voucher in self.vouchers for item in voucher.pack(index))
-        return Batch(self.vouchers[0].terms.task, parties, packed)
+        voters = bytes(index[voter] for voucher in self.vouchers for voter, _ in voucher.votes)
+        return Batch(self.vouchers[0].terms.task, parties, packed + _split(voters))
 
     def sign_each(self, domain: Domain, sign: Sign) -> tuple[bytes, ...]:
         """Two words for each statement of each encounter."""
@@ -148,13 +149,24 @@ def unpack(message: Batch, votes: int) -> tuple[Voucher, ...]:
         ValueError: for words that are no batch.
     """
     words_, parties = message.encounters, message.parties
-    if len(words_) % WORDS:
-        raise ValueError(f"{len(words_)} words are no whole number of encounters")
-    return tuple(_unpack(message.task, parties, words_[i : i + WORDS], votes) for i in range(0, len(words_), WORDS))
+    count = _WORD_BYTES * len(words_) // (_WORD_BYTES * WORDS + votes)
+    if WORDS * count + len(_split(bytes(count * votes))) != len(words_):
+        raise ValueError(f"{len(words_)} words are no whole number of encounters with {votes} votes each")
+    voters = b"".join(words_[WORDS * count :])
+    return tuple(
+        unpack_one(message.task, parties, words_[WORDS * i :], voters[votes * i : votes * (i + 1)])
+        for i in range(count)
+    )
 
 
-def _unpack(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], votes: int) -> Voucher:
-    first, voters = (int.from_bytes(item[i], "big") for i in (0, 4))
+def unpack_one(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], voters: Sequence[int]) -> Voucher:
+    """One encounter of a batch.
+
+    Args:
+        item: its four words; what follows is not read.
+        voters: indices of those who voted among the parties.
+    """
+    first = int.from_bytes(item[0], "big")
     fields = []
     for bits in (8, 8, 24, 40, 32, 32, 96, _MAX_VOTERS):
         fields.append(first & (1 << bits) - 1)
@@ -174,8 +186,13 @@ def _unpack(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], votes:
         deadline=as_of + life_s,
         nonce=nonce,
     )
-    cast = tuple((parties[voters >> 8 * i & 0xFF], bool(ballots >> i & 1)) for i in range(votes))
+    cast = tuple((parties[voter], bool(ballots >> i & 1)) for i, voter in enumerate(voters))
     return Voucher(terms, item[2], secrets[0], secrets[1], cast)
+
+
+def _split(octets: bytes) -> tuple[bytes, ...]:
+    """Into words, the last filled up with zeros."""
+    return tuple(octets[i : i + _WORD_BYTES].ljust(_WORD_BYTES, b"\0") for i in range(0, len(octets), _WORD_BYTES))
 
 
 def _compact_all(signatures: Iterable[bytes]) -> tuple[bytes, ...]:
