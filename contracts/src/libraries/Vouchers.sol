@@ -27,6 +27,8 @@ library Vouchers {
     function count(uint256 words, uint256 votes) internal pure returns (uint256 encounters, bool whole) {
         unchecked {
             // A word is 32 votes, so no number of encounters fits but this.
+            // Multiplied again to find a remainder.
+            // slither-disable-next-line divide-before-multiply
             encounters = 32 * words / (32 * WORDS + votes);
             whole = encounters * WORDS + (encounters * votes + 31) / 32 == words;
         }
