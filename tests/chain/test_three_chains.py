@@ -4,18 +4,17 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from chain_nodes import Process, anvil_command, ganache_command
 
 from idml.ledger.dev import DevLedger
 from idml.ledger.embedded import EmbeddedLedger
-from idml.ledger.errors import NodeError, Reverted
 from idml.ledger.evm import START_S
 from idml.ledger.gas import measure_gas
-from idml.ledger.wallet import Wallet
 
 pytestmark = pytest.mark.slow
 SMALL = ["dataset=digits", "devices=6", "encounters=18", "images_per_device=60", "adversaries.random_weights=1"]
@@ -46,34 +45,16 @@ def rows(directory: Path, *without: str) -> dict[str, list[dict[str, object]]]:
     return found
 
 
-def test_three_chains_agree(start: Callable[[list[str]], Process], tmp_path: Path) -> None:
-    anvil = start(anvil_command("--timestamp", str(START_S - 10)))
-    ganache = start(ganache_command())
+def test_three_chains_agree(anvil: Callable[..., Any], ganache: Callable[..., Any], tmp_path: Path) -> None:
+    genesis = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START_S - 10))
     embedded = run(tmp_path / "embedded")
-    assert run(tmp_path / "anvil", "--rpc", anvil.url) == embedded
-    assert run(tmp_path / "ganache", "--rpc", ganache.url) == embedded
+    assert run(tmp_path / "anvil", "--rpc", anvil("--timestamp", str(START_S)).url) == embedded
+    assert run(tmp_path / "ganache", "--rpc", ganache("--chain.time", genesis).url) == embedded
     # Every encounter, transaction and event: ids, committees, votes, gas, times; and the numbers of the blocks, except
     # that Ganache makes a block of its own for each gift of native currency.
     assert rows(tmp_path / "anvil") == rows(tmp_path / "embedded")
     assert rows(tmp_path / "ganache", "block") == rows(tmp_path / "embedded", "block")
 
 
-def test_gas_is_the_same_on_a_node(start: Callable[[list[str]], Process]) -> None:
-    anvil = start(anvil_command("--timestamp", str(START_S - 10)))
-    assert measure_gas(DevLedger(anvil.url)) == measure_gas(EmbeddedLedger())
-
-
-def test_time_and_refusals_on_a_development_node(start: Callable[[list[str]], Process]) -> None:
-    for command in (anvil_command(), ganache_command()):
-        ledger = DevLedger(start(command).url)
-        wallet = Wallet.from_seed(3, 0)
-        ledger.fund(wallet.address, 10**18)
-        block, now_s = ledger.block_number, ledger.now_s
-        ledger.mine(3)
-        assert ledger.block_number == block + 3
-        ledger.warp(now_s + 1_000)
-        assert ledger.buy(wallet, 1_000).timestamp_s == ledger.now_s == now_s + 1_000
-        with pytest.raises(Reverted, match="InsufficientBalance"):
-            ledger.stake(wallet, 5)
-        with pytest.raises(NodeError, match="cannot warp"):
-            ledger.warp(now_s)
+def test_gas_is_the_same_on_a_node(anvil: Callable[..., Any]) -> None:
+    assert measure_gas(DevLedger(anvil("--timestamp", str(START_S - 10)).url)) == measure_gas(EmbeddedLedger())

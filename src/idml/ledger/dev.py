@@ -1,29 +1,90 @@
-"""A development node (Anvil, Ganache): a real chain whose clock and money are at hand, for simulations."""
+"""Simulations on a development node, Anvil or Ganache: real JSON-RPC and real blocks, time under control."""
 
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.errors import NodeError
-from idml.ledger.evm import START_S, Receipt
+from idml.ledger.errors import LedgerError
+from idml.ledger.evm import GAS_CAP, START_S, Receipt
+from idml.ledger.fees import FeePolicy
 from idml.ledger.node import Node
-from idml.ledger.rpc import RpcLedger
-from idml.ledger.sender import Patience, Sender
+from idml.ledger.rpc import RpcLedger, deploy
+from idml.ledger.sender import Sending
 from idml.ledger.wallet import DEVELOPER, Wallet
 
-_QUICK = Patience(poll_s=0.002)
-_GAS_LIMIT = 12_000_000
+_DEPLOYMENT_MONEY_WEI = 10**18
+# A fixed gas limit, so that calls that revert are mined as they are on the embedded EVM. No tip: nobody competes.
+_SENDING = Sending(gas_limit=GAS_CAP, fees=FeePolicy(tip_wei=0), poll_s=0.05, stuck_after_s=10, give_up_after_s=20)
+
+
+class DevNode(Node):
+    """A node that lets time be moved: each transaction gets a block of its own at `next_timestamp_s`.
+
+    Args:
+        url: as for `Node`.
+
+    Attributes:
+        next_timestamp_s: time of the next block, in seconds; at first that of the last one, or of an embedded EVM's
+            first, whichever is later.
+
+    Raises:
+        LedgerError: if the node does not let time be moved.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.next_timestamp_s = max(self.head().timestamp_s, START_S)
+        self._mines_on_demand = False
+        if self.knows("evm_setNextBlockTimestamp", self.next_timestamp_s):
+            return
+        if not self.knows("evm_setTime", 1_000 * self.next_timestamp_s):
+            version = self.request("web3_clientVersion")
+            raise LedgerError(
+                f"{self.name} ({version}) does not let time be moved: a simulation needs a development node, "
+                "anvil or ganache"
+            )
+        self._mines_on_demand = True
+        self.request("miner_stop")
+
+    def broadcast(self, raw: bytes) -> None:
+        if self._mines_on_demand:
+            super().broadcast(raw)
+            self.mine()
+        else:
+            self.request("evm_setNextBlockTimestamp", self.next_timestamp_s)
+            super().broadcast(raw)
+
+    def mine(self) -> None:
+        """Add a block with what waits, if anything does."""
+        if self._mines_on_demand:
+            self.request("evm_mine", {"timestamp": self.next_timestamp_s, "blocks": 1})
+        else:
+            self.request("evm_setNextBlockTimestamp", self.next_timestamp_s)
+            self.request("evm_mine")
+
+    def fund(self, address: bytes, amount_wei: int) -> None:
+        """Give an account native currency out of nothing, in wei. Ganache mines an empty block for it."""
+        method = "evm_setAccountBalance" if self._mines_on_demand else "anvil_setBalance"
+        self.request(method, "0x" + address.hex(), hex(self.balance_wei(address) + amount_wei))
+
+    def close(self) -> None:
+        """Let the node mine by itself again, and drop the connections."""
+        if self._mines_on_demand:
+            self.request("miner_start")
+        super().close()
 
 
 class DevLedger(RpcLedger, ControlledLedger):
-    """Deploys the contracts on a development node and controls its time, as `EmbeddedLedger` does.
+    """Fresh contracts on a development node, deployed by `DEVELOPER`.
 
-    Each transaction makes a block of its own. Blocks need different times here, so time moves on by a second where it
-    stands still.
+    On a node that was just started, not after `START_S` and with the chain id of an embedded ledger, all happens as
+    there: the same addresses, the same encounters, the same events.
 
     Args:
         url: of the node.
-        rate, stake_threshold_wei, unbonding_delay_s: see `RpcLedger.deploy`.
+        rate: tokens per unit of native currency.
+        stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
+        unbonding_delay_s: time between leaving the stake and being free; more than six days.
 
     Raises:
-        NodeError: if the node cannot be reached, or is none whose clock can be set.
+        LedgerError: if the node does not answer or does not let time be moved.
     """
 
     def __init__(
@@ -34,70 +95,39 @@ class DevLedger(RpcLedger, ControlledLedger):
         stake_threshold_wei: int = 100 * 10**18,
         unbonding_delay_s: int = 7 * 24 * 3600,
     ) -> None:
-        node = Node(url)
-        client = str(node.ask(lambda web3: web3.client_version)).lower()
-        self._is_anvil = "anvil" in client
-        if not self._is_anvil and "ganache" not in client:
-            raise NodeError(
-                f"{url} is {client or 'a node'}: a simulation sets the clock, which only a development node allows: "
-                "start anvil or ganache"
-            )
-        if not self._is_anvil:
-            node.request("miner_stop")  # it mines when told, at a time of our choice
-        self.node = node
-        self._last_s = int(node.ask(lambda web3: web3.eth.get_block("latest")["timestamp"]))
-        self._time_s = max(self._last_s + 1, START_S - 2)
-        chain_id = node.ask(lambda web3: web3.eth.chain_id)
-        sender = Sender(node, chain_id, _QUICK, gas_limit=_GAS_LIMIT, launched=self._mine_now)
-        node.request(self._balance_setter, _hex(DEVELOPER.address), hex(10**21))
-        deployment = RpcLedger.deploy(
-            node,
+        self._dev = DevNode(url)
+        self._dev.fund(DEVELOPER.address, _DEPLOYMENT_MONEY_WEI)
+        deployment = deploy(
+            self._dev,
             DEVELOPER,
             rate=rate,
             stake_threshold_wei=stake_threshold_wei,
             unbonding_delay_s=unbonding_delay_s,
-            sender=sender,
-            before=self._tick,
+            sending=_SENDING,
         )
-        self._time_s = max(self._last_s + 1, START_S)
-        super().__init__(node, deployment, sender=sender)
+        super().__init__(self._dev, deployment, _SENDING)
 
     @property
     def now_s(self) -> int:
-        """The time of the next block, in seconds."""
-        return self._time_s
+        return self._dev.next_timestamp_s
 
     def warp(self, timestamp_s: int) -> None:
-        if timestamp_s < self._time_s:
-            raise NodeError(f"cannot warp to {timestamp_s}: it is {self._time_s} already")
-        self._time_s = timestamp_s
+        if timestamp_s < self.now_s:
+            raise LedgerError(f"cannot warp to {timestamp_s}: it is {self.now_s} already")
+        self._dev.next_timestamp_s = timestamp_s
 
     def mine(self, blocks: int) -> None:
         for _ in range(blocks):
-            self._tick()
-            self.node.request("evm_mine") if self._is_anvil else self._mine_now()
+            self._dev.mine()
 
     def fund(self, address: bytes, amount_wei: int) -> None:
-        self.node.request(self._balance_setter, _hex(address), hex(self.balance_wei(address) + amount_wei))
+        self._dev.fund(address, amount_wei)
 
     def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
-        self._tick()
-        return super()._send(sender, to, data, value_wei)
-
-    @property
-    def _balance_setter(self) -> str:
-        return "anvil_setBalance" if self._is_anvil else "evm_setAccountBalance"
-
-    def _tick(self) -> None:
-        """Say when the next block is: later than the last, as nodes want it."""
-        self._last_s = self._time_s = max(self._time_s, self._last_s + 1)
-        if self._is_anvil:
-            self.node.request("evm_setNextBlockTimestamp", self._time_s)
-
-    def _mine_now(self) -> None:
-        if not self._is_anvil:
-            self.node.request("evm_mine", {"timestamp": self._last_s})
-
-
-def _hex(address: bytes) -> str:
-    return "0x" + address.hex()
+        receipt = super()._send(sender, to, data, value_wei)
+        if receipt.timestamp_s != self.now_s:
+            raise LedgerError(
+                f"{self._dev.name} mined at {receipt.timestamp_s} instead of {self.now_s}: "
+                "let it mine a block for each transaction, not by the clock"
+            )
+        return receipt

@@ -1,72 +1,128 @@
-"""Keys in files: Web3 Secret Storage, version 3, encrypted with a password."""
+"""Keys on disk: files of Web3 Secret Storage, as other wallets and nodes write and read them."""
 
 import json
 import os
-import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from eth_account import Account
-
-from idml.ledger.errors import LedgerError
-from idml.ledger.wallet import Wallet
+from idml.ledger.errors import KeystoreError, LedgerError
+from idml.ledger.wallet import Wallet, parse_address
 
 
-def save_key(wallet: Wallet, directory: Path, password: str) -> Path:
-    """Write a new keystore file, readable by its owner alone.
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A keystore file and the address (20 bytes) that it says it holds the key of."""
 
-    Returns:
-        The file, named as geth names them.
+    path: Path
+    address: bytes
 
-    Raises:
-        LedgerError: if there is a file for this address already, the password is empty, or nothing can be written.
+
+class Keystore:
+    """A folder of keystore files. Files are for their owner's eyes (mode 0600), and none is ever overwritten.
+
+    Args:
+        directory: made when the first file is written; by default `$IDML_KEYSTORE`, else `~/.idml/keystore`.
     """
-    if not password:
-        raise LedgerError("the password is empty: choose one, it is all that protects the key")
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        existing = find_key(directory, wallet.address)
-        if existing is not None:
-            raise LedgerError(f"{existing} holds {wallet.address_hex} already: it is never overwritten")
-        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime())
-        path = directory / f"UTC--{stamp}.000000000Z--{wallet.address.hex()}"
-        text = json.dumps(wallet.encrypt(password))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise LedgerError(f"cannot write a key to {directory}: {error.strerror}") from error
-    return path
 
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or Path(os.environ.get("IDML_KEYSTORE") or Path.home() / ".idml" / "keystore")
 
-def load_key(path: Path, password: str) -> Wallet:
-    """Read a keystore file.
+    def create(self, password: str) -> KeyFile:
+        """Make a new key; nobody but the file has it."""
+        return self.add(Wallet.create(), password)
 
-    Raises:
-        LedgerError: if it cannot be read, is none, or the password is wrong.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise LedgerError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        return Wallet(bytes(Account.decrypt(text, password)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if "MAC" in str(error):
-            raise LedgerError(f"wrong password for {path}") from error
-        raise LedgerError(f"{path} is no keystore file (Web3 Secret Storage, version 3)") from error
+    def add(self, wallet: Wallet, password: str, *, work_factor: int = 1 << 18) -> KeyFile:
+        """Write a wallet's key, encrypted.
 
+        Args:
+            wallet: the key.
+            password: opens the file.
+            work_factor: see `Wallet.to_keystore`.
 
-def list_keys(directory: Path) -> dict[bytes, Path]:
-    """The keystore files of a directory, by address."""
-    found: dict[bytes, Path] = {}
-    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        Raises:
+            KeystoreError: if the address is here already, the password is empty, or the file cannot be written.
+        """
+        if not password:
+            raise KeystoreError("the password is empty: a key needs one")
+        for known in self.files():
+            if known.address == wallet.address:
+                raise KeystoreError(f"{wallet.address_hex} is in the keystore already: {known.path}")
+        content = json.dumps(wallet.to_keystore(password, work_factor))
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+        path = self.directory / f"UTC--{moment}--{wallet.address.hex()}.json"
         try:
-            found[bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))["address"].removeprefix("0x"))] = path
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # some other file
-    return found
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(content + "\n")
+        except OSError as error:
+            raise KeystoreError(f"{error.filename}: {error.strerror}") from None
+        return KeyFile(path, wallet.address)
+
+    def files(self) -> list[KeyFile]:
+        """All keystore files, oldest first; other files in the folder are skipped."""
+        found = []
+        for path in sorted(self.directory.glob("*")):
+            try:
+                found.append(_read(path)[0])
+            except KeystoreError:
+                continue
+        return found
+
+    def find(self, account: str) -> KeyFile:
+        """A keystore file by its path, or by the address whose key it holds.
+
+        Raises:
+            KeystoreError: if there is none.
+        """
+        if (path := Path(account)).is_file():
+            return _read(path)[0]
+        try:
+            address = parse_address(account)
+        except LedgerError as error:
+            raise KeystoreError(f"{error}, and there is no such file") from None
+        for known in self.files():
+            if known.address == address:
+                return known
+        raise KeystoreError(f"no key of {account} in {self.directory}: see idml chain accounts list")
+
+    def open(self, account: str, password: str) -> Wallet:
+        """The wallet in a keystore file.
+
+        Raises:
+            KeystoreError: if there is none, or for a wrong password.
+        """
+        found = self.find(account)
+        try:
+            wallet = Wallet.from_keystore(_read(found.path)[1], password)
+        except KeystoreError as error:
+            raise KeystoreError(f"{found.path}: {error}") from None
+        if wallet.address != found.address:
+            raise KeystoreError(f"{found.path}: holds the key of {wallet.address_hex}, not of the address it names")
+        return wallet
 
 
-def find_key(directory: Path, address: bytes) -> Path | None:
-    """The keystore file of an address, if a directory holds one."""
-    return list_keys(directory).get(address)
+def parse_private_key(text: str) -> Wallet:
+    """A wallet from a private key in hexadecimal digits, with or without 0x.
+
+    Raises:
+        KeystoreError: for anything else; the text is not repeated.
+    """
+    try:
+        return Wallet(bytes.fromhex(text.strip().removeprefix("0x")))
+    except (ValueError, LedgerError):
+        raise KeystoreError("that is no private key: it has 64 hexadecimal digits, with or without 0x") from None
+
+
+def _read(path: Path) -> tuple[KeyFile, dict[str, object]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != 3:
+            raise KeystoreError(f"{path}: Web3 Secret Storage version {content['version']}, only 3 is supported")
+        return KeyFile(path, parse_address(content["address"])), content
+    except OSError as error:
+        raise KeystoreError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
+        if isinstance(error, KeystoreError):
+            raise
+        raise KeystoreError(f"{path}: no keystore file (Web3 Secret Storage with an address)") from None

@@ -1,277 +1,254 @@
-"""Gets transactions into a chain: nonces, fees, replacement, confirmations, reorganizations."""
+"""Transactions on a real chain: signed here, handed in, watched until they are final, pushed when they are stuck."""
 
-import threading
+import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-from web3 import Web3
-from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
-from web3.types import BlockIdentifier, TxParams, TxReceipt
-
-from idml.ledger.errors import GasMoneyError, LedgerError, NodeError
-from idml.ledger.evm import Log, Receipt
-from idml.ledger.node import Node, revert_data
+from idml.ledger.errors import (
+    ExecutionReverted,
+    GasMoneyError,
+    LedgerError,
+    NodeRefusedError,
+    NodeUnreachableError,
+    TransactionReplacedError,
+    TransactionStuckError,
+)
+from idml.ledger.evm import GAS_CAP, Receipt
+from idml.ledger.fees import FeePolicy, Fees
+from idml.ledger.node import Node
+from idml.ledger.nonces import Nonces
+from idml.ledger.receipts import Order, estimate_gas, read_receipt
 from idml.ledger.wallet import Wallet
 
-_BARE_TRACE = {"disableStorage": True, "disableStack": True, "disableMemory": True, "enableReturnData": True}
-_KNOWN = ("already known", "known transaction", "already imported", "nonce too low", "already exists")
+_LOG = logging.getLogger(__name__)
+_FIRST_POLL_S = 0.01
+_NONCE_ATTEMPTS = 5
+_NOTHING_GAS = 21_000
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How a sender waits.
+class Sending:
+    """How to send.
 
     Args:
-        confirmations: blocks on top of the transaction's own before it counts, at least 0.
-        poll_s: between two looks.
-        stuck_s: without a receipt before a transaction is replaced by one that pays more.
-        give_up_s: in all, before the caller is told.
-        fee_cap_wei: the most to pay for a unit of gas, in wei of native currency.
+        confirmations: how many blocks make a transaction final, its own included.
+        fees: what to offer.
+        stuck_after_s: offer more if a transaction was in no block for so long.
+        give_up_after_s: stop watching after so long.
+        poll_s: the longest pause between two looks at the chain.
+        gas_limit: for every transaction; None: a quarter more than the node estimates, so that calls that would revert
+            are noticed before they cost anything.
     """
 
-    confirmations: int = 0
-    poll_s: float = 0.1
-    stuck_s: float = 30.0
-    give_up_s: float = 600.0
-    fee_cap_wei: int = 500 * 10**9
+    confirmations: int = 1
+    fees: FeePolicy = field(default_factory=FeePolicy)
+    stuck_after_s: float = 30.0
+    give_up_after_s: float = 600.0
+    poll_s: float = 1.0
+    gas_limit: int | None = None
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A transaction on its way, and those that replaced it; whichever is mined counts."""
+    """A transaction under way: all versions of it by hash, and the last one signed."""
 
-    wallet: Wallet
-    fields: dict[str, Any]
-    raw: dict[bytes, bytes]
+    order: Order
+    gas_limit: int
+    nonce: int
+    fees: Fees
+    raw: bytes = b""
+    hashes: list[bytes] = field(default_factory=list)
+    seen: bool = False
+    overtaken: bool = False
 
 
 class Sender:
-    """Sends from any number of accounts and threads.
+    """Sends for any number of accounts and threads at once.
 
     Args:
-        node: where to.
-        chain_id: what signatures are bound to.
-        patience: how long to wait for what.
-        gas_limit: of every transaction; by default the node estimates it, and what would revert is not sent.
-        launched: called after each transaction is sent, by a development node that mines when told.
+        node: takes the transactions.
+        chain_id: of its chain.
+        sending: how.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        chain_id: int,
-        patience: Patience,
-        *,
-        gas_limit: int | None = None,
-        launched: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, node: Node, chain_id: int, sending: Sending) -> None:
         self._node = node
         self._chain_id = chain_id
-        self._patience = patience
-        self._gas_limit = gas_limit
-        self._launched = launched
-        self._locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)
-        self._in_flight: dict[bytes, set[int]] = defaultdict(set)
+        self._sending = sending
+        self._nonces = Nonces(lambda address: node.transaction_count(address, "pending"))
+        self._given_up: dict[tuple[bytes, int], Fees] = {}
 
-    def send(self, wallet: Wallet, to: bytes | None, data: bytes, value_wei: int) -> Receipt:
-        """Send a transaction and wait until it is confirmed.
+    def send(self, order: Order) -> Receipt:
+        """Send a transaction and wait until it is final.
 
-        One that would revert is not sent: the receipt says what it would return and costs nothing.
+        Returns:
+            What became of it, see `read_receipt`. A transaction that would revert is not sent: it used no gas.
 
         Raises:
-            GasMoneyError: if the account cannot pay for it.
-            NodeError: if the node cannot be reached, refuses, or never takes the transaction up.
+            GasMoneyError, NodeRefusedError, NodeUnreachableError, TransactionStuckError, TransactionReplacedError.
         """
-        call: TxParams = {"from": Web3.to_checksum_address(wallet.address), "data": Web3.to_hex(data)}
-        call["value"] = cast(Any, value_wei)
-        if to is not None:
-            call["to"] = Web3.to_checksum_address(to)
-        gas = self._gas_limit or self._estimate(call)
-        if isinstance(gas, bytes):
-            head = self._node.ask(lambda web3: web3.eth.get_block("latest"))
-            return Receipt(False, 0, (), gas, head["number"], head["timestamp"])
-        fields = {
-            "value": value_wei,
-            "data": data,
-            "gas": self._gas_limit or gas + gas // 5,
-            "chainId": self._chain_id,
-            "type": 2,
-        }
-        if to is not None:
-            fields["to"] = Web3.to_checksum_address(to)
-        fields |= self._fees()
-        with self._nonce(wallet.address) as nonce:
-            self._require_money(wallet, fields)
-            flight = _Flight(wallet, {**fields, "nonce": nonce}, {})
-            self._launch(flight)
-        self._launched()
-        try:
-            return self._await(flight, call)
-        finally:
-            self._in_flight[wallet.address].discard(nonce)
-
-    # Before it is sent
-
-    def _estimate(self, call: TxParams) -> int | bytes:
-        """Gas, or what a revert returns."""
-
-        def question(web3: Web3) -> int | bytes:
+        gas_limit = self._sending.gas_limit
+        if gas_limit is None:
             try:
-                return web3.eth.estimate_gas(call)
-            except ContractLogicError as error:
-                return _data_of(error)
-            except Web3RPCError as error:
-                data = revert_data(error)
-                if data is None:
-                    raise
-                return data
-
+                gas_limit = min(estimate_gas(self._node, order) * 5 // 4, GAS_CAP)
+            except ExecutionReverted as error:
+                head = self._node.head()
+                return Receipt(False, 0, (), error.data, head.number, head.timestamp_s)
+        flight = self._launch(order, gas_limit)
+        address = order.wallet.address
         try:
-            return self._node.ask(question)
-        except NodeError as error:
-            if "insufficient funds" in str(error).lower():
-                has = self._node.ask(lambda web3: web3.eth.get_balance(call["from"]))  # type: ignore[arg-type]
-                raise GasMoneyError(str(call["from"]), has, max(has + 1, int(call["value"]))) from error
+            return read_receipt(self._node, order, self._watch(flight))
+        except LedgerError as error:
+            self._given_up[address, flight.nonce] = flight.fees
+            if isinstance(error, NodeUnreachableError):
+                raise NodeUnreachableError(f"{error}; {_describe(flight)} was sent before") from None
+            raise
+        finally:
+            self._nonces.release(address, flight.nonce)
+
+    def _launch(self, order: Order, gas_limit: int) -> _Flight:
+        """Hand a transaction in under the account's next nonce."""
+        wallet, fees = order.wallet, self._sending.fees.suggest(self._node)
+        for _ in range(_NONCE_ATTEMPTS):
+            try:
+                with self._nonces.take(wallet.address) as nonce:
+                    flight = _Flight(order, gas_limit, nonce, fees)
+                    self._hand_in(flight)
+                    return flight
+            except _NonceUsedError:
+                _LOG.info("nonce %d of %s was used meanwhile: taking the next", nonce, wallet.address_hex)
+        raise TransactionReplacedError(
+            f"the nonces of {wallet.address_hex} are used up by another program that sends from it"
+        )
+
+    def _hand_in(self, flight: _Flight) -> None:
+        """Sign and broadcast the first version.
+
+        A refusal may answer the second copy of a request whose first answer was lost, so it only counts if the node
+        does not know the transaction. Nodes word refusals differently: facts decide, not words.
+        """
+        self._sign(flight)
+        try:
+            self._node.broadcast(flight.raw)
+        except NodeRefusedError:
+            if self._node.has_transaction(flight.hashes[-1]):
+                return
+            wallet = flight.order.wallet
+            if self._node.transaction_count(wallet.address, "latest") > flight.nonce:
+                raise _NonceUsedError from None
+            needs_wei = flight.gas_limit * flight.fees.max_wei + flight.order.value_wei
+            has_wei = self._node.balance_wei(wallet.address)
+            if has_wei < needs_wei:
+                raise GasMoneyError(wallet.address_hex, has_wei, needs_wei) from None
             raise
 
-    def _fees(self) -> dict[str, int]:
-        """EIP-1559: twice the present base fee leaves room for six full blocks."""
-        head = self._node.ask(lambda web3: web3.eth.get_block("latest"))
-        tip = self._node.ask(lambda web3: web3.eth.max_priority_fee)
-        cap = self._patience.fee_cap_wei
-        most = min(2 * head.get("baseFeePerGas", 0) + tip, cap)
-        return {"maxFeePerGas": most, "maxPriorityFeePerGas": min(tip, most)}
-
-    def _require_money(self, wallet: Wallet, fields: dict[str, Any]) -> None:
-        has = self._node.ask(lambda web3: web3.eth.get_balance(Web3.to_checksum_address(wallet.address)))
-        needs = fields["gas"] * fields["maxFeePerGas"] + fields["value"]
-        if has < needs:
-            raise GasMoneyError(wallet.address_hex, has, needs)
-
-    @contextmanager
-    def _nonce(self, address: bytes) -> Iterator[int]:
-        """The account's next nonce, for one thread at a time; given back if the transaction was not taken."""
-        with self._locks[address]:
-            who = Web3.to_checksum_address(address)
-            pending = self._node.ask(lambda web3: web3.eth.get_transaction_count(who, "pending"))
-            # The node may not know yet what is on its way. With nothing on its way it is right, whatever was sent
-            # before: a chain that was reorganized may have lost it.
-            nonce = max(pending, *(taken + 1 for taken in self._in_flight[address]), 0)
-            yield nonce
-            self._in_flight[address].add(nonce)
-
-    # On its way
-
-    def _launch(self, flight: _Flight) -> None:
-        raw = flight.wallet.sign_transaction(flight.fields)
-        flight.raw[bytes(Web3.keccak(raw))] = raw
-        self._broadcast(raw)
-
-    def _broadcast(self, raw: bytes) -> None:
-        try:
-            self._node.ask(lambda web3: web3.eth.send_raw_transaction(raw))
-        except NodeError as error:
-            if not any(known in str(error).lower() for known in _KNOWN):
-                raise
-
-    def _await(self, flight: _Flight, call: TxParams) -> Receipt:
-        """Until one of a flight's transactions has its confirmations, whatever falls out of the chain meanwhile."""
-        patience = self._patience
-        begun = launched = time.monotonic()
-        seen: bytes | None = None
+    def _watch(self, flight: _Flight) -> dict[str, Any]:
+        """Wait until one version of a transaction is final."""
+        sending = self._sending
+        begun = handed_in = time.monotonic()
+        pause_s = _FIRST_POLL_S
         while True:
-            receipt = self._look(flight)
+            head = self._node.block_number()
+            receipt = self._receipt(flight)
             now = time.monotonic()
             if receipt is not None:
-                launched, seen = now, bytes(receipt["blockHash"])
-                if self._is_confirmed(receipt):
-                    return self._receipt(receipt, call)
-            elif seen is not None:
-                seen = None  # its block is no longer part of the chain
-                for raw in flight.raw.values():
-                    self._broadcast(raw)
-            elif now - launched > patience.stuck_s:
-                launched = now
-                self._bump(flight)
-            if now - begun > patience.give_up_s:
-                hashes = ", ".join(f"0x{key.hex()}" for key in flight.raw)
-                raise NodeError(f"no block took transaction {hashes} within {patience.give_up_s:g} s")
-            time.sleep(patience.poll_s)
+                flight.seen = True
+                confirmations = head - int(receipt["blockNumber"], 16) + 1
+                if confirmations >= sending.confirmations:
+                    return receipt
+                if now - begun > sending.give_up_after_s:
+                    raise TransactionStuckError(
+                        f"{_describe(flight)} has {confirmations} of {sending.confirmations} confirmations after "
+                        f"{sending.give_up_after_s:g} s: does the chain stand still?"
+                    )
+            elif flight.seen:
+                _LOG.warning("%s fell out of the chain: sending it again", _describe(flight))
+                flight.seen = False
+                self._rebroadcast(flight)
+                handed_in = now
+            elif now - begun > sending.give_up_after_s:
+                raise TransactionStuckError(
+                    f"{_describe(flight)} was in no block after {sending.give_up_after_s:g} s at up to "
+                    f"{flight.fees.max_wei} wei a gas (cap {sending.fees.cap_wei}); it may still be mined"
+                )
+            elif now - handed_in > sending.stuck_after_s:
+                self._push(flight)
+                handed_in = now
+            time.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, sending.poll_s)
 
-    def _look(self, flight: _Flight) -> TxReceipt | None:
-        for key in reversed(list(flight.raw)):
-            try:
-                return self._receipt_of(key)
-            except NodeError as error:
-                if not isinstance(error.__cause__, TransactionNotFound):
-                    raise
+    def _receipt(self, flight: _Flight) -> dict[str, Any] | None:
+        """The receipt of whichever version is in the chain."""
+        for version in reversed(flight.hashes):
+            receipt = self._node.receipt(version)
+            if receipt is not None:
+                return receipt
         return None
 
-    def _receipt_of(self, key: bytes) -> TxReceipt:
-        return self._node.ask(lambda web3: web3.eth.get_transaction_receipt(cast(Any, key)))
+    def _push(self, flight: _Flight) -> None:
+        """Find out why a transaction is stuck, and do about it what can be done."""
+        address = flight.order.wallet.address
+        mined = self._node.transaction_count(address, "latest")
+        if mined > flight.nonce:
+            # Behind one URL there may be several nodes, and the one with the receipt may be late: wait once more.
+            if flight.overtaken and self._receipt(flight) is None:
+                raise TransactionReplacedError(
+                    f"{_describe(flight)} will never be mined: another transaction took its nonce; "
+                    f"does another program send from {flight.order.wallet.address_hex}?"
+                )
+            flight.overtaken = True
+            return
+        for missing in range(mined, flight.nonce):
+            if not self._nonces.attended(address, missing):
+                self._fill(flight.order.wallet, missing)
+        fees = self._sending.fees.bump(flight.fees, self._sending.fees.suggest(self._node))
+        if mined == flight.nonce and fees is not None:
+            _LOG.info("%s is stuck: offering %d wei a gas, tip %d", _describe(flight), fees.max_wei, fees.tip_wei)
+            flight.fees = fees
+            self._sign(flight)
+        self._rebroadcast(flight)
 
-    def _is_confirmed(self, receipt: TxReceipt) -> bool:
-        head = self._node.ask(lambda web3: web3.eth.block_number)
-        if head < receipt["blockNumber"] + self._patience.confirmations:
-            return False
-        block = self._block(receipt["blockNumber"])
-        return block is not None and bytes(block["hash"]) == bytes(receipt["blockHash"])
+    def _fill(self, wallet: Wallet, nonce: int) -> None:
+        """Close the gap that a given up or forgotten transaction leaves before later ones: send nothing to oneself."""
+        policy = self._sending.fees
+        fees = policy.suggest(self._node)
+        if (before := self._given_up.get((wallet.address, nonce))) is not None:
+            fees = policy.bump(before, fees) or fees
+        self._given_up[wallet.address, nonce] = fees
+        _LOG.warning("nonce %d of %s is missing: filling it with an empty transaction", nonce, wallet.address_hex)
+        flight = _Flight(Order(wallet, wallet.address, b""), _NOTHING_GAS, nonce, fees)
+        self._sign(flight)
+        self._rebroadcast(flight)
 
-    def _block(self, number: BlockIdentifier) -> Any:
+    def _sign(self, flight: _Flight) -> None:
+        """Make a new version of a transaction, with the fees that it offers now."""
+        order = flight.order
+        fields = {
+            "type": 2,
+            "chainId": self._chain_id,
+            "to": order.to,
+            "data": order.data,
+            "value": order.value_wei,
+            "gas": flight.gas_limit,
+            "nonce": flight.nonce,
+            "maxFeePerGas": flight.fees.max_wei,
+            "maxPriorityFeePerGas": flight.fees.tip_wei,
+        }
+        flight.raw, version = order.wallet.sign_transaction(fields)
+        flight.hashes.append(version)
+
+    def _rebroadcast(self, flight: _Flight) -> None:
+        """Hand in what may be known already: what the node says to that decides nothing."""
         try:
-            return self._node.ask(lambda web3: web3.eth.get_block(number))
-        except NodeError:
-            return None
-
-    def _bump(self, flight: _Flight) -> None:
-        """Replace a transaction that no block takes: nodes want at least 10 % more of both fees."""
-        fields, cap, fresh = flight.fields, self._patience.fee_cap_wei, self._fees()
-        for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
-            fields[name] = max(fields[name] * 9 // 8 + 1, fresh[name])
-        if fields["maxFeePerGas"] > cap:
-            return  # it stays as it is: the block may yet come
-        self._launch(flight)
-
-    def _receipt(self, receipt: TxReceipt, call: TxParams) -> Receipt:
-        number = receipt["blockNumber"]
-        block = self._node.ask(lambda web3: web3.eth.get_block(number))
-        success = receipt["status"] == 1
-        logs = tuple(
-            Log(bytes.fromhex(log["address"][2:]), tuple(map(bytes, log["topics"])), bytes(log["data"]))
-            for log in receipt["logs"]
-        )
-        output = b"" if success else self._reason(receipt, call, number)
-        return Receipt(success, receipt["gasUsed"], logs, output, number, block["timestamp"])
-
-    def _reason(self, receipt: TxReceipt, call: TxParams, number: int) -> bytes:
-        """Why a mined transaction reverted: from its trace, else asked again on the state before its block."""
-        try:
-            trace = self._node.request("debug_traceTransaction", Web3.to_hex(receipt["transactionHash"]), _BARE_TRACE)
-            if returned := bytes.fromhex(trace["returnValue"].removeprefix("0x")):
-                return returned
-        except (LedgerError, KeyError, TypeError, ValueError):
-            pass  # few public nodes trace
-
-        def question(web3: Web3) -> bytes:
-            try:
-                return bytes(web3.eth.call(call, cast(BlockIdentifier, number - 1)))
-            except ContractLogicError as error:
-                return _data_of(error)
-            except Web3RPCError as error:
-                return revert_data(error) or b""
-
-        try:
-            return self._node.ask(question)
-        except LedgerError:
-            return b""
+            self._node.broadcast(flight.raw)
+        except NodeRefusedError as error:
+            _LOG.debug("%s: %s", _describe(flight), error)
 
 
-def _data_of(error: ContractLogicError) -> bytes:
-    data = error.data
-    if isinstance(data, dict):
-        data = data.get("result") or data.get("data")
-    return bytes.fromhex(data[2:]) if isinstance(data, str) and data.startswith("0x") else b""
+class _NonceUsedError(LedgerError):
+    """The node has mined another transaction with this nonce."""
+
+
+def _describe(flight: _Flight) -> str:
+    return f"transaction 0x{flight.hashes[-1].hex()} (nonce {flight.nonce} of {flight.order.wallet.address_hex})"

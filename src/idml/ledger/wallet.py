@@ -1,13 +1,17 @@
 """Keys: who an address is, signing and recovering."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coincurve import PrivateKey, PublicKey
 
-from idml.ledger.errors import LedgerError
+from idml.ledger.errors import KeystoreError, LedgerError, NotInstalledError
 from idml.protocol.hashing import keccak256
 
+if TYPE_CHECKING:
+    from eth_account import Account
+
+_KEY_BYTES = 32
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -24,7 +28,7 @@ class Wallet:
     __slots__ = ("_key", "address")
 
     def __init__(self, private_key: bytes) -> None:
-        if len(private_key) != 32 or not 0 < int.from_bytes(private_key, "big") < _ORDER:
+        if len(private_key) != _KEY_BYTES or not 0 < int.from_bytes(private_key, "big") < _ORDER:
             raise LedgerError("a private key has 32 bytes and is between 1 and the order of secp256k1")
         self._key = PrivateKey(private_key)
         self.address = _address(self._key.public_key)
@@ -47,11 +51,7 @@ class Wallet:
     @property
     def address_hex(self) -> str:
         """The address with its EIP-55 checksum."""
-        plain = self.address.hex()
-        checks = keccak256(plain.encode()).hex()
-        return "0x" + "".join(
-            char.upper() if int(check, 16) >= 8 else char for char, check in zip(plain, checks, strict=False)
-        )
+        return checksum_address(self.address)
 
     def sign(self, digest: bytes) -> bytes:
         """Sign 32 bytes (RFC 6979, low s).
@@ -62,24 +62,45 @@ class Wallet:
         signature = self._key.sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 
-    def sign_transaction(self, fields: Mapping[str, Any]) -> bytes:
-        """Sign a transaction.
+    def sign_transaction(self, fields: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """Sign a transaction. Needs the extra `chain`.
 
         Args:
-            fields: as eth-account takes them (EIP-1559 or legacy), without the sender.
+            fields: as in JSON-RPC, with numbers and bytes as such; `to` None creates a contract.
 
         Returns:
-            The raw transaction.
+            The signed transaction and its hash.
         """
-        from eth_account import Account
+        known = {key: value for key, value in fields.items() if value is not None}
+        signed = _accounts().sign_transaction(known, self._key.secret)
+        return bytes(signed.raw_transaction), bytes(signed.hash)
 
-        return bytes(Account.sign_transaction(dict(fields), self._key.secret).raw_transaction)
+    def to_keystore(self, password: str, work_factor: int = 1 << 18) -> dict[str, Any]:
+        """The key encrypted with a password, as a Web3 Secret Storage object (version 3, scrypt).
 
-    def encrypt(self, password: str) -> dict[str, Any]:
-        """The key as Web3 Secret Storage, version 3, for a file."""
-        from eth_account import Account
+        Args:
+            password: whoever has it and the object has the key.
+            work_factor: scrypt's cost, a power of two; the default takes about a second and 256 MB.
+        """
+        keystore: dict[str, Any] = _accounts().encrypt(self._key.secret, password, kdf="scrypt", iterations=work_factor)
+        return keystore
 
-        return dict(Account.encrypt(self._key.secret, password))
+    @classmethod
+    def from_keystore(cls, keystore: Mapping[str, Any], password: str) -> "Wallet":
+        """Open what `to_keystore`, or another program that writes Web3 Secret Storage, wrote.
+
+        Raises:
+            KeystoreError: for a wrong password, or an object of another kind.
+        """
+        accounts = _accounts()
+        try:
+            return cls(bytes(accounts.decrypt(dict(keystore), password)))
+        except ValueError as error:
+            if "MAC" in str(error):
+                raise KeystoreError("wrong password") from None
+            raise KeystoreError(f"no keystore (Web3 Secret Storage): {error}") from None
+        except (KeyError, TypeError, AttributeError, NotImplementedError) as error:
+            raise KeystoreError(f"no keystore (Web3 Secret Storage): {error!r}") from None
 
     def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
         """Whether a signature on 32 bytes is that of an address, its own or another's."""
@@ -87,6 +108,34 @@ class Wallet:
 
     def __repr__(self) -> str:
         return f"Wallet({self.address_hex})"
+
+
+def checksum_address(address: bytes) -> str:
+    """An address, 20 bytes, as people write it: with its EIP-55 checksum."""
+    plain = address.hex()
+    checks = keccak256(plain.encode()).hex()
+    return "0x" + "".join(
+        char.upper() if int(check, 16) >= 8 else char for char, check in zip(plain, checks, strict=False)
+    )
+
+
+def parse_address(text: str) -> bytes:
+    """The 20 bytes of an address.
+
+    Raises:
+        LedgerError: for anything else, or a checksum that is wrong: most likely a typing mistake.
+    """
+    try:
+        address = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        address = b""
+    if len(address) != 20:
+        shown = repr(text) if len(text) < 2 * _KEY_BYTES else "that"  # a private key in the wrong place is not repeated
+        raise LedgerError(f"{shown} is no address: it has 0x and 40 hexadecimal digits")
+    digits = text.removeprefix("0x")
+    if digits not in (digits.lower(), digits.upper()) and digits != checksum_address(address)[2:]:
+        raise LedgerError(f"{text} has a wrong checksum: look for a typing mistake")
+    return address
 
 
 def recover(digest: bytes, signature: bytes) -> bytes | None:
@@ -106,6 +155,15 @@ def recover(digest: bytes, signature: bytes) -> bytes | None:
         return _address(PublicKey.from_signature_and_message(compact, digest, hasher=None))
     except ValueError:
         return None
+
+
+def _accounts() -> "type[Account]":
+    """eth-account, which takes half a second to load: only where it is needed."""
+    try:
+        from eth_account import Account
+    except ImportError as error:
+        raise NotInstalledError(error) from error
+    return Account
 
 
 def _address(key: PublicKey) -> bytes:

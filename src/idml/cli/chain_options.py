@@ -1,0 +1,97 @@
+"""What the commands of `idml chain` have in common on the command line: options, amounts, how they print."""
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def action(
+    actions: Commands,
+    execute: Callable[[argparse.Namespace], int],
+    name: str,
+    words: str,
+    examples: str,
+    description: str | None = None,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(
+        name,
+        help=words,
+        description=description or words[0].upper() + words[1:] + ".",
+        epilog=f"examples:\n  {examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.set_defaults(execute=execute, fail=parser.error)
+    return parser
+
+
+def add_node(parser: argparse.ArgumentParser) -> None:
+    default = os.environ.get("IDML_RPC", "http://127.0.0.1:8545")
+    parser.add_argument(
+        "--rpc", default=default, metavar="URL", help="the node ($IDML_RPC, else http://127.0.0.1:8545)"
+    )
+    add_keystore(parser, password=False)
+
+
+def add_sending(parser: argparse.ArgumentParser) -> None:
+    add_node(parser)
+    parser.add_argument("--confirmations", type=whole, default=1, metavar="N", help="blocks to wait for (%(default)s)")
+    parser.add_argument(
+        "--max-fee-gwei", type=positive, default=500.0, metavar="GWEI", help="never offer more a gas (%(default)g)"
+    )
+    add_password(parser)
+
+
+def add_keystore(parser: argparse.ArgumentParser, *, password: bool) -> None:
+    parser.add_argument("--keystore", type=Path, metavar="DIR", help="keys ($IDML_KEYSTORE, else ~/.idml/keystore)")
+    if password:
+        add_password(parser)
+
+
+def add_password(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="its first line; else $IDML_PASSWORD, a prompt"
+    )
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deployment", type=Path, default=Path("deployment.json"), metavar="FILE", help="record (%(default)s)"
+    )
+
+
+def amount(text: str) -> int:
+    """Whole units to base units, exact."""
+    try:
+        amount = Decimal(text) * 10**18
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**96:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount: a number with at most 18 decimals")
+    return int(amount)
+
+
+def whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number

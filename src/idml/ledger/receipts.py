@@ -1,0 +1,102 @@
+"""From what a node says about a transaction to what everyone else knows: receipts, logs, reasons."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from idml.ledger.errors import ExecutionReverted, GasMoneyError, LedgerError, NodeRefusedError
+from idml.ledger.evm import Log, Receipt
+from idml.ledger.node import Node, revert_data
+from idml.ledger.wallet import Wallet
+
+_OUTERMOST_CALL = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a transaction shall do, before it has a nonce, fees and a signature.
+
+    Attributes:
+        wallet: signs and pays.
+        to: address, 20 bytes; None creates a contract.
+        data: calldata.
+        value_wei: native currency sent along.
+    """
+
+    wallet: Wallet
+    to: bytes | None
+    data: bytes
+    value_wei: int = 0
+
+    def as_call(self) -> dict[str, str]:
+        """The same as a call that is only simulated, encoded."""
+        call = {"from": self.wallet.address_hex, "data": "0x" + self.data.hex(), "value": hex(self.value_wei)}
+        return call if self.to is None else {**call, "to": "0x" + self.to.hex()}
+
+
+def estimate_gas(node: Node, order: Order) -> int:
+    """The gas that a transaction would take now.
+
+    Raises:
+        ExecutionReverted: if it would revert.
+        GasMoneyError: if the sender cannot even pay the value.
+        NodeRefusedError: if the node has another reason.
+    """
+    try:
+        return int(node.request("eth_estimateGas", order.as_call(), "latest"), 16)
+    except NodeRefusedError as error:
+        if (reason := revert_data(error)) is not None:
+            raise ExecutionReverted(reason) from error
+        has_wei = node.balance_wei(order.wallet.address)
+        if has_wei <= order.value_wei:
+            raise GasMoneyError(order.wallet.address_hex, has_wei, order.value_wei, gas_included=False) from None
+        raise
+
+
+def read_receipt(node: Node, order: Order, receipt: dict[str, Any]) -> Receipt:
+    """A node's receipt of an order.
+
+    Returns:
+        The receipt; its output is the reason if the transaction reverted, the address if it created a contract, else
+        empty, for nodes do not keep what a transaction returned.
+
+    Raises:
+        LedgerError: if the node has lost the block.
+    """
+    block = node.block(_bytes(receipt["blockHash"]))
+    if block is None:
+        raise LedgerError(f"{node.name} has a receipt but not its block {receipt['blockHash']}: is it in sync?")
+    success = int(receipt["status"], 16) == 1
+    if not success:
+        output = _reason(node, order, receipt["transactionHash"], block.number)
+    else:
+        output = _bytes(receipt["contractAddress"]) if order.to is None else b""
+    logs = tuple(map(read_log, receipt["logs"]))
+    return Receipt(success, int(receipt["gasUsed"], 16), logs, output, block.number, block.timestamp_s)
+
+
+def read_log(log: dict[str, Any]) -> Log:
+    """A node's log."""
+    return Log(_bytes(log["address"]), tuple(map(_bytes, log["topics"])), _bytes(log["data"]))
+
+
+def _reason(node: Node, order: Order, transaction: str, block: int) -> bytes:
+    """Why a transaction reverted in a block; empty if that cannot be known.
+
+    Few nodes trace, but a trace is exact. Without one it is simulated after that block, for transactions before it in
+    the same block may be what it stumbled over, then before it.
+    """
+    try:
+        trace = node.request("debug_traceTransaction", transaction, _OUTERMOST_CALL)
+        return _bytes(trace["output"])
+    except (LedgerError, KeyError, TypeError, ValueError):
+        pass  # it does not trace, or in a form of its own
+    for at in (block, block - 1):
+        try:
+            node.call(order.as_call(), at)
+        except NodeRefusedError as error:
+            return revert_data(error) or b""
+    return b""
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))

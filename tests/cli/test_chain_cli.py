@@ -1,0 +1,209 @@
+"""`idml chain` as a user meets it, on a real node: what it prints, its exit codes, what it keeps secret."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idml.ledger.keystore import Keystore
+from idml.ledger.wallet import Wallet
+
+RICH_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's account 0
+RICH = Wallet(bytes.fromhex(RICH_KEY))
+OTHER = Wallet.from_seed(12, 0)
+CHEAP = 2  # scrypt's cost: these keys guard nothing
+
+
+class Shell:
+    """A folder in which commands are given. None of them may ever show the private key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.variables = {"IDML_KEYSTORE": str(folder / "keys"), "IDML_PASSWORD": "secret"}
+        keystore = Keystore(folder / "keys")
+        for wallet in (RICH, OTHER):
+            keystore.add(wallet, "secret", work_factor=CHEAP)
+
+    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("IDML_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "idml.cli.main", "chain", *arguments],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            cwd=self.folder,
+            env={**environment, **self.variables},
+            check=False,
+        )
+        assert RICH_KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def ok(self, *arguments: str, stdin: str = "") -> str:
+        done = self(*arguments, stdin=stdin)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def fails(self, *arguments: str, code: int = 1, stdin: str = "") -> str:
+        done = self(*arguments, stdin=stdin)
+        assert done.returncode == code, done
+        assert done.stdout == ""
+        return done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_staked_account(shell: Shell, anvil: Callable[..., Any]) -> None:
+    shell.variables["IDML_RPC"] = anvil().url
+    printed = shell.ok("deploy", "--from", RICH.address_hex, "--stake-threshold", "0.5").splitlines()
+    record = json.loads((shell.folder / "deployment.json").read_text())
+    assert printed[0] == f"chain 31337 at {shell.variables['IDML_RPC']}, block 1"
+    assert printed[1].split() == ["IDMLToken", record["token"], f"{record['gas']['IDMLToken']:,}", "gas"]
+    assert printed[2].split() == ["IDML", record["contract"], f"{record['gas']['IDML']:,}", "gas"]
+    assert shell.fails("deploy", "--from", RICH.address_hex).startswith("idml: deployment.json exists")
+
+    who = OTHER.address_hex
+    poor = shell.fails("fund", who, "--tokens", "300")
+    assert poor == (f"idml: too little gas money: {who} has 0 of the chain's native currency and needs 0.03 and gas\n")
+    told = shell.ok("fund", who, "--from", RICH.address_hex, "--send", "0.5", "--tokens", "300", "--stake", "200.25")
+    assert [line.split()[1] for line in told.splitlines()[:-1]] == ["sent", "buy", "deposit", "stake"]
+    info = shell.ok("info", who)
+    assert "stake threshold  0.5 tokens\n" in info
+    assert "supply           300 tokens, 300 of them in accounts\n" in info
+    assert "balance          99.75 tokens\nstake            200.25 tokens, 0 of them locked; seat 0\n" in info
+    facts = json.loads(shell.ok("info", who, "--json"))
+    assert facts["accounts"][0]["account"]["stake"] == 200_250_000_000_000_000_000
+    assert facts["seats_active"] == 1
+    assert json.loads(shell.ok("fund", who, "--stake", "1", "--json"))["accounts"][0]["address"] == who
+    refused = shell.fails("fund", who, "--stake", "2000")
+    assert refused.startswith("idml: reverted: InsufficientBalance(account=0x")
+    made = json.loads(shell.ok("deploy", "--from", RICH.address_hex, "--out", "other.json", "--json"))
+    assert made == json.loads((shell.folder / "other.json").read_text())
+
+
+@pytest.mark.slow
+def test_dead_nodes_and_missing_records_are_one_line(shell: Shell, free_url: str, anvil: Callable[..., Any]) -> None:
+    shell.variables["IDML_RPC"] = free_url
+    dead = f"idml: no answer from {free_url}: no connection; check the URL and that the node runs\n"
+    assert shell.fails("deploy", "--from", RICH.address_hex) == dead
+    missing = "idml: deployment.json: No such file or directory; write it with idml chain deploy\n"
+    assert shell.fails("info") == missing
+    shell.variables["IDML_RPC"] = anvil().url
+    shell.ok("deploy", "--from", RICH.address_hex)
+    shell.variables["IDML_RPC"] = free_url
+    assert shell.fails("info") == dead
+    shell.variables["IDML_RPC"] = anvil("--chain-id", "5").url
+    assert "serves chain 5, the contracts are on chain 31337" in shell.fails("info")
+
+
+@pytest.mark.slow
+def test_keys_come_from_standard_input_or_a_file_and_go_into_private_files(shell: Shell) -> None:
+    made = json.loads(shell.ok("accounts", "create", "--json"))
+    key = Path(made["file"])
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert json.loads(key.read_text())["version"] == 3
+    third, fourth = Wallet.from_seed(12, 3), Wallet.from_seed(12, 4)
+    printed = shell.ok("accounts", "import", stdin="0x" + third._key.secret.hex() + "\n")
+    assert printed.startswith(third.address_hex + "\nkey: ")
+    (shell.folder / "password").write_text("other\n")
+    (shell.folder / "key").write_text(fourth._key.secret.hex())
+    shell.ok("accounts", "import", "key", "--password-file", "password")
+    store = Keystore(shell.folder / "keys")
+    assert store.open(third.address_hex, "secret").address == third.address
+    assert store.open(fourth.address_hex, "other").address == fourth.address
+    listed = json.loads(shell.ok("accounts", "list", "--json"))
+    assert {known["address"] for known in listed} >= {made["address"], third.address_hex, fourth.address_hex}
+    assert third.address_hex in shell.ok("accounts", "list")
+    assert "is in the keystore already" in shell.fails("accounts", "import", stdin=RICH_KEY)
+
+
+@pytest.mark.slow
+def test_mistakes_are_one_line(shell: Shell) -> None:
+    assert shell.fails("accounts", "import", stdin="zz").startswith("idml: that is no private key")
+    assert shell.fails("accounts", "import", "nowhere") == "idml: nowhere: No such file or directory\n"
+    assert "seen by others" in shell.fails("accounts", "import", RICH_KEY)
+    assert "that is no address" in shell.fails("info", RICH_KEY)
+    assert shell.fails("accounts", "create", "--password-file", "no") == "idml: no: No such file or directory\n"
+    shell.variables["IDML_PASSWORD"] = ""
+    assert "the password is empty" in shell.fails("accounts", "create")
+    del shell.variables["IDML_PASSWORD"]
+    assert "use --password-file or $IDML_PASSWORD" in shell.fails("accounts", "create")
+    shell.variables["IDML_KEYSTORE"] = str(shell.folder / "none")
+    assert "make one with idml chain accounts create" in shell.ok("accounts", "list")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "required: COMMAND"),
+        (("fund", "0x12"), "nothing to do"),
+        (("fund", "0x12", "--send", "1"), "--send needs --from"),
+        (("fund", "0x12", "--send", "-1"), "'-1' is no amount"),
+        (("fund", "0x12", "--send", "x"), "'x' is no amount"),
+        (("fund", "0x12", "--send", "1e-19"), "'1e-19' is no amount"),
+        (("fund", "0x12", "--send", "inf"), "'inf' is no amount"),
+        (("deploy", "--from", "0x12", "--rate", "0"), "'0' is no whole number above 0"),
+        (("deploy", "--from", "0x12", "--unbonding-days", "x"), "'x' is no number above 0"),
+        (("deploy", "--from", "0x12", "--max-fee-gwei", "-3"), "'-3' is no number above 0"),
+    ],
+)
+def test_wrong_command_lines_end_with_code_2(shell: Shell, arguments: tuple[str, ...], words: str) -> None:
+    assert words in shell.fails(*arguments, code=2)
+
+
+@pytest.mark.slow
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(shell: Shell) -> None:
+    """Typed twice for a new key; what differs is refused."""
+    del shell.variables["IDML_PASSWORD"]
+    environment = {key: value for key, value in os.environ.items() if key != "IDML_PASSWORD"}
+    command = [sys.executable, "-m", "idml.cli.main", "chain", "accounts", "create"]
+
+    def type_in(*lines: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**environment, **shell.variables},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        seen, waiting = b"", list(lines)
+        while True:
+            try:
+                chunk = os.read(ours, 1024)
+            except OSError:  # the other side is closed
+                break
+            if not chunk:
+                break
+            seen += chunk
+            if waiting and seen.endswith(b": "):
+                os.write(ours, waiting.pop(0).encode() + b"\n")
+        os.close(ours)
+        return process.wait(), seen.decode()
+
+    before = len(Keystore(shell.folder / "keys").files())
+    code, seen = type_in("hunter2", "hunter3")
+    assert (code, "idml: the passwords differ" in seen) == (1, True)
+    code, seen = type_in("hunter2", "hunter2")
+    assert code == 0
+    assert "hunter2" not in seen
+    files = Keystore(shell.folder / "keys").files()
+    assert len(files) == before + 1
+    assert Keystore(shell.folder / "keys").open(str(files[-1].path), "hunter2").address == files[-1].address
+
+
+@pytest.mark.parametrize("command", [(), ("deploy",), ("info",), ("fund",), ("accounts",), ("accounts", "import")])
+def test_help_has_examples(shell: Shell, command: tuple[str, ...]) -> None:
+    assert "examples:\n  idml chain " in shell.ok(*command, "--help")

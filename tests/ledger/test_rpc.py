@@ -1,0 +1,233 @@
+"""The ledger on a real node: the same contract, the same results, and clear words where something is wrong."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idml.ledger.deployment import Deployment
+from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.errors import (
+    ExecutionReverted,
+    GasMoneyError,
+    LedgerError,
+    NoContractError,
+    NodeRefusedError,
+    Reverted,
+    WrongChainError,
+)
+from idml.ledger.evm import GAS_CAP
+from idml.ledger.fees import GWEI, FeePolicy
+from idml.ledger.interface import Ledger, TxResult
+from idml.ledger.node import Node
+from idml.ledger.rpc import RpcLedger, deploy
+from idml.ledger.sender import Sending
+from idml.ledger.wallet import Wallet
+from idml.protocol.task import TOKEN_WEI
+
+from ..conftest import until
+
+RICH = Wallet(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))  # Anvil's account 0
+POOR = Wallet.from_seed(4, 4)
+QUICK = Sending(poll_s=0.05)
+UNKNOWN = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not found"}}'
+
+
+@pytest.fixture
+def ledger(anvil: Callable[..., Any]) -> RpcLedger:
+    node = Node(anvil().url)
+    return RpcLedger(node, deploy(node, RICH, sending=QUICK), QUICK)
+
+
+def test_a_real_node_does_what_the_embedded_evm_does(ledger: RpcLedger) -> None:
+    """Same events, and the same gas with the same hard fork."""
+
+    def play(chain: Ledger) -> list[TxResult]:
+        return [
+            chain.buy(RICH, TOKEN_WEI),
+            chain.deposit(RICH, 500 * TOKEN_WEI),
+            chain.stake(RICH, 300 * TOKEN_WEI),
+            chain.set_target(RICH, 5),
+            chain.deposit_with_permit(RICH, 10, 1 << 40),
+            chain.withdraw(RICH, 7),
+            chain.redeem(RICH, 10_000),
+        ]
+
+    embedded = EmbeddedLedger(chain_id=31_337)
+    embedded.fund(RICH.address, 100 * TOKEN_WEI)
+    gas = ledger.deployment.gas
+    assert gas == embedded.deployment_gas
+    for real, expected in zip(play(ledger), play(embedded), strict=True):
+        assert (real.step, real.gas_used) == (expected.step, expected.gas_used)
+        assert [event.name for event in real.events] == [event.name for event in expected.events]
+    assert ledger.account(RICH.address) == embedded.account(RICH.address)
+    assert ledger.token_supply_wei() == embedded.token_supply_wei()
+    assert (ledger.chain_id, ledger.rate()) == (31_337, 10_000)
+    assert ledger.stake_threshold_wei() == embedded.stake_threshold_wei()
+    assert ledger.block_number == ledger.deployment.block + 9
+    assert ledger.now_s == ledger.node.head().timestamp_s
+
+
+def test_money_can_be_sent(ledger: RpcLedger) -> None:
+    assert ledger.pay(RICH, POOR.address, 5).gas_used == 21_000
+    assert ledger.balance_wei(POOR.address) == 5
+    ledger.close()
+
+
+@pytest.mark.parametrize(("gas_limit", "traces"), [(None, True), (300_000, True), (300_000, False)])
+def test_refusals_carry_the_contracts_error(
+    anvil: Callable[..., Any], proxy: Callable[..., Any], gas_limit: int | None, traces: bool
+) -> None:
+    """Noticed before it is sent, or, with a fixed gas limit, found in its trace or by simulating it in its block."""
+    between = proxy(anvil().url)
+    between.rule = lambda method, _params, ask: ask() if traces or method != "debug_traceTransaction" else UNKNOWN
+    node = Node(between.url)
+    ledger = RpcLedger(node, deploy(node, RICH), replace(QUICK, gas_limit=gas_limit))
+    before = ledger.block_number
+    with pytest.raises(Reverted, match="InsufficientBalance") as caught:
+        ledger.withdraw(RICH, 5)
+    assert caught.value.arguments == {"account": RICH.address, "available": 0, "needed": 5}
+    assert ledger.block_number - before == (gas_limit is not None)
+    with pytest.raises(Reverted, match="ZeroRate"):
+        deploy(node, RICH, rate=0, sending=Sending(gas_limit=gas_limit and 2_000_000))
+    assert ledger.stake_threshold_wei() > 0, "the nonces go on"
+    ledger.buy(RICH, 5)
+
+
+@pytest.mark.parametrize("traces", [True, False])
+def test_what_only_gas_broke_has_no_reason(anvil: Callable[..., Any], proxy: Callable[..., Any], traces: bool) -> None:
+    """A transaction that ran out of gas succeeds when it is simulated with more."""
+    between = proxy(anvil().url)
+    between.rule = lambda method, _params, ask: ask() if traces or method != "debug_traceTransaction" else UNKNOWN
+    node = Node(between.url)
+    stingy = RpcLedger(node, deploy(node, RICH, sending=QUICK), replace(QUICK, gas_limit=30_000))
+    with pytest.raises(Reverted, match=r"Unknown\(data=0x\)"):
+        stingy.buy(RICH, TOKEN_WEI)
+
+
+def test_a_reason_that_a_later_transaction_covers_up_is_traced(anvil: Callable[..., Any]) -> None:
+    """In one block: the last tokens are withdrawn, withdrawn again, and deposited anew."""
+    process = anvil()
+    node = Node(process.url)
+    deployment = deploy(node, RICH, sending=QUICK)
+    ledger = RpcLedger(node, deployment, replace(QUICK, gas_limit=300_000))
+    ledger.buy(RICH, TOKEN_WEI)
+    ledger.deposit(RICH, 5)
+    process.rpc("evm_setAutomine", False)
+    steps = (ledger.withdraw, ledger.withdraw, ledger.deposit)
+    with ThreadPoolExecutor(3) as threads:
+        sent = []
+        for count, step in enumerate(steps, start=1):
+            sent.append(threads.submit(step, RICH, 5))
+            until(lambda count=count: int(process.rpc("txpool_status")["pending"], 16) == count)
+        process.rpc("evm_mine")
+    assert sent[0].result().block == sent[2].result().block
+    with pytest.raises(Reverted, match="InsufficientBalance") as caught:
+        sent[1].result()
+    assert caught.value.arguments == {"account": RICH.address, "available": 0, "needed": 5}
+
+
+def test_a_failing_question_says_why(ledger: RpcLedger) -> None:
+    with pytest.raises(ExecutionReverted) as caught:
+        ledger._call(ledger.contract_address, b"\x01\x02\x03\x04")
+    assert caught.value.data == b"", "no function has this selector"
+    with pytest.raises(NodeRefusedError, match="eth_call"):
+        ledger._call(bytes(19), b"")
+
+
+@pytest.mark.parametrize("gas_limit", [None, GAS_CAP])
+@pytest.mark.parametrize("value_wei", [3, 7])
+def test_too_little_gas_money_names_account_and_amounts(
+    anvil: Callable[..., Any], gas_limit: int | None, value_wei: int
+) -> None:
+    process = anvil()
+    node = Node(process.url)
+    ledger = RpcLedger(node, deploy(node, RICH), replace(QUICK, gas_limit=gas_limit))
+    process.rpc("anvil_setBalance", POOR.address_hex, hex(5))
+    with pytest.raises(GasMoneyError, match=POOR.address_hex) as caught:
+        ledger.buy(POOR, value_wei)
+    assert caught.value.has_wei == 5
+    assert caught.value.needs_wei > 5
+    assert "has 0.000000000000000005 of the chain's native currency and needs " in str(caught.value)
+
+
+def test_another_refusal_is_told_in_the_nodes_words(ledger: RpcLedger) -> None:
+    stingy = RpcLedger(ledger.node, ledger.deployment, replace(QUICK, gas_limit=100))
+    with pytest.raises(NodeRefusedError, match="intrinsic gas too low"):
+        stingy.set_target(RICH, 5)
+    broken = Sending(fees=FeePolicy(cap_wei=1, tip_wei=0))
+    with pytest.raises(NodeRefusedError, match="max fee per gas less than block base fee"):
+        RpcLedger(ledger.node, ledger.deployment, broken).set_target(RICH, 5)
+    ledger.set_target(RICH, 5)
+
+
+def test_estimates_that_a_node_refuses_for_its_own_reasons(ledger: RpcLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = ledger.node.request
+
+    def refuse(method: str, *params: object) -> Any:
+        if method == "eth_estimateGas":
+            raise NodeRefusedError(method, -32_000, "upstream is down")
+        return request(method, *params)
+
+    monkeypatch.setattr(ledger.node, "request", refuse)
+    with pytest.raises(NodeRefusedError, match="upstream is down"):
+        ledger.set_target(RICH, 5)
+
+
+def test_wrong_chains_and_missing_contracts_are_noticed_when_connecting(
+    ledger: RpcLedger, anvil: Callable[..., Any], tmp_path: Path
+) -> None:
+    record = tmp_path / "deployment.json"
+    ledger.deployment.save(record)
+    assert RpcLedger.connect(ledger.node._provider.endpoint_uri or "", record).deployment == ledger.deployment
+    with pytest.raises(WrongChainError, match="serves chain 5, the contracts are on chain 31337"):
+        RpcLedger.connect(anvil("--chain-id", "5").url, record)
+    with pytest.raises(NoContractError, match=r"no IDMLToken at 0x[0-9a-fA-F]{40} on chain 31337: wrong deployment"):
+        RpcLedger.connect(anvil().url, ledger.deployment)
+    other = deploy(ledger.node, RICH)
+    with pytest.raises(NoContractError, match="uses another token"):
+        RpcLedger(ledger.node, replace(other, token=ledger.deployment.token))
+    with pytest.raises(NoContractError, match="no IDML at"):
+        RpcLedger(ledger.node, replace(other, contract=bytes(20)))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_chains_that_lack_what_fees_need(anvil: Callable[..., Any], proxy: Callable[..., Any], keep: bool) -> None:
+    """A node without a hint for the tip gets a default; one without a base fee is refused."""
+    between = proxy(anvil(hardfork="osaka" if keep else "berlin").url)
+    between.rule = lambda method, _params, ask: UNKNOWN if method == "eth_maxPriorityFeePerGas" else ask()
+    node = Node(between.url)
+    if keep:
+        fees = FeePolicy().suggest(node)
+        assert fees.tip_wei == GWEI < fees.max_wei
+    else:
+        with pytest.raises(LedgerError, match="has no base fee"):
+            FeePolicy().suggest(node)
+
+
+def test_a_block_that_a_node_lost_is_said(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    between = proxy(anvil().url)
+    lost = b'{"jsonrpc":"2.0","id":0,"result":null}'
+    between.rule = lambda method, _params, ask: lost if method == "eth_getBlockByHash" else ask()
+    with pytest.raises(LedgerError, match=r"has a receipt but not its block 0x.*: is it in sync"):
+        deploy(Node(between.url), RICH, sending=QUICK)
+
+
+def test_deployment_records(tmp_path: Path) -> None:
+    record = Deployment(5, b"\x01" * 20, b"\x02" * 20, 7, {"IDML": 9})
+    path = tmp_path / "chain.json"
+    record.save(path)
+    assert Deployment.load(path) == record
+    with pytest.raises(LedgerError, match=r"chain.json exists: deployment records are not overwritten"):
+        record.save(path)
+    with pytest.raises(LedgerError, match="No such file"):
+        record.save(tmp_path / "nowhere" / "chain.json")
+    with pytest.raises(LedgerError, match="write it with idml chain deploy"):
+        Deployment.load(tmp_path / "missing.json")
+    for text in ("nonsense", "[]", '{"chain_id": 5}', path.read_text().replace("01" * 20, "01"), "5"):
+        path.write_text(text)
+        with pytest.raises(LedgerError, match="is no deployment record"):
+            Deployment.load(path)
