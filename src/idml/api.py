@@ -47,7 +47,7 @@ def run(
         settings: configuration keys that differ from `config`, for instance `devices=30`.
 
     Raises:
-        ConfigError, DataError, AdapterError, StoreError: one line for each problem.
+        ConfigError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
     summary = simulate(make_config(values), Path(directory), adapter=adapter, observer=observer)

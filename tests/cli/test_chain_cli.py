@@ -207,3 +207,26 @@ def test_a_password_is_asked_for_on_a_terminal_and_not_shown(shell: Shell) -> No
 @pytest.mark.parametrize("command", [(), ("deploy",), ("info",), ("fund",), ("accounts",), ("accounts", "import")])
 def test_help_has_examples(shell: Shell, command: tuple[str, ...]) -> None:
     assert "examples:\n  idml chain " in shell.ok(*command, "--help")
+
+
+@pytest.mark.slow
+def test_a_run_on_a_node_leaves_it_as_it_was(tmp_path: Path, ganache: Callable[..., Any], free_url: str) -> None:
+    process = ganache()
+    keys = ("dataset=digits", "devices=6", "encounters=6", "images_per_device=60", "baseline_devices=0")
+    settings = [part for key in keys for part in ("--set", key)]
+
+    def run(url: str, out: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "idml.cli.main", "run", *settings, "--quiet", "--json", "--rpc", url]
+        return subprocess.run([*command, "--out", str(tmp_path / out)], capture_output=True, text=True, check=False)
+
+    done = run(process.url, "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["encounters"] == 6
+    assert int(process.rpc("eth_blockNumber"), 16) > 30
+    sender, *_ = process.rpc("eth_accounts")
+    sent = process.rpc("eth_sendTransaction", {"from": sender, "to": sender, "value": "0x1"})
+    assert process.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1", "it mines by itself again"
+    dead = run(free_url, "dead")
+    assert dead.returncode == 1
+    assert dead.stderr.startswith(f"idml: no answer from {free_url}: no connection")
+    assert not (tmp_path / "dead").exists()

@@ -50,6 +50,11 @@ def test_each_problem_gets_its_line() -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_a_run_without_a_ledger_needs_no_node() -> None:
+    with pytest.raises(ConfigError, match=r"rpc is 'http://localhost': leave it out where incentive is false"):
+        make_config({"incentive": False, "rpc": "http://localhost"})
+
+
 def test_settings_come_over_the_file_and_overrides_over_settings(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('devices = 20\nreward = 5\npreset = "paper"\n[adversaries]\nlabel_flip = 2\n')

@@ -87,6 +87,8 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         """Check what no single key can tell."""
+        if self.rpc is not None and not self.incentive:
+            raise _inconsistent("rpc", self.rpc, "leave it out where incentive is false: such a run has no ledger")
         if self.incentive and self.devices < self.validators + 2:
             raise _inconsistent(
                 "validators",

@@ -2,7 +2,6 @@
 
 import heapq
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.protocol.digest import canonical_bytes
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
-from idml.simulation.config import Config, ConfigError, to_wei
+from idml.simulation.config import Config, to_wei
 from idml.simulation.contacts import Contact, even_contacts
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
@@ -45,7 +44,7 @@ def simulate(
         The summary, as it is written to `summary.json`.
 
     Raises:
-        ConfigError, DataError, AdapterError, StoreError: with one line each, before anything has run.
+        ConfigError, DataError, AdapterError, StoreError, LedgerError: with one line each, before anything has run.
     """
     RunStore.check_free(directory)
     adapter = adapter or load_adapter(config.algorithm)
@@ -55,17 +54,23 @@ def simulate(
     world = build_world(resolved, adapter)
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
     ledger = open_ledger(resolved) if resolved.incentive else None
-    with RunStore.create(directory, resolved.to_toml(), meta) as store:
-        return Simulator(world, store, observer or (lambda _snapshot: None), ledger).run()
+    try:
+        with RunStore.create(directory, resolved.to_toml(), meta) as store:
+            return Simulator(world, store, observer or (lambda _snapshot: None), ledger).run()
+    finally:
+        if ledger is not None:
+            ledger.close()
 
 
 def open_ledger(config: Config) -> ControlledLedger:
-    """The ledger that a configuration names, with fresh contracts."""
+    """The ledger that a configuration names, with fresh contracts.
+
+    Raises:
+        LedgerError: if there is no such EVM or node.
+    """
     threshold_wei = to_wei(config.stake_threshold)
     if config.rpc is None:
         return EmbeddedLedger(config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
-    if find_spec("web3") is None:
-        raise ConfigError("rpc needs the extra `chain`: pip install 'idml[chain]'")
     from idml.ledger.dev import DevLedger  # web3 is slow to import
 
     return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
