@@ -26,6 +26,8 @@ from idml.protocol.roles import Open, Submission
 from idml.protocol.settlement import validator_lock
 from idml.protocol.task import TOKEN_WEI, TaskParams, preset_task
 
+from .contract_wallet import ContractWallet
+
 ACTORS = [Wallet.from_seed(9, index) for index in range(7)]  # the last one has no stake
 SAFE = preset_task("safe", completion_window_s=100, voting_window_s=500)
 TASKS = [
@@ -39,13 +41,15 @@ RESULT = b"\x05" * 32
 
 
 class RecordingLedger(EmbeddedLedger):
-    """Keeps every receipt, those of reverted transactions included."""
+    """Keeps every receipt, those of reverted transactions included; contract wallets act through their owners."""
 
     def __init__(self, backend: str) -> None:
         super().__init__(backend)
         self.receipts: list[Receipt] = []
 
-    def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
+    def _send(self, sender: Wallet | ContractWallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
+        if isinstance(sender, ContractWallet):
+            sender, to, data = sender.owner, sender.address, sender.through(to, data)
         receipt = super()._send(sender, to, data, value_wei)
         self.receipts.append(receipt)
         return receipt
