@@ -1,0 +1,9 @@
+"""Contact traces: who met whom, when and for how long, in real life or as if. Knows no torch and no chain."""
+
+from idml.simulation.traces.files import read_trace, write_trace
+from idml.simulation.traces.formats import FORMATS, Format
+from idml.simulation.traces.generator import spread_evenly
+from idml.simulation.traces.statistics import describe
+from idml.simulation.traces.trace import Trace, TraceError
+
+__all__ = ["FORMATS", "Format", "Trace", "TraceError", "describe", "read_trace", "spread_evenly", "write_trace"]
