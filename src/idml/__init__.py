@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from idml.protocol.settlement import Settlement, settle
     from idml.protocol.task import TaskParams, preset_task
     from idml.simulation.config import Config, ConfigError, load_config
+    from idml.simulation.traces import TraceError
     from idml.store.errors import StoreError
 
 _EXPORTS = {
@@ -32,6 +33,7 @@ _EXPORTS = {
     "Settlement": "idml.protocol.settlement",
     "StoreError": "idml.store.errors",
     "TaskParams": "idml.protocol.task",
+    "TraceError": "idml.simulation.traces",
     "check_adapter": "idml.adapters",
     "load_config": "idml.simulation.config",
     "preset_task": "idml.protocol.task",
@@ -52,6 +54,7 @@ __all__ = [
     "Settlement",
     "StoreError",
     "TaskParams",
+    "TraceError",
     "check_adapter",
     "load_config",
     "preset_task",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from idml.cli import chain, gas, report, run
+from idml.cli import chain, gas, report, run, traces
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -19,9 +19,10 @@ examples:
   idml report runs/main                          write its report anew
   idml gas                                       what an encounter costs on a chain
   idml chain --help                              deploy to a chain, fund and stake accounts
+  idml traces info contacts.csv.gz               what a contact trace is like
 
-exit codes: 0 done, 1 a run or its directory failed, 2 command line, configuration, algorithm or data is wrong,
-130 interrupted"""
+exit codes: 0 done, 1 a run or its directory failed, 2 command line, configuration, algorithm, data or
+trace is wrong, 130 interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report, gas, chain):
+    for command in (run, report, gas, chain, traces):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
@@ -55,7 +56,7 @@ def _exit_code(error: Exception) -> int:
     """2 for what the user can mend before a run, 1 for what failed in it, 0 for a fault of the program."""
     import idml
 
-    if isinstance(error, idml.ConfigError | idml.LearningError | idml.AdapterError):
+    if isinstance(error, idml.TraceError | idml.ConfigError | idml.LearningError | idml.AdapterError):
         return 2
     return 1 if isinstance(error, idml.StoreError | idml.LedgerError) else 0
 

@@ -87,4 +87,4 @@ def mean_text(amounts: Sequence[float]) -> str:
 
 def count(number: int, noun: str) -> str:
     """`number` with `noun`, in the plural unless it is one."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
