@@ -67,6 +67,33 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(tmp_path: Path, arguments: l
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_run_follows_a_trace_and_repeats_from_its_configuration(tmp_path: Path) -> None:
+    keys = ["dataset=digits", "encounters=40", "images_per_device=40", f"contacts={EXAMPLE}", "link_bytes_s=2000"]
+    settings = [part for key in keys for part in ("--set", key)]
+    first = idml("run", *settings, "--json", "--quiet", "--out", str(tmp_path / "first"))
+    assert first.returncode == 0, first.stderr
+    again = idml("run", str(tmp_path / "first" / "config.toml"), "--json", "--quiet", "--out", str(tmp_path / "second"))
+    one, two = json.loads(first.stdout), json.loads(again.stdout)
+    assert one.pop("wall_s") > 0 < two.pop("wall_s")
+    assert one == two
+    assert one["config"]["devices"] == 20
+    assert 0 < one["cases"]["incomplete"] < 40
+    assert (tmp_path / "first" / "report.html").is_file()
+
+
+def test_a_trace_that_cannot_be_read_stops_a_run_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "bad.dat").write_text("20 1 2\n40 1\n")
+    for name, line in (
+        ("none.dat", "contacts is 'none.dat': choose even, "),
+        ("bad.dat", "bad.dat:2: expected t i j "),
+    ):
+        done = idml("run", "--set", f"contacts={name}", "--out", "run", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"idml: {line}")
+        assert done.stderr.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+
+
 def test_looking_at_a_trace_does_not_load_torch() -> None:
     code = (
         "import sys, idml.cli.main\n"

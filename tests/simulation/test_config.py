@@ -126,8 +126,8 @@ def test_defaults_are_the_mechanisms_table() -> None:
     assert (config.tokens, config.stake, config.stake_threshold, config.reward) == (1_000_000, 200, 100, 10)
     assert (config.target_wei, make_config({"preset": "paper"}).target_wei) == (200 * 10**18, 0)
     assert make_config({"stake_target": 50}).target_wei == 50 * 10**18
-    assert config.contacts == 30 * 50
-    assert make_config({"encounters": 7}).contacts == 7
+    assert config.contact_count == 30 * 50
+    assert make_config({"encounters": 7}).contact_count == 7
 
 
 @given(st.integers(0, 10**15))

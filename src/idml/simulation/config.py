@@ -12,10 +12,12 @@ from pydantic_core import PydanticCustomError
 
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.adversaries import ADVERSARIES
+from idml.simulation.contacts import EVEN, find_trace
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=500_000)]
+Rate = Annotated[float, Field(gt=0)]
 
 
 class ConfigError(ValueError):
@@ -52,9 +54,13 @@ class Config(BaseModel):
     local_epochs: int | None = Field(None, ge=0, le=100, description="own epochs after an encounter; None: algorithm's")
 
     # who meets whom
-    devices: int = Field(50, ge=2, le=1_000_000, description="participants, adversaries included")
-    encounters: int | None = Field(None, ge=1, description="contacts; by default 30 rounds of as many as devices")
+    devices: int = Field(50, ge=2, le=1_000_000, description="participants, adversaries included; of a trace: all")
+    encounters: int | None = Field(None, ge=1, description="contacts; by default 30 a device, or the whole trace")
     adversaries: dict[str, int] = Field(default_factory=dict, description="a table: kind = count")
+    contacts: str = Field(EVEN, description="even: random, all devices alike; or a contact trace's FILE")
+    link_bytes_s: Rate | None = Field(None, description="a device sends or receives; by default at once")
+    compute_images_s: Rate | None = Field(None, description="a device trains; by default at once")
+    heterogeneity: float = Field(0.0, ge=0, le=5, description="of both rates over devices: sigma of a log-normal")
 
     # what is paid
     incentive: bool = Field(True, description="false: no ledger, every contribution is merged")
@@ -80,7 +86,7 @@ class Config(BaseModel):
     # how it is run
     evm: Literal["auto", "pyevm", "pyrevm"] = Field("auto", description="embedded EVM; auto: the fastest installed")
     rpc: str | None = Field(None, description="URL of a development node (Anvil, Ganache); none: the embedded EVM")
-    contact_interval_s: Seconds = Field(60, description="simulated time between contacts")
+    contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
     threads: int = Field(1, ge=1, le=256, description="torch threads; results are equal only among equal numbers")
 
@@ -128,7 +134,7 @@ class Config(BaseModel):
         return self
 
     @property
-    def contacts(self) -> int:
+    def contact_count(self) -> int:
         """The number of contacts."""
         return self.encounters if self.encounters is not None else 30 * self.devices
 
@@ -177,6 +183,7 @@ def load_config(path: Path | None = None, settings: Sequence[str] = (), **overri
 
     Raises:
         ConfigError: one line for each problem: the key, the value and the valid range.
+        TraceError: if `contacts` names no trace.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -192,16 +199,28 @@ def load_config(path: Path | None = None, settings: Sequence[str] = (), **overri
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
-    """Check values and make a `Config` of them.
+    """Check values and make a `Config` of them; where contacts follow a trace, so do `devices` and `encounters`.
 
     Raises:
         ConfigError: one line for each problem.
+        TraceError: if `contacts` names no trace.
     """
     try:
-        return Config.model_validate(values)
+        return Config.model_validate({**values, **_of_trace(values)})
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that follow from a trace, where they are not set."""
+    name = values.get("contacts")
+    missing = [key for key in ("devices", "encounters") if values.get(key) is None]
+    trace = find_trace(name) if missing and isinstance(name, str) else None
+    if trace is None:
+        return {}
+    follows = {"devices": len(trace.devices), "encounters": len(trace)}
+    return {key: follows[key] for key in missing}
 
 
 def to_wei(tokens: float) -> int:

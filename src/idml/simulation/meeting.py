@@ -16,6 +16,7 @@ from idml.protocol.roles import (
     Accept,
     Action,
     Adopt,
+    Contest,
     Contribute,
     Decline,
     Finish,
@@ -37,6 +38,7 @@ from idml.protocol.roles import (
 from idml.protocol.settlement import Settlement, settle
 from idml.simulation.devices import Device, frozen
 from idml.simulation.scene import Outcome, Scene, Transaction
+from idml.simulation.timing import Stage
 
 
 class Meeting:
@@ -46,10 +48,20 @@ class Meeting:
         scene: of the run.
         learner, neighbor: who met.
         validators: addresses to ask where anyone may vote.
+        broken_off: at which stage of the exchange the two lose sight of each other, if they do. The ledger and the
+            validators stay within reach of both; the encounter ends when its windows are over, as if one were lost.
     """
 
-    def __init__(self, scene: Scene, learner: Device, neighbor: Device, validators: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        learner: Device,
+        neighbor: Device,
+        validators: Sequence[bytes] = (),
+        broken_off: Stage | None = None,
+    ) -> None:
         self._scene = scene
+        self.broken_off = broken_off
         self._learner_device = learner
         self._neighbor_device = neighbor
         self.outcome = Outcome()
@@ -142,11 +154,11 @@ class Meeting:
 
     def _do(self, actor: Device, action: Action) -> list[tuple[Device, Action]]:
         scene, learner = self._scene, self._learner_device
-        if isinstance(action, Send):
+        if isinstance(action, Send) and not self._is_lost(action.message):
             return self._deliver(scene.devices[action.to], action.message)
-        if isinstance(action, Submit):
+        if isinstance(action, Submit) and not self._is_given_up(action.submission):
             return self._submit(actor, action.submission)
-        if isinstance(action, Contribute):
+        if isinstance(action, Contribute) and self.broken_off is not Stage.TRAINING:
             contribution = actor.contribute(learner, _vector(action.model), scene.settings)
             self.result = _parcel(contribution, scene)
             return _by(actor, self._neighbor.on_contribution(self.result))
@@ -159,6 +171,15 @@ class Meeting:
         if isinstance(action, Finish) and actor is learner and self.outcome.status == "declined":
             self.outcome.reason = action.reason
         return []
+
+    def _is_given_up(self, submission: Submission) -> bool:
+        """A neighbor that lost its learner does not contest: nobody could hand the learner what it would pay for."""
+        return self.broken_off is not None and isinstance(submission, Contest)
+
+    def _is_lost(self, message: Message) -> bool:
+        """Whether the contact ends while a message is on its way."""
+        stage = {ModelSent: Stage.SENDING, ResultSent: Stage.RETURNING}.get(type(message))
+        return stage is not None and stage is self.broken_off
 
     def _deliver(self, to: Device, message: Message) -> list[tuple[Device, Action]]:
         if isinstance(message, Accept | Decline | ResultSent):

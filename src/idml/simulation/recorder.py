@@ -11,6 +11,7 @@ from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.meeting import Meeting
 from idml.simulation.tally import Tally
+from idml.simulation.timing import Stage
 from idml.store.records import (
     AccuracyPoint,
     BaselinePoint,
@@ -58,10 +59,14 @@ class Recorder:
         self._tally.skipped += 1
         self._store.append(_encounter(contact, "skipped", time_s, block, reason=reason))
 
-    def unpaid(self, contact: Contact, time_s: int) -> None:
+    def unpaid(self, contact: Contact, broken_off: Stage | None) -> None:
         """A collaboration without an incentive."""
         self._tally.encounters += 1
-        self._store.append(_encounter(contact, "unincentivized", time_s, 0, accepted=True))
+        if broken_off is None:
+            self._store.append(_encounter(contact, "unincentivized", contact.time_s, 0, accepted=True))
+        else:
+            self._tally.cases["incomplete"] += 1
+            self._store.append(_encounter(contact, "incomplete", contact.time_s, 0, reason=broken_off.value))
 
     def progressed(self, meeting: Meeting, contact: Contact) -> None:
         """What an encounter did since it was last written down, and how it ended, if it did."""
@@ -110,6 +115,7 @@ class Recorder:
             outcome.status,
             last.timestamp_s,
             last.block,
+            reason=meeting.broken_off.value if meeting.broken_off else "",
             case=settlement.case if settlement else None,
             accepted=settlement.accepted if settlement else None,
             votes=tuple(meeting.votes.items()),

@@ -1,5 +1,6 @@
 """From a configuration to devices with data, models and keys."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
 from idml.simulation.config import Config, ConfigError
+from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_contacts
 from idml.simulation.devices import Device, Settings
+from idml.simulation.timing import Timing
+from idml.simulation.traces import Trace
 
 # Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
 # device of digits draws 300 of the 1,437 images, shared between devices: 29 of its own would teach a model next to
@@ -39,6 +43,8 @@ class World:
         settings: what devices have in common.
         devices: in the order of their numbers.
         wallets: likewise.
+        timing: how long an exchange takes them.
+        trace: whom they meet; None for random contacts.
     """
 
     config: Config
@@ -46,6 +52,15 @@ class World:
     settings: Settings
     devices: list[Device]
     wallets: list[Wallet]
+    timing: Timing
+    trace: Trace | None
+
+    def contacts(self) -> Iterator[Contact]:
+        """Who meets whom, in the order of time."""
+        config = self.config
+        if self.trace is not None:
+            return trace_contacts(self.trace, config.contact_count, config.seed)
+        return even_contacts(config.devices, config.contact_count, config.seed, interval_s=config.contact_interval_s)
 
 
 def resolve(config: Config, adapter: Adapter) -> Config:
@@ -69,7 +84,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     changes: dict[str, object] = {
         "algorithm": name_adapter(adapter),
         "dataset": name,
-        "encounters": config.contacts,
+        "encounters": config.contact_count,
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
@@ -90,8 +105,10 @@ def build_world(config: Config, adapter: Adapter) -> World:
 
     Raises:
         DataError: if the data set is missing or damaged.
-        ConfigError: if there is not enough data for the devices.
+        ConfigError: if there is not enough data for the devices, or the trace has not as many.
+        TraceError: if the trace cannot be read.
     """
+    trace = _matching_trace(config)
     dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
     engine = make_engine(config, dataset)
     assert config.batch is not None
@@ -129,7 +146,21 @@ def build_world(config: Config, adapter: Adapter) -> World:
         own = shares[index]
         labels = participant.labels(dataset.train_labels[own], dataset.name)
         devices.append(Device(index, wallets[index].address, participant, images[own], labels, start))
-    return World(config, dataset, settings, devices, wallets)
+    return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace)
+
+
+def _matching_trace(config: Config) -> Trace | None:
+    trace = find_trace(config.contacts)
+    if trace is None:
+        return None
+    if len(trace.devices) != config.devices:
+        raise ConfigError(
+            f"devices is {config.devices}: {config.contacts} has {len(trace.devices)}; leave the key out, or "
+            f"generate a trace of {config.devices} with idml traces generate"
+        )
+    if len(trace) < config.contact_count:
+        raise ConfigError(f"encounters is {config.contact_count}: {config.contacts} has {len(trace)} contacts")
+    return trace
 
 
 def make_engine(config: Config, dataset: Dataset) -> Engine:

@@ -17,7 +17,7 @@ from idml.ledger.embedded import EmbeddedLedger
 from idml.protocol.digest import canonical_bytes
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
 from idml.simulation.config import Config, to_wei
-from idml.simulation.contacts import Contact, even_contacts
+from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
 from idml.simulation.meeting import Meeting
@@ -25,6 +25,7 @@ from idml.simulation.recorder import Recorder
 from idml.simulation.scene import Scene
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.tally import Observer, Snapshot, Tally
+from idml.simulation.timing import Stage
 from idml.store.run_store import RunStore
 
 
@@ -44,7 +45,8 @@ def simulate(
         The summary, as it is written to `summary.json`.
 
     Raises:
-        ConfigError, DataError, AdapterError, StoreError, LedgerError: with one line each, before anything has run.
+        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each, before anything
+            has run.
     """
     RunStore.check_free(directory)
     adapter = adapter or load_adapter(config.algorithm)
@@ -123,10 +125,10 @@ class Simulator:
             self._recorder.joined(self._bank, self._bank.join())
         self._measure_round(0, -1)
         start_s = self._scene.ledger.now_s if self._scene else 0
-        for contact in even_contacts(config.devices, config.contacts, config.seed):
-            self._advance(start_s + contact.index * config.contact_interval_s)
+        for contact in world.contacts():
+            self._advance(start_s + contact.time_s)
             self._play(contact)
-            if contact.index + 1 == contact.round * config.devices < config.contacts:
+            if contact.index + 1 == contact.round * config.devices < config.contact_count:
                 self._measure_round(contact.round, contact.index)
             self._watch(contact, "meeting")
         self._watch(contact, "settling")
@@ -183,7 +185,7 @@ class Simulator:
         if obstacle is not None:
             self._recorder.skipped(contact, obstacle, ledger.now_s, ledger.block_number)
             return
-        meeting = Meeting(self._scene, learner, neighbor, self._open_voters(contact))
+        meeting = Meeting(self._scene, learner, neighbor, self._open_voters(contact), self._broken_off(contact))
         meeting.play()
         if meeting.encounter_id is None:
             self._recorder.skipped(contact, meeting.outcome.reason, ledger.now_s, ledger.block_number)
@@ -200,10 +202,15 @@ class Simulator:
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged."""
-        settings = self._world.settings
-        learner.adopt(neighbor.contribute(learner, learner.model, settings), settings)
+        settings, broken_off = self._world.settings, self._broken_off(contact)
+        if broken_off is None:
+            learner.adopt(neighbor.contribute(learner, learner.model, settings), settings)
         learner.finish_encounter(settings)
-        self._recorder.unpaid(contact, contact.index * self._world.config.contact_interval_s)
+        self._recorder.unpaid(contact, broken_off)
+
+    def _broken_off(self, contact: Contact) -> Stage | None:
+        """At which stage of the exchange the contact ends, if it ends too early."""
+        return self._world.timing.exchange(contact.learner, contact.neighbor).broken_off(contact.duration_s)
 
     def _open_voters(self, contact: Contact) -> list[bytes]:
         """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
@@ -240,7 +247,7 @@ class Simulator:
         images = sum(device.trained_images for device in self._honest)
         epochs = round(images / sum(len(device.labels) for device in self._honest))
         curve = self._measure.alone(devices, self._start, epochs)
-        self._recorder.baseline(curve, self._world.config.contacts / self._world.config.devices)
+        self._recorder.baseline(curve, self._world.config.contact_count / self._world.config.devices)
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
 
     def _watch(self, contact: Contact | None, stage: str) -> None:
@@ -248,7 +255,7 @@ class Simulator:
         self._observer(
             Snapshot(
                 contact=contact.index + 1 if contact else 0,
-                contacts=config.contacts,
+                contacts=config.contact_count,
                 round=contact.round if contact else 0,
                 encounters=tally.encounters,
                 skipped=tally.skipped,

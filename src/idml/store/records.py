@@ -29,9 +29,9 @@ class EncounterRecord:
     """One contact and what became of it.
 
     `status` is settled, skipped, rejected (refused by the neighbor), incomplete or unincentivized (no ledger in the
-    run). `reason` says why a contact was skipped, else it is empty. `case` is the settlement case 1..5. `accepted` says
-    whether the learner merged the result. `votes` holds (validator, verdict) in the order of voting. `gas` is the sum
-    over the encounter's transactions.
+    run). `reason` says why a contact was skipped or its exchange broken off, else it is empty. `case` is the settlement
+    case 1..5. `accepted` says whether the learner merged the result. `votes` holds (validator, verdict) in the order of
+    voting. `gas` is the sum over the encounter's transactions.
     """
 
     contact: int

@@ -1,0 +1,116 @@
+"""How long an exchange takes two devices, and whether their contact lasts long enough for it.
+
+Known before anything is sent or trained: it depends on the configuration and the contact alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from idml.adapters.base import LocalTraining
+from idml.adapters.keys import draw_seed
+from idml.learning.arrays import FloatVector
+from idml.protocol.digest import canonical_bytes
+from idml.simulation.config import Config
+from idml.simulation.devices import Device, Settings
+
+Rates = npt.NDArray[np.float64]
+
+
+class Stage(Enum):
+    """How far an exchange was when its contact ended, in words for the record."""
+
+    SENDING = "the contact ended before the neighbor had the model"
+    TRAINING = "the contact ended while the neighbor trained"
+    RETURNING = "the contact ended before the learner had the result"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How long the three parts of an exchange take, in seconds.
+
+    Args:
+        send_s: the learner's model to the neighbor.
+        train_s: the neighbor's training.
+        return_s: the result to the learner.
+    """
+
+    send_s: float
+    train_s: float
+    return_s: float
+
+    def broken_off(self, contact_s: float) -> Stage | None:
+        """At which stage a contact of this length ends, or None if it lasts until all is done."""
+        if contact_s < self.send_s:
+            return Stage.SENDING
+        if contact_s < self.send_s + self.train_s:
+            return Stage.TRAINING
+        if contact_s < self.send_s + self.train_s + self.return_s:
+            return Stage.RETURNING
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What devices can do in a second, float64 (devices,) each; infinite where nothing is to take time.
+
+    Args:
+        model_bytes: size of a model on its way.
+        link_bytes_s: that a device sends or receives; a link is as fast as the slower of its two ends.
+        compute_images_s: that a device trains.
+        images: that a device trains when it contributes.
+    """
+
+    model_bytes: int
+    link_bytes_s: Rates
+    compute_images_s: Rates
+    images: Rates
+
+    @classmethod
+    def of(cls, config: Config, devices: Sequence[Device], settings: Settings) -> "Timing":
+        """Draw the rates of devices: log-normal about the configured ones, which are their medians."""
+        draws = np.random.default_rng(draw_seed(config.seed, "rates")).standard_normal((len(devices), 2))
+        spread = np.exp(config.heterogeneity * draws)
+        link, compute = config.link_bytes_s, config.compute_images_s
+        images = np.zeros(len(devices))
+        if compute is not None:
+            images[:] = _images_contributed(devices, settings)
+        return cls(
+            model_bytes=len(canonical_bytes(devices[0].model, settings.engine.layout)),
+            link_bytes_s=spread[:, 0] * (np.inf if link is None else link),
+            compute_images_s=spread[:, 1] * (np.inf if compute is None else compute),
+            images=images,
+        )
+
+    def exchange(self, learner: int, neighbor: int) -> Exchange:
+        """How long it takes these two."""
+        transfer_s = float(self.model_bytes / min(self.link_bytes_s[learner], self.link_bytes_s[neighbor]))
+        return Exchange(transfer_s, float(self.images[neighbor] / self.compute_images_s[neighbor]), transfer_s)
+
+
+def _images_contributed(devices: Sequence[Device], settings: Settings) -> list[int]:
+    """How many images each device trains when it contributes: found by rehearsal, so that no algorithm and no adversary
+    needs to declare it."""
+    epochs: dict[type, int] = {}
+    for device in devices:
+        kind = type(device.participant)
+        if kind not in epochs:
+            rehearsal = _Rehearsal(
+                settings.engine, device.images, device.labels, settings.learning_rate, settings.batch, ("rehearsal",)
+            )
+            device.participant.contribute(settings.adapter, device.model, device.model, rehearsal)
+            epochs[kind] = rehearsal.trained_images // len(device.labels)
+    return [epochs[type(device.participant)] * len(device.labels) for device in devices]
+
+
+@dataclass(slots=True)
+class _Rehearsal(LocalTraining):
+    """Counts what would be trained, and trains nothing."""
+
+    def epoch(self, vector: FloatVector) -> FloatVector:
+        """Count one epoch."""
+        self.trained_images += len(self.labels)
+        return vector.copy()
