@@ -28,6 +28,7 @@ from idml.protocol.roles import (
     Offer,
     Open,
     Parcel,
+    Reject,
     ResultSent,
     Send,
     Submission,
@@ -173,8 +174,12 @@ class Meeting:
         return []
 
     def _is_given_up(self, submission: Submission) -> bool:
-        """A neighbor that lost its learner does not contest: nobody could hand the learner what it would pay for."""
-        return self.broken_off is not None and isinstance(submission, Contest)
+        """Whether a neighbor lets go of an encounter whose learner it lost.
+
+        It neither refuses, as it cannot tell whether the learner comes back, nor contests: nobody could hand the
+        learner what it would pay for.
+        """
+        return self.broken_off is not None and isinstance(submission, Contest | Reject)
 
     def _is_lost(self, message: Message) -> bool:
         """Whether the contact ends while a message is on its way."""
