@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from idml.protocol.settlement import Settlement, settle
     from idml.protocol.task import TaskParams, preset_task
     from idml.simulation.config import Config, ConfigError, load_config
+    from idml.simulation.executors.base import ExecutorError
     from idml.simulation.traces import TraceError
     from idml.store.errors import StoreError
 
@@ -26,6 +27,7 @@ _EXPORTS = {
     "Config": "idml.simulation.config",
     "ConfigError": "idml.simulation.config",
     "DataError": "idml.learning.errors",
+    "ExecutorError": "idml.simulation.executors.base",
     "LearningError": "idml.learning.errors",
     "LedgerError": "idml.ledger.errors",
     "LocalTraining": "idml.adapters",
@@ -47,6 +49,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "ExecutorError",
     "LearningError",
     "LedgerError",
     "LocalTraining",

@@ -212,7 +212,7 @@ def test_models_on_disk_are_the_devices(play: Any) -> None:
     last = {}
     for device in run.simulator._world.devices:
         vector = read_canonical(run.store.model_path(device.index).read_bytes(), layout)
-        assert np.array_equal(vector, device.model)
+        assert np.array_equal(vector, device.model.vector)
         last[device.index] = model_digest(vector, layout)
     assert len(set(last.values())) == 8
 

@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idml.adapters import Adapter, Gossip, OppCL, load_adapter
+from idml.learning.engine import prepare
 from idml.ledger.records import History
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.contacts import find_trace
+from idml.simulation.crew import Crew, Serial
+from idml.simulation.measure import TestSet
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.timing import Exchange, Stage
 
@@ -89,12 +92,14 @@ class TrainTwice(OppCL):
 def test_a_rehearsal_finds_what_each_kind_of_device_trains(adapter: Adapter, epochs: int) -> None:
     kinds = {"free_rider": 1, "random_weights": 1, "label_flip": 1, "always_no": 1}
     world = world_of(tiny(compute_images_s=1, adversaries=kinds), adapter)
+    test_set = TestSet(prepare(world.dataset.test_images), world.dataset.test_labels, 1, world.settings.seed)
+    work = Serial(Crew(world.devices, world.settings, test_set, world.config.task(), adopt_unjudged=False))
     learner = world.devices[0]
     for device in world.devices:
         idle = device.participant.kind in ("free_rider", "random_weights")
         assert world.timing.images[device.index] == (0 if idle else epochs * IMAGES)
         before = learner.trained_images
-        device.contribute(learner, learner.model, world.settings)
+        device.contribute(learner, learner.model, world.settings, work)
         assert learner.trained_images - before == world.timing.images[device.index]
 
 
@@ -157,7 +162,7 @@ def test_nobody_learns_from_an_exchange_that_was_broken_off(play_trace: Callable
     assert {record.status for record in run.store.encounters()} == {"incomplete"}
     assert run.summary["train_images"] == 0
     start = world_of(tiny()).devices[0].model
-    assert all(np.array_equal(device.model, start) for device in run.simulator._world.devices)
+    assert all(device.model == start for device in run.simulator._world.devices)
 
 
 def test_without_an_incentive_what_is_broken_off_is_not_merged(play_trace: Callable[..., Played]) -> None:

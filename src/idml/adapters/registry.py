@@ -11,6 +11,9 @@ from idml.adapters.oppcl import OppCL
 
 BUILT_IN: dict[str, type[Adapter]] = {"gossip": Gossip, "oppcl": OppCL}
 
+MODULE_PREFIX = "idml_algorithm_"
+"""Begins the name of a module that was loaded by its path, and which nobody can import by that name."""
+
 
 def load_adapter(algorithm: str) -> Adapter:
     """Make the adapter that a configuration names.
@@ -29,7 +32,7 @@ def load_adapter(algorithm: str) -> Adapter:
     path = Path(path_text)
     if not path.is_file():
         raise AdapterError(f"algorithm is {algorithm!r}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"idml_algorithm_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{MODULE_PREFIX}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise AdapterError(f"algorithm is {algorithm!r}: {path} cannot be imported")
     module = importlib.util.module_from_spec(spec)

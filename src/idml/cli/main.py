@@ -58,7 +58,7 @@ def _exit_code(error: Exception) -> int:
 
     if isinstance(error, idml.TraceError | idml.ConfigError | idml.LearningError | idml.AdapterError):
         return 2
-    return 1 if isinstance(error, idml.StoreError | idml.LedgerError) else 0
+    return 1 if isinstance(error, idml.StoreError | idml.LedgerError | idml.ExecutorError) else 0
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
     )
     parser.add_argument("--rpc", metavar="URL", help="settle on a development node (anvil, ganache) instead")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(execute=execute)
@@ -47,8 +48,8 @@ def execute(options: argparse.Namespace) -> int:
     import idml
     from idml.cli.progress import watch
 
-    given = {"data_dir": options.data_dir, "rpc": options.rpc}
-    overrides = {key: value for key, value in given.items() if value}
+    given = {"data_dir": options.data_dir, "rpc": options.rpc, "workers": options.workers}
+    overrides = {key: value for key, value in given.items() if value is not None}
     config = idml.load_config(options.config, options.settings, **overrides)
     directory = options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     try:

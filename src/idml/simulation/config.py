@@ -88,7 +88,8 @@ class Config(BaseModel):
     rpc: str | None = Field(None, description="URL of a development node (Anvil, Ganache); none: the embedded EVM")
     contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
-    threads: int = Field(1, ge=1, le=256, description="torch threads; results are equal only among equal numbers")
+    workers: int = Field(1, ge=1, le=1_024, description="processes that train; results are equal among all numbers")
+    threads: int = Field(1, ge=1, le=256, description="of torch a process; results are equal only among equal numbers")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":

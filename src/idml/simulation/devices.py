@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from idml.adapters.base import Adapter, LocalTraining
-from idml.adapters.keys import draw_bytes, draw_seed
+from idml.adapters.keys import draw_bytes
 from idml.learning.algorithms import learning_rate
-from idml.learning.arrays import FloatImages, FloatVector, Labels
+from idml.learning.arrays import FloatImages, Indices, Labels
 from idml.learning.engine import Engine
 from idml.learning.validation import Rule
 from idml.protocol.batch import SECRET_BYTES
 from idml.simulation.adversaries import Participant
+from idml.simulation.model import Model
+from idml.simulation.tasks import Contribute, Judge, Merge, TrainOwn, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,10 @@ class Device:
         index: its number.
         address: on the ledger, 20 bytes.
         participant: how it acts.
-        images: its own, float32 (N, C, H, W).
+        pool: images that all devices draw from, float32 (M, C, H, W).
+        own: which of them are its own, integers (N,).
         labels: int64 (N,), as it trains on them.
-        model: its flat vector; replaced, never changed in place.
+        model: its own; replaced, never changed in place.
         encounters: that it opened as a learner so far; also its next nonce.
         lanes: of the contract that its open encounters occupy.
     """
@@ -57,63 +58,67 @@ class Device:
     index: int
     address: bytes
     participant: Participant
-    images: FloatImages
+    pool: FloatImages
+    own: Indices
     labels: Labels
-    model: FloatVector
+    model: Model
     encounters: int = 0
     lanes: set[int] = field(default_factory=set)
     trained_images: int = 0
     scored_images: int = 0
-
-    def __post_init__(self) -> None:
-        self.model = frozen(self.model)
 
     @property
     def honest(self) -> bool:
         """Whether it follows the rules."""
         return type(self.participant) is Participant
 
-    def key(self, settings: Settings, *purpose: str) -> tuple[int | str, ...]:
-        """What the draws of its current encounter as a learner derive from; see `idml.adapters.keys`."""
-        return (settings.seed, self.address.hex(), self.encounters, *purpose)
+    @property
+    def images(self) -> FloatImages:
+        """A copy of its own images, float32 (N, C, H, W)."""
+        return self.pool[self.own]
 
-    def secret(self, learner: "Device", settings: Settings) -> bytes:
-        """Its secret in a learner's current encounter, 32 bytes."""
-        return draw_bytes(*learner.key(settings, "secret", self.address.hex()))[:SECRET_BYTES] + bytes(SECRET_BYTES)
+    def key(self, settings: Settings, encounter: int, *purpose: str) -> tuple[int | str, ...]:
+        """What the draws of one of its encounters as a learner derive from; see `idml.adapters.keys`."""
+        return (settings.seed, self.address.hex(), encounter, *purpose)
 
-    def contribute(self, learner: "Device", received: FloatVector, settings: Settings) -> FloatVector:
+    def secret(self, learner: "Device", encounter: int, settings: Settings) -> bytes:
+        """Its secret in one of a learner's encounters, 32 bytes."""
+        drawn = draw_bytes(*learner.key(settings, encounter, "secret", self.address.hex()))
+        return drawn[:SECRET_BYTES] + bytes(SECRET_BYTES)
+
+    def contribute(self, learner: "Device", received: Model, settings: Settings, work: Work) -> Model:
         """What it hands to a learner in the learner's current encounter."""
-        training = self._training(learner, "contribute", settings)
-        result = self.participant.contribute(settings.adapter, received, self.model, training)
-        learner.trained_images += training.trained_images
-        return result
+        own = self.model if settings.adapter.sends_own_model else received
+        answer = work.ask(Contribute(learner.index, learner.encounters, self.index, received, own))
+        learner.trained_images += answer.values[0]
+        return answer.made
 
-    def judge(self, learner: "Device", before: FloatVector, result: FloatVector, settings: Settings) -> bool:
+    def judge(self, learner: "Device", before: Model, result: Model, settings: Settings, work: Work) -> bool:
         """Its verdict on a contribution in a learner's current encounter."""
         if not self.participant.evaluates:
             return self.participant.verdict(None)
-        seed = draw_seed(*learner.key(settings, "validate", self.address.hex()))
-        count = min(settings.validation_images, len(self.labels))
-        drawn = np.random.default_rng(seed).choice(len(self.labels), count, replace=False)
-        candidate = settings.adapter.candidate(before, result)
-        old, new = settings.engine.evaluate([before, candidate], self.images[drawn], self.labels[drawn])
-        self.scored_images += 2 * count
-        return self.participant.verdict(settings.rule(old, new, count, settings.tolerance_bps))
+        answer = work.ask(Judge(learner.index, learner.encounters, self.index, before, result))
+        self.scored_images += 2 * self.sample_size(settings)
+        return self.participant.verdict(bool(answer.values[0]))
 
-    def adopt(self, result: FloatVector, settings: Settings) -> None:
+    def adopt(self, result: Model, work: Work) -> None:
         """Merge an accepted contribution."""
-        self.model = frozen(settings.adapter.merge(self.model, result))
+        self.model = work.ask(Merge(self.model, result)).made
 
-    def finish_encounter(self, settings: Settings) -> None:
+    def finish_encounter(self, settings: Settings, work: Work) -> None:
         """Train on its own data after its encounter, and count the encounter."""
-        training = self._training(self, "local", settings)
-        for _ in range(settings.local_epochs):
-            self.model = frozen(training.epoch(self.model))
-        self.trained_images += training.trained_images
+        if settings.local_epochs:
+            answer = work.ask(TrainOwn(self.index, self.encounters, self.model))
+            self.model = answer.made
+            self.trained_images += answer.values[0]
         self.encounters += 1
 
-    def _training(self, learner: "Device", purpose: str, settings: Settings) -> LocalTraining:
-        """Its means to train in a learner's current encounter.
+    def sample_size(self, settings: Settings) -> int:
+        """How many of its images it scores as a validator."""
+        return min(settings.validation_images, len(self.labels))
+
+    def training(self, learner: "Device", encounter: int, purpose: str, settings: Settings) -> LocalTraining:
+        """Its means to train in one of a learner's encounters.
 
         The rate falls with the encounters of the learner, whose model it is: the more a model has learned, the more a
         constant rate would undo.
@@ -122,13 +127,7 @@ class Device:
             settings.engine,
             self.images,
             self.labels,
-            learning_rate(settings.learning_rate, settings.learning_rate_decay, learner.encounters + 1),
+            learning_rate(settings.learning_rate, settings.learning_rate_decay, encounter + 1),
             settings.batch,
-            key=learner.key(settings, purpose),
+            key=learner.key(settings, encounter, purpose),
         )
-
-
-def frozen(vector: FloatVector) -> FloatVector:
-    """Make a vector read-only: models are shared between devices and messages, and never changed in place."""
-    vector.setflags(write=False)
-    return vector

@@ -5,11 +5,44 @@ from collections.abc import Sequence
 import numpy as np
 
 from idml.adapters.keys import draw_seed
-from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatImages, FloatVector, Labels
-from idml.simulation.devices import Device, Settings
+from idml.learning.engine import Engine
+from idml.simulation.devices import Device
+from idml.simulation.model import Model
+from idml.simulation.tasks import Score, TrainAlone, Work
 
 _LEAST_IMAGES = 200
+_ALL = -1
+
+
+class TestSet:
+    """Images to score models on, and how they are shared out.
+
+    Args:
+        images: float32 (N, C, H, W).
+        labels: int64 (N,).
+        parts: how many devices share it.
+        seed: of the run.
+    """
+
+    __test__ = False  # to pytest, which collects by name
+
+    def __init__(self, images: FloatImages, labels: Labels, parts: int, seed: int) -> None:
+        self.images = images
+        self.labels = labels
+        self.parts = parts
+        self._order = np.random.default_rng(draw_seed(seed, "test")).permutation(len(labels))
+        self.part_size = min(len(labels), max(_LEAST_IMAGES, -(-len(labels) // parts)))
+        self.size = len(labels)
+
+    def correct(self, vector: FloatVector, part: int, engine: Engine) -> int:
+        """How many images a model classifies correctly, of a part of them or of all (-1)."""
+        images, labels = self.images, self.labels
+        if part != _ALL:
+            drawn = self._order[np.arange(part * self.part_size, (part + 1) * self.part_size) % self.size]
+            images, labels = images[drawn], labels[drawn]
+        (correct,) = engine.evaluate([vector], images, labels)
+        return correct
 
 
 class Measure:
@@ -19,51 +52,41 @@ class Measure:
     of it at the cost of one model's; at the end every device is scored on all of it.
 
     Args:
-        images: the test set's, float32 (N, C, H, W).
-        labels: int64 (N,).
+        test_set: the images.
         devices: those that share it.
-        settings: of the run.
+        work: does the scoring.
     """
 
-    def __init__(self, images: FloatImages, labels: Labels, devices: Sequence[Device], settings: Settings) -> None:
-        self._images = images
-        self._labels = labels
-        self._settings = settings
-        self._order = np.random.default_rng(draw_seed(settings.seed, "test")).permutation(len(labels))
-        self._share = min(len(labels), max(_LEAST_IMAGES, -(-len(labels) // len(devices))))
-        self._places = {device.index: place for place, device in enumerate(devices)}
+    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Work) -> None:
+        self._test_set = test_set
+        self._parts = {device.index: part for part, device in enumerate(devices)}
+        self._work = work
         self.scored_images = 0
         self.trained_images = 0
 
     @property
     def share(self) -> int:
         """Images in one device's share."""
-        return self._share
+        return self._test_set.part_size
 
     @property
     def images(self) -> int:
         """Images in the test set."""
-        return len(self._labels)
+        return self._test_set.size
 
-    def quick(self, device: Device) -> float:
-        """Accuracy of a device's model on its share of the test set."""
-        return self._score(device.model, device)
+    def quick(self, devices: Sequence[Device]) -> list[float]:
+        """Accuracy of each device's model on its share of the test set."""
+        self.scored_images += self.share * len(devices)
+        answers = self._work.ask_all([Score(device.model, self._parts[device.index]) for device in devices])
+        return [answer.values[0] / self.share for answer in answers]
 
-    def full(self, model: FloatVector) -> float:
-        """Accuracy of a model on the whole test set."""
-        (correct,) = self._settings.engine.evaluate([model], self._images, self._labels)
-        self.scored_images += self.images
-        return correct / self.images
+    def full(self, devices: Sequence[Device]) -> list[float]:
+        """Accuracy of each device's model on the whole test set."""
+        self.scored_images += self.images * len(devices)
+        answers = self._work.ask_all([Score(device.model, _ALL) for device in devices])
+        return [answer.values[0] / self.images for answer in answers]
 
-    def _score(self, model: FloatVector, device: Device) -> float:
-        place = self._places[device.index]
-        places = np.arange(place * self._share, (place + 1) * self._share) % self.images
-        drawn = self._order[places]
-        (correct,) = self._settings.engine.evaluate([model], self._images[drawn], self._labels[drawn])
-        self.scored_images += self._share
-        return correct / self._share
-
-    def alone(self, devices: Sequence[Device], start: FloatVector, epochs: int) -> list[float]:
+    def alone(self, devices: Sequence[Device], start: Model, epochs: int) -> list[float]:
         """What devices reach that train alone, each from `start` on its own data.
 
         Args:
@@ -74,25 +97,12 @@ class Measure:
         Returns:
             Mean accuracy after 0, 1, ... `epochs` epochs: the last on the whole test set, the others on shares.
         """
-        settings = self._settings
-        models = [start] * len(devices)
-        curve = [float(np.mean([self._score(start, device) for device in devices]))]
         self.trained_images += epochs * sum(len(device.labels) for device in devices)
-        for epoch in range(1, epochs + 1):
-            models = [
-                settings.engine.train_epoch(
-                    model,
-                    device.images,
-                    device.labels,
-                    learning_rate=learning_rate(settings.learning_rate, settings.learning_rate_decay, epoch),
-                    batch=settings.batch,
-                    seed=draw_seed(settings.seed, "alone", device.index, epoch),
-                )
-                for model, device in zip(models, devices, strict=True)
-            ]
-            if epoch < epochs:
-                scores = [self._score(model, device) for model, device in zip(models, devices, strict=True)]
-            else:
-                scores = [self.full(model) for model in models]
-            curve.append(float(np.mean(scores)))
-        return curve
+        sizes = [self.share] * max(epochs, 1) + [self.images] * (epochs > 0)
+        self.scored_images += sum(sizes) * len(devices)
+        tasks = [TrainAlone(device.index, start, epochs, self._parts[device.index]) for device in devices]
+        curves = [answer.values for answer in self._work.ask_all(tasks)]
+        return [
+            float(np.mean([correct / size for correct in column]))
+            for size, column in zip(sizes, zip(*curves, strict=True), strict=True)
+        ]

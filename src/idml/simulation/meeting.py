@@ -4,11 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from idml.learning.arrays import FloatVector
 from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.interface import Event
 from idml.ledger.submit import submit
-from idml.protocol.digest import model_digest
 from idml.protocol.encounter import Encounter, Phase
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Terms, commitment
@@ -37,7 +35,8 @@ from idml.protocol.roles import (
     Validator,
 )
 from idml.protocol.settlement import Settlement, settle
-from idml.simulation.devices import Device, frozen
+from idml.simulation.devices import Device
+from idml.simulation.model import Model
 from idml.simulation.scene import Outcome, Scene, Transaction
 from idml.simulation.timing import Stage
 
@@ -70,9 +69,9 @@ class Meeting:
         self.encounter: Encounter | None = None
         self.encounter_id: bytes | None = None
         self.votes: dict[int, bool] = {}
-        self.model_before = _parcel(learner.model, scene)
+        self.model_before = _parcel(learner.model)
         self.result: Parcel | None = None
-        secret = learner.secret(learner, scene.settings)
+        secret = learner.secret(learner, learner.encounters, scene.settings)
         self._learner = Learner(
             identity=scene.wallets[learner.address],
             domain=scene.domain,
@@ -87,7 +86,7 @@ class Meeting:
             identity=scene.wallets[neighbor.address],
             domain=scene.domain,
             task=scene.task,
-            secret=neighbor.secret(learner, scene.settings),
+            secret=neighbor.secret(learner, learner.encounters, scene.settings),
             policy=self._neighbor_policy,
             validators=validators,
         )
@@ -105,6 +104,11 @@ class Meeting:
             ledger.mine(max(0, self.encounter.progress.seed_block - ledger.block_number))
         for device, role in ((self._neighbor_device, self._neighbor), (self._learner_device, self._learner)):
             self._perform(device, role.on_time(ledger.now_s, ledger.block_number + 1))
+
+    @property
+    def models(self) -> list[Model]:
+        """Those that it may still need."""
+        return [_model(parcel) for parcel in (self.model_before, self.result) if parcel is not None]
 
     @property
     def wake_s(self) -> int:
@@ -160,15 +164,15 @@ class Meeting:
         if isinstance(action, Submit) and not self._is_given_up(action.submission):
             return self._submit(actor, action.submission)
         if isinstance(action, Contribute) and self.broken_off is not Stage.TRAINING:
-            contribution = actor.contribute(learner, _vector(action.model), scene.settings)
-            self.result = _parcel(contribution, scene)
+            contribution = actor.contribute(learner, _model(action.model), scene.settings, scene.work)
+            self.result = _parcel(contribution)
             return _by(actor, self._neighbor.on_contribution(self.result))
         if isinstance(action, Judge):
-            verdict = actor.judge(learner, _vector(action.model), _vector(action.result), scene.settings)
+            verdict = actor.judge(learner, _model(action.model), _model(action.result), scene.settings, scene.work)
             assert self.encounter is not None
             return _by(actor, self._validators[actor.address].on_verdict(verdict, self.encounter))
         if isinstance(action, Adopt):
-            actor.adopt(_vector(action.result), scene.settings)
+            actor.adopt(_model(action.result), scene.work)
         if isinstance(action, Finish) and actor is learner and self.outcome.status == "declined":
             self.outcome.reason = action.reason
         return []
@@ -290,9 +294,9 @@ def _by(actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]
     return [(actor, action) for action in actions]
 
 
-def _parcel(vector: FloatVector, scene: Scene) -> Parcel:
-    return Parcel(model_digest(vector, scene.settings.engine.layout), frozen(vector))
+def _parcel(model: Model) -> Parcel:
+    return Parcel(model.digest, model)
 
 
-def _vector(parcel: Parcel) -> FloatVector:
-    return cast(FloatVector, parcel.content)
+def _model(parcel: Parcel) -> Model:
+    return cast(Model, parcel.content)

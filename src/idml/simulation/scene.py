@@ -10,6 +10,7 @@ from idml.protocol.messages import Domain
 from idml.protocol.settlement import Settlement
 from idml.protocol.task import TaskParams
 from idml.simulation.devices import Device, Settings
+from idml.simulation.tasks import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Scene:
         devices: by address.
         wallets: by address.
         settings: of learning.
+        work: does what is heavy.
         adopt_unjudged: whether learners merge what too few voted on.
     """
 
@@ -34,6 +36,7 @@ class Scene:
     devices: Mapping[bytes, Device]
     wallets: Mapping[bytes, Wallet]
     settings: Settings
+    work: Work
     adopt_unjudged: bool
 
 

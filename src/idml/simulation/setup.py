@@ -20,7 +20,8 @@ from idml.simulation.adversaries import ADVERSARIES, Participant
 from idml.simulation.config import Config, ConfigError
 from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_contacts
 from idml.simulation.devices import Device, Settings
-from idml.simulation.timing import Timing
+from idml.simulation.model import Model
+from idml.simulation.timing import Stage, Timing
 from idml.simulation.traces import Trace
 
 # Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
@@ -61,6 +62,10 @@ class World:
         if self.trace is not None:
             return trace_contacts(self.trace, config.contact_count, config.seed)
         return even_contacts(config.devices, config.contact_count, config.seed, interval_s=config.contact_interval_s)
+
+    def broken_off(self, contact: Contact) -> Stage | None:
+        """At which stage of the exchange a contact ends, if it ends too early."""
+        return self.timing.exchange(contact.learner, contact.neighbor).broken_off(contact.duration_s)
 
 
 def resolve(config: Config, adapter: Adapter) -> Config:
@@ -138,14 +143,14 @@ def build_world(config: Config, adapter: Adapter) -> World:
         )
     except ValueError as error:
         raise ConfigError(f"{config.dataset} cannot be dealt out to {config.devices} devices: {error}") from None
-    start = engine.initial(draw_seed(config.seed, "initial"))
+    start = Model.of(engine.initial(draw_seed(config.seed, "initial")), engine.layout)
     images = prepare(dataset.train_images)
     wallets = [Wallet.from_seed(config.seed, index) for index in range(config.devices)]
     devices = []
     for index, participant in enumerate(cast_parts(config)):
         own = shares[index]
         labels = participant.labels(dataset.train_labels[own], dataset.name)
-        devices.append(Device(index, wallets[index].address, participant, images[own], labels, start))
+        devices.append(Device(index, wallets[index].address, participant, images, own, labels, start))
     return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace)
 
 

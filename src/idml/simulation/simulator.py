@@ -15,17 +15,21 @@ from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.protocol.digest import canonical_bytes
+from idml.simulation.ahead import Ahead
 from idml.simulation.bank import TOKENS_PER_COIN, Bank
 from idml.simulation.config import Config, to_wei
 from idml.simulation.contacts import Contact
+from idml.simulation.crew import Crew, Serial
 from idml.simulation.devices import Device
-from idml.simulation.measure import Measure
+from idml.simulation.executors.processes import Processes
+from idml.simulation.foresight import Foresight
+from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
 from idml.simulation.scene import Scene
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.tally import Observer, Snapshot, Tally
-from idml.simulation.timing import Stage
+from idml.simulation.tasks import Work
 from idml.store.run_store import RunStore
 
 
@@ -96,27 +100,47 @@ class Simulator:
         config, dataset = world.config, world.dataset
         self._honest = [device for device in world.devices if device.honest]
         self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
-        self._measure = Measure(prepare(dataset.test_images), dataset.test_labels, self._honest, world.settings)
+        test_set = TestSet(prepare(dataset.test_images), dataset.test_labels, len(self._honest), config.seed)
+        rules, adopt_unjudged = config.task(), config.preset == "paper"
         self._start = world.devices[0].model
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
         self._bank: Bank | None = None
         self._scene: Scene | None = None
         if ledger is not None:
-            self._bank = Bank(ledger, world.wallets, config.task(), config)
+            self._bank = Bank(ledger, world.wallets, rules, config)
+        self._work = self._employ(Crew(world.devices, world.settings, test_set, rules, adopt_unjudged))
+        self._measure = Measure(test_set, self._honest, self._work)
+        if ledger is not None:
             self._scene = Scene(
                 ledger=ledger,
                 domain=ledger.domain,
-                task=self._bank.task,
+                task=rules,
                 reward_wei=to_wei(config.reward),
                 devices={device.address: device for device in world.devices},
                 wallets={wallet.address: wallet for wallet in world.wallets},
                 settings=world.settings,
-                adopt_unjudged=config.preset == "paper",
+                work=self._work,
+                adopt_unjudged=adopt_unjudged,
             )
         self._recorder = Recorder(store, self._tally, self._bank)
 
+    def _employ(self, crew: Crew) -> Work:
+        """Choose who does the heavy work."""
+        world, config = self._world, self._world.config
+        if config.workers == 1:
+            return Serial(crew)
+        executor = Processes(crew, config.algorithm, config.workers)
+        foresight = Foresight(world, self._bank, self._tally.expelled, self._open_voters)
+        return Ahead(executor, crew, world.devices, world.contacts(), foresight)
+
     def run(self) -> dict[str, Any]:
         """Play all contacts, settle what is open, measure, and write the summary."""
+        try:
+            return self._run()
+        finally:
+            self._work.close()
+
+    def _run(self) -> dict[str, Any]:
         begun = time.perf_counter()
         world, config = self._world, self._world.config
         self._recorder.devices(world.devices)
@@ -126,6 +150,7 @@ class Simulator:
         self._measure_round(0, -1)
         start_s = self._scene.ledger.now_s if self._scene else 0
         for contact in world.contacts():
+            self._work.begin(contact.index)
             self._advance(start_s + contact.time_s)
             self._play(contact)
             if contact.index + 1 == contact.round * config.devices < config.contact_count:
@@ -149,7 +174,8 @@ class Simulator:
         if self._bank is not None:
             self._store.append(*self._tally.earnings(len(world.devices)))
         for device in world.devices:
-            self._store.save_model(device.index, canonical_bytes(device.model, world.settings.engine.layout))
+            content = canonical_bytes(device.model.vector, world.settings.engine.layout)
+            self._store.save_model(device.index, content)
         self._store.write_summary(summary)
         self._watch(contact, "done")
         return summary
@@ -185,13 +211,14 @@ class Simulator:
         if obstacle is not None:
             self._recorder.skipped(contact, obstacle, ledger.now_s, ledger.block_number)
             return
-        meeting = Meeting(self._scene, learner, neighbor, self._open_voters(contact), self._broken_off(contact))
+        voters = [self._world.devices[voter].address for voter in self._open_voters(contact, learner.encounters)]
+        meeting = Meeting(self._scene, learner, neighbor, voters, self._world.broken_off(contact))
         meeting.play()
         if meeting.encounter_id is None:
             self._recorder.skipped(contact, meeting.outcome.reason, ledger.now_s, ledger.block_number)
             return
         self._tally.encounters += 1
-        learner.finish_encounter(self._world.settings)
+        learner.finish_encounter(self._world.settings, self._work)
         self._record(meeting, contact)
 
     def _record(self, meeting: Meeting, contact: Contact) -> None:
@@ -202,40 +229,35 @@ class Simulator:
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged."""
-        settings, broken_off = self._world.settings, self._broken_off(contact)
+        settings, work, broken_off = self._world.settings, self._work, self._world.broken_off(contact)
         if broken_off is None:
-            learner.adopt(neighbor.contribute(learner, learner.model, settings), settings)
-        learner.finish_encounter(settings)
+            learner.adopt(neighbor.contribute(learner, learner.model, settings, work), work)
+        learner.finish_encounter(settings, work)
         self._recorder.unpaid(contact, broken_off)
 
-    def _broken_off(self, contact: Contact) -> Stage | None:
-        """At which stage of the exchange the contact ends, if it ends too early."""
-        return self._world.timing.exchange(contact.learner, contact.neighbor).broken_off(contact.duration_s)
-
-    def _open_voters(self, contact: Contact) -> list[bytes]:
+    def _open_voters(self, contact: Contact, encounter: int) -> list[int]:
         """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
-        assert self._scene is not None
-        assert self._bank is not None
-        task = self._scene.task
+        world, task = self._world, self._world.config.task()
         if task.committee_size:
             return []
-        world, learner = self._world, self._world.devices[contact.learner]
+        assert self._bank is not None
         able = [
-            device
+            device.index
             for device in world.devices
             if device.index not in (contact.learner, contact.neighbor) and self._bank.eligible(device.index)
         ]
-        order = np.random.default_rng(draw_seed(*learner.key(world.settings, "validators"))).permutation(len(able))
-        return [able[place].address for place in order[: task.votes]]
+        key = world.devices[contact.learner].key(world.settings, encounter, "validators")
+        order = np.random.default_rng(draw_seed(*key)).permutation(len(able))
+        return [able[place] for place in order[: task.votes]]
 
     def _measure_round(self, round_number: int, contact: int) -> None:
         """Score every honest device on its share of the test set."""
-        scores = [self._measure.quick(device) for device in self._honest]
+        scores = self._measure.quick(self._honest)
         self._recorder.accuracy(self._honest, scores, round_number, contact, self._measure.share)
 
     def _measure_final(self, contact: Contact) -> list[float]:
         """Score every honest device on the whole test set."""
-        scores = [self._measure.full(device.model) for device in self._honest]
+        scores = self._measure.full(self._honest)
         self._recorder.accuracy(self._honest, scores, contact.round, contact.index, self._measure.images)
         return scores
 

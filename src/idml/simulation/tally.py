@@ -13,6 +13,8 @@ from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
 from idml.store.records import EarningsRecord
 
+HOW = {"workers"}
+"""Keys of a configuration that change nothing about what happens in a run."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
 
@@ -120,7 +122,7 @@ class Tally:
             "wall_s": round(wall_s, 3),
             "train_images": measure.trained_images + sum(device.trained_images for device in devices),
             "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
-            "config": config.model_dump(exclude_none=True),
+            "config": config.model_dump(exclude_none=True, exclude=HOW),
         }
 
 

@@ -79,7 +79,7 @@ class Timing:
         if compute is not None:
             images[:] = _images_contributed(devices, settings)
         return cls(
-            model_bytes=len(canonical_bytes(devices[0].model, settings.engine.layout)),
+            model_bytes=len(canonical_bytes(devices[0].model.vector, settings.engine.layout)),
             link_bytes_s=spread[:, 0] * (np.inf if link is None else link),
             compute_images_s=spread[:, 1] * (np.inf if compute is None else compute),
             images=images,
@@ -101,7 +101,8 @@ def _images_contributed(devices: Sequence[Device], settings: Settings) -> list[i
             rehearsal = _Rehearsal(
                 settings.engine, device.images, device.labels, settings.learning_rate, settings.batch, ("rehearsal",)
             )
-            device.participant.contribute(settings.adapter, device.model, device.model, rehearsal)
+            vector = device.model.vector
+            device.participant.contribute(settings.adapter, vector, vector, rehearsal)
             epochs[kind] = rehearsal.trained_images // len(device.labels)
     return [epochs[type(device.participant)] * len(device.labels) for device in devices]
 

@@ -1,0 +1,1 @@
+"""Where a run's heavy work can be done besides the run's own process."""

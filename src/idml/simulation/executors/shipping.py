@@ -1,0 +1,108 @@
+"""A crew on its way to another process: arrays in shared memory, the rest in a small pickle."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from idml.adapters.base import Adapter
+from idml.adapters.registry import MODULE_PREFIX, load_adapter
+from idml.learning.arrays import FloatImages, Indices, Labels
+from idml.protocol.task import TaskParams
+from idml.simulation.adversaries import Participant
+from idml.simulation.config import ConfigError
+from idml.simulation.crew import Crew
+from idml.simulation.devices import Device, Settings
+from idml.simulation.executors.shared import Place, SharedBlock
+from idml.simulation.measure import TestSet
+from idml.simulation.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """A crew without its arrays, which lie in a block that the other process inherits or opens itself.
+
+    Args:
+        descriptor, places: of the block.
+        settings: with the adapter in the form that travels.
+        adapter: a pickle, or the name under which to load it.
+        members: address and participant of each device.
+        parts, rules, adopt_unjudged: see `TestSet` and `Crew`.
+    """
+
+    descriptor: int
+    places: Sequence[Place]
+    settings: Settings
+    adapter: bytes | str
+    members: Sequence[tuple[bytes, Participant]]
+    parts: int
+    rules: TaskParams
+    adopt_unjudged: bool
+
+    def unpack(self) -> Crew:
+        """The crew; its devices have no models."""
+        arrays = SharedBlock(self.descriptor, self.places).arrays()
+        return assemble(self, arrays)
+
+
+def disassemble(crew: Crew, algorithm: str) -> tuple[Cargo, list[npt.NDArray[np.generic]]]:
+    """Take a crew apart into what is pickled, still without descriptor and places, and its arrays.
+
+    Args:
+        crew: the one to send.
+        algorithm: name of its adapter in the configuration.
+
+    Raises:
+        ConfigError: if its adapter cannot travel.
+    """
+    devices, test_set = crew.devices, crew.test_set
+    adapter = _ship(crew.settings.adapter, algorithm)
+    # The adapter goes apart: a class that was loaded from a file by its path cannot be pickled.
+    settings = replace(crew.settings, adapter=cast(Adapter, None))
+    members = [(device.address, device.participant) for device in devices]
+    cargo = Cargo(-1, (), settings, adapter, members, test_set.parts, crew.rules, crew.adopt_unjudged)
+    ends = np.cumsum([0, *(len(device.labels) for device in devices)])
+    own = np.concatenate([device.own for device in devices])
+    labels = np.concatenate([device.labels for device in devices])
+    return cargo, [devices[0].pool, ends, own, labels, test_set.images, test_set.labels]
+
+
+def assemble(cargo: Cargo, arrays: Sequence[npt.NDArray[np.generic]]) -> Crew:
+    """Put a crew together again."""
+    pool, ends, own, labels, test_images, test_labels = arrays
+    adapter = load_adapter(cargo.adapter) if isinstance(cargo.adapter, str) else pickle.loads(cargo.adapter)
+    settings = replace(cargo.settings, adapter=adapter)
+    nothing = Model(bytes(32), np.zeros(0, np.float32))
+    devices = [
+        Device(
+            index,
+            address,
+            participant,
+            cast(FloatImages, pool),
+            cast(Indices, own[start:end]),
+            cast(Labels, labels[start:end]),
+            nothing,
+        )
+        for index, ((address, participant), (start, end)) in enumerate(zip(cargo.members, pairwise(ends), strict=True))
+    ]
+    test_set = TestSet(cast(FloatImages, test_images), cast(Labels, test_labels), cargo.parts, settings.seed)
+    return Crew(devices, settings, test_set, cargo.rules, cargo.adopt_unjudged)
+
+
+def _ship(adapter: Adapter, algorithm: str) -> bytes | str:
+    module = type(adapter).__module__
+    if module.startswith(MODULE_PREFIX):
+        return algorithm
+    try:
+        if module == "__main__":
+            raise ValueError("it is defined in the program itself")
+        return pickle.dumps(adapter)
+    except Exception as error:
+        raise ConfigError(
+            f"workers: other processes cannot have the algorithm {type(adapter).__name__} ({error}); "
+            "define it in a module of its own, or set workers to 1"
+        ) from error
