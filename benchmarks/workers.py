@@ -26,7 +26,7 @@ from torch import nn
 from idml.learning.models import MODELS, model_factory
 from idml.simulation.config import make_config
 from idml.simulation.executors.processes import Processes
-from idml.simulation.simulator import simulate
+from idml.simulation.runs import simulate
 from idml.simulation.tally import Snapshot
 
 

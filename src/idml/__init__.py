@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idml.adapters import Adapter, AdapterError, LocalTraining, check_adapter
-    from idml.api import Run, run
+    from idml.api import Run, resume, run
     from idml.learning.errors import DataError, LearningError
     from idml.ledger.errors import LedgerError
     from idml.protocol.settlement import Settlement, settle
     from idml.protocol.task import TaskParams, preset_task
     from idml.simulation.config import Config, ConfigError, load_config
     from idml.simulation.executors.base import ExecutorError
+    from idml.simulation.tally import Stopped
     from idml.simulation.traces import TraceError
     from idml.store.errors import StoreError
 
@@ -33,12 +34,14 @@ _EXPORTS = {
     "LocalTraining": "idml.adapters",
     "Run": "idml.api",
     "Settlement": "idml.protocol.settlement",
+    "Stopped": "idml.simulation.tally",
     "StoreError": "idml.store.errors",
     "TaskParams": "idml.protocol.task",
     "TraceError": "idml.simulation.traces",
     "check_adapter": "idml.adapters",
     "load_config": "idml.simulation.config",
     "preset_task": "idml.protocol.task",
+    "resume": "idml.api",
     "run": "idml.api",
     "settle": "idml.protocol.settlement",
 }
@@ -55,12 +58,14 @@ __all__ = [
     "LocalTraining",
     "Run",
     "Settlement",
+    "Stopped",
     "StoreError",
     "TaskParams",
     "TraceError",
     "check_adapter",
     "load_config",
     "preset_task",
+    "resume",
     "run",
     "settle",
 ]

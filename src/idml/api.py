@@ -7,7 +7,8 @@ from typing import Any
 from idml.adapters.base import Adapter
 from idml.reporting.report import write_report
 from idml.simulation.config import Config, make_config
-from idml.simulation.simulator import simulate
+from idml.simulation.runs import resume as go_on
+from idml.simulation.runs import simulate
 from idml.simulation.tally import Observer
 
 
@@ -47,9 +48,28 @@ def run(
         settings: configuration keys that differ from `config`, for instance `devices=30`.
 
     Raises:
-        ConfigError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
+        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
     summary = simulate(make_config(values), Path(directory), adapter=adapter, observer=observer)
+    write_report(Path(directory))
+    return Run(Path(directory), summary)
+
+
+def resume(
+    directory: Path | str, *, adapter: Adapter | None = None, observer: Observer | None = None, **settings: Any
+) -> Run:
+    """Go on with a run that was stopped or killed, and report: it ends as it would have ended.
+
+    Args:
+        directory: of the run.
+        adapter: the learning algorithm, if the run was given one.
+        observer: called with a `Snapshot` after each contact, from the first on.
+        settings: keys that change nothing about what happens, for instance `workers=4`.
+
+    Raises:
+        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
+    """
+    summary = go_on(Path(directory), settings, adapter=adapter, observer=observer)
     write_report(Path(directory))
     return Run(Path(directory), summary)

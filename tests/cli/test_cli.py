@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from idml.store.run_store import RunStore
+
 TINY = ["--set", "dataset=digits", "--set", "devices=6", "--set", "encounters=12", "--set", "images_per_device=60"]
 
 
@@ -94,24 +96,64 @@ def test_an_algorithm_is_checked_before_anything_runs(tmp_path: Path, body: str,
     assert not (tmp_path / "run").exists()
 
 
-def test_an_interrupted_run_says_what_is_left(tmp_path: Path) -> None:
+def interrupt(folder: Path, *more: str, times: int = 1) -> tuple[int, str]:
+    """Start a long run in `folder`, press Ctrl-C after two rounds; returns exit code and what it then said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "idml.cli.main", "run", *TINY, "--set", "encounters=9999", "--out", "run"],
+        [sys.executable, "-m", "idml.cli.main", "run", *TINY, "--set", "encounters=9999", "--out", "run", *more],
         stderr=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
     )
     with process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("round 2"):
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    assert rest.endswith("idml: interrupted; see what was recorded with: idml report run\n")
+        lines = iter(process.stderr.readline, "")
+        assert any(line.startswith("round 2") for line in lines)
+        process.send_signal(signal.SIGINT)
+        if times == 2:
+            assert next(lines).startswith("idml: stopping")
+            process.send_signal(signal.SIGINT)
+        rest = "".join(lines)
+    return process.returncode, rest
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, times: int) -> None:
+    code, said = interrupt(tmp_path, times=times)
+    assert code == 130
+    assert said.endswith("idml: interrupted; go on with: idml run --resume run\n")
+    assert "Traceback" not in said
     assert idml("report", "run", cwd=tmp_path).returncode == 0
     assert "encounters" in (tmp_path / "run" / "report.html").read_text().lower()
+    if times == 1:
+        assert "idml: stopping after this encounter; Ctrl-C again stops at once\n" in said
+        with RunStore.open(tmp_path / "run") as store:
+            contacts = len(store.encounters())
+            assert store.recorded_checkpoint().rows["encounters"] == contacts
+
+
+def test_workers_do_not_hear_the_terminal(tmp_path: Path) -> None:
+    code, said = interrupt(tmp_path, "--workers", "2")
+    assert code == 130
+    assert said.endswith("idml: interrupted; go on with: idml run --resume run\n")
+    assert "Traceback" not in said
+
+
+def test_what_cannot_be_resumed_is_said_in_one_line(tmp_path: Path) -> None:
+    assert idml("run", *TINY, "--quiet", "--out", "run", cwd=tmp_path).returncode == 0
+    for arguments, code, message in (
+        (["--resume", "run"], 1, "idml: run holds a finished run: there is nothing to resume\n"),
+        (["--resume", "none"], 1, "idml: none holds no run: there is no run.sqlite in it; "),
+        (["--resume", "run", "--out", "other"], 2, "idml run: error: --resume writes where the run is: leave --out"),
+    ):
+        done = idml("run", *arguments, cwd=tmp_path)
+        assert done.returncode == code
+        assert done.stderr.splitlines()[-1].startswith(message.rstrip("\n"))
+        assert code == 2 or done.stderr.count("\n") == 1
+    (tmp_path / "run" / "summary.json").unlink()
+    done = idml("run", "--resume", "run", "--set", "devices=7", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "idml: devices is 7: the run to resume has 6; leave it out\n")
+    done = idml("run", "--resume", "run", *TINY, "--quiet", "--workers", "2", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

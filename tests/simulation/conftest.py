@@ -7,8 +7,9 @@ import pytest
 
 from idml.adapters.registry import load_adapter
 from idml.simulation.config import Config, make_config
+from idml.simulation.runs import open_ledger
 from idml.simulation.setup import build_world, resolve
-from idml.simulation.simulator import Simulator, open_ledger
+from idml.simulation.simulator import Simulator
 from idml.store.run_store import RunStore
 
 TINY: dict[str, Any] = {
@@ -19,6 +20,30 @@ TINY: dict[str, Any] = {
     "images_per_device": 80,
     "validation_images": 40,
     "baseline_devices": 1,
+}
+EXPELLED_MIDWAY: dict[str, Any] = {
+    "adversaries": {"random_weights": 2},
+    "encounters": 120,
+    "reward": 40,
+    "images_per_device": 200,
+}
+# Contacts that end at every stage of an exchange, and encounters that stay open meanwhile.
+ON_TRACE: dict[str, Any] = {
+    "contacts": str(Path(__file__).parents[2] / "examples" / "contacts.csv"),
+    "devices": 20,
+    "link_bytes_s": 400,
+    "compute_images_s": 20,
+    "heterogeneity": 1.0,
+}
+EXPELLED_ON_TRACE: dict[str, Any] = {
+    **ON_TRACE,
+    "adversaries": {"random_weights": 3},
+    "encounters": 400,
+    "reward": 60,
+    "images_per_device": 200,
+    "compute_images_s": 40,
+    "completion_window_s": 300,
+    "baseline_devices": 0,
 }
 
 
@@ -37,7 +62,7 @@ class Played:
                 build_world(resolved, adapter),
                 store,
                 lambda _snapshot: None,
-                open_ledger(resolved) if resolved.incentive else None,
+                open_ledger(resolved),
             )
             self.summary = self.simulator.run()
         self.store = RunStore.open(directory)

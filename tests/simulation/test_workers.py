@@ -21,37 +21,14 @@ from idml.simulation.crew import Course, Crew
 from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.executors.processes import Processes
 from idml.simulation.foresight import Foresight
+from idml.simulation.runs import open_ledger, simulate
 from idml.simulation.setup import build_world, resolve
-from idml.simulation.simulator import Simulator, open_ledger, simulate
+from idml.simulation.simulator import Simulator
 from idml.simulation.timing import Stage
 from idml.store.run_store import RunStore
 
-from .conftest import tiny
+from .conftest import EXPELLED_MIDWAY, EXPELLED_ON_TRACE, ON_TRACE, tiny
 
-EXPELLED_MIDWAY = {
-    "adversaries": {"random_weights": 2},
-    "encounters": 120,
-    "reward": 40,
-    "images_per_device": 200,
-}
-# Contacts that end at every stage of an exchange, and encounters that stay open meanwhile.
-ON_TRACE = {
-    "contacts": str(Path(__file__).parents[2] / "examples" / "contacts.csv"),
-    "devices": 20,
-    "link_bytes_s": 400,
-    "compute_images_s": 20,
-    "heterogeneity": 1.0,
-}
-EXPELLED_ON_TRACE = {
-    **ON_TRACE,
-    "adversaries": {"random_weights": 3},
-    "encounters": 400,
-    "reward": 60,
-    "images_per_device": 200,
-    "compute_images_s": 40,
-    "completion_window_s": 300,
-    "baseline_devices": 0,
-}
 FIVE_LINES = """
 import os, idml
 class Own(idml.Adapter):
@@ -89,7 +66,7 @@ def started(directory: Path, observer: Callable[[Simulator], None], **changes: A
 
 
 def worker_ids(played: Simulator) -> list[int]:
-    work = played._work
+    work = played._work._work
     assert isinstance(work, Ahead)
     assert isinstance(work._executor, Processes)
     return work._executor.process_ids
@@ -212,7 +189,7 @@ def test_foresight_is_nearly_always_right(tmp_path: Path) -> None:
     redone: list[int] = []
     played = started(
         tmp_path / "run",
-        lambda simulator: redone.append(simulator._work.redone),  # type: ignore[attr-defined]
+        lambda simulator: redone.append(simulator._work._work.redone),  # type: ignore[attr-defined]
         workers=2,
         encounters=60,
         adversaries={"random_weights": 2},

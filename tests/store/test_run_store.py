@@ -219,7 +219,7 @@ class TestOpen:
         connection = sqlite3.connect(directory / "run.sqlite")
         connection.execute("PRAGMA user_version = 99")
         connection.close()
-        with pytest.raises(StoreError, match="has schema 99, this idml reads schema 1"):
+        with pytest.raises(StoreError, match="has schema 99, this idml reads schema 2"):
             RunStore.open(directory)
 
     def test_a_damaged_database_is_one_line(self, directory: Path) -> None:

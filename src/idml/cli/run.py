@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -32,6 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped or killed")
     parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
     parser.add_argument(
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
@@ -40,23 +42,33 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=execute, parser=parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     import idml
+    from idml.cli.interrupt import stop_cleanly
     from idml.cli.progress import watch
+    from idml.simulation.config import make_config, read_values
+    from idml.store.run_store import DATABASE
 
     given = {"data_dir": options.data_dir, "rpc": options.rpc, "workers": options.workers}
     overrides = {key: value for key, value in given.items() if value is not None}
-    config = idml.load_config(options.config, options.settings, **overrides)
-    directory = options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    if options.resume and options.out:
+        options.parser.error("--resume writes where the run is: leave --out away")
+    directory = options.resume or options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
+    values = {**read_values(options.config, options.settings), **overrides}
     try:
-        with watch(quiet=options.quiet) as observer:
-            finished = idml.run(directory, config, observer=observer)
-    except KeyboardInterrupt:
-        print(f"idml: interrupted; see what was recorded with: idml report {directory}", file=sys.stderr)
+        with watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
+            if options.resume:
+                finished = idml.resume(directory, observer=observer, **values)
+            else:
+                finished = idml.run(directory, make_config(values), observer=observer)
+    except (KeyboardInterrupt, idml.Stopped):
+        goes_on = "rpc" not in values and (directory / DATABASE).exists()
+        hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}" if goes_on else ""
+        print(f"idml: interrupted{hint}", file=sys.stderr)
         return 130
     summary = finished.summary
     if options.json:

@@ -7,7 +7,7 @@ on; so what was foreseen wrongly is never used, and any number of workers gives 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, dropwhile, islice
 
 from idml.simulation.contacts import Contact
 from idml.simulation.crew import Course, Crew, Foreseen
@@ -85,6 +85,8 @@ class Ahead:
         self._answers, self._expected = {}, {}
         self._foreseen = {key: kept for key, kept in self._foreseen.items() if kept[0].index >= contact}
         self._coming = [coming for coming in self._coming if coming.index >= contact]
+        if not self._coming:  # a run that goes on begins far from its first contact
+            self._contacts = dropwhile(lambda coming: coming.index < contact, self._contacts)
         self._collect(wait=False)
 
     def ask(self, task: Task) -> Answer:

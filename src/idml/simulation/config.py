@@ -89,6 +89,9 @@ class Config(BaseModel):
     contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
     workers: int = Field(1, ge=1, le=1_024, description="processes that train; results are equal among all numbers")
+    checkpoint_s: int = Field(
+        60, ge=0, le=1_000_000, description="between checkpoints, more where they take over 2 %; 0: each contact"
+    )
     threads: int = Field(1, ge=1, le=256, description="of torch a process; results are equal only among equal numbers")
 
     @model_validator(mode="after")
@@ -186,6 +189,11 @@ def load_config(path: Path | None = None, settings: Sequence[str] = (), **overri
         ConfigError: one line for each problem: the key, the value and the valid range.
         TraceError: if `contacts` names no trace.
     """
+    return make_config({**read_values(path, settings), **overrides})
+
+
+def read_values(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
+    """What a TOML file and `key=value` settings say, unchecked; see `load_config`."""
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -196,7 +204,7 @@ def load_config(path: Path | None = None, settings: Sequence[str] = (), **overri
             raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for setting in settings:
         _apply(values, setting)
-    return make_config({**values, **overrides})
+    return values
 
 
 def make_config(values: Mapping[str, Any]) -> Config:

@@ -34,6 +34,10 @@ class Model:
         self._source.setflags(write=False)
         return self._source
 
+    def tobytes(self) -> bytes:
+        """Its weights as bytes, in this machine's order."""
+        return self.vector.tobytes()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and other.digest == self.digest
 

@@ -9,6 +9,7 @@ from idml.ledger.interface import TxResult
 from idml.simulation.bank import Bank
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
+from idml.simulation.journal import Journal
 from idml.simulation.meeting import Meeting
 from idml.simulation.tally import Tally
 from idml.simulation.timing import Stage
@@ -33,10 +34,12 @@ class Recorder:
         store: takes the records.
         tally: counts.
         bank: of the ledger, None without an incentive.
+        journal: knows what heavy work gave.
     """
 
-    def __init__(self, store: RunStore, tally: Tally, bank: Bank | None) -> None:
+    def __init__(self, store: RunStore, tally: Tally, bank: Bank | None, journal: Journal) -> None:
         self._store = store
+        self._journal = journal
         self._tally = tally
         self._bank = bank
         self._written: dict[Meeting, int] = {}
@@ -63,10 +66,11 @@ class Recorder:
         """A collaboration without an incentive."""
         self._tally.encounters += 1
         if broken_off is None:
-            self._store.append(_encounter(contact, "unincentivized", contact.time_s, 0, accepted=True))
+            record = _encounter(contact, "unincentivized", contact.time_s, 0, accepted=True)
         else:
             self._tally.cases["incomplete"] += 1
-            self._store.append(_encounter(contact, "incomplete", contact.time_s, 0, reason=broken_off.value))
+            record = _encounter(contact, "incomplete", contact.time_s, 0, reason=broken_off.value)
+        self._store.append(record, *self._journal.take(contact.index))
 
     def progressed(self, meeting: Meeting, contact: Contact) -> None:
         """What an encounter did since it was last written down, and how it ended, if it did."""
@@ -79,7 +83,7 @@ class Recorder:
             self._written[meeting] = len(meeting.transactions)
         else:
             records += self._ended(meeting, contact)
-        self._store.append(*records)
+        self._store.append(*records, *self._journal.take(contact.index))
 
     def accuracy(
         self, devices: Sequence[Device], scores: Sequence[float], round_number: int, contact: int, images: int
@@ -90,14 +94,16 @@ class Recorder:
             *(
                 AccuracyPoint(round_number, contact, device.index, score, images)
                 for device, score in zip(devices, scores, strict=True)
-            )
+            ),
+            *self._journal.take(contact),
         )
 
     def baseline(self, curve: Sequence[float], rounds: float) -> None:
         """What one device reaches alone, drawn over the rounds in which the others took as many gradient steps."""
         epochs = max(len(curve) - 1, 1)
         by_round = {round(epoch * rounds / epochs): score for epoch, score in enumerate(curve)}
-        self._store.append(*(BaselinePoint("one device alone", *point) for point in by_round.items()))
+        points = (BaselinePoint("one device alone", *point) for point in by_round.items())
+        self._store.append(*points, *self._journal.take(-1))
 
     def _ended(self, meeting: Meeting, contact: Contact) -> Iterator[Record]:
         """The encounter's row, the stakes that changed, and who fell out."""

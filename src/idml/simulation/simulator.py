@@ -2,84 +2,33 @@
 
 import heapq
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from idml.adapters.base import Adapter
-from idml.adapters.checker import check_adapter
 from idml.adapters.keys import draw_seed
-from idml.adapters.registry import BUILT_IN, load_adapter
+from idml.learning.arrays import FloatVector
 from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.embedded import EmbeddedLedger
-from idml.protocol.digest import canonical_bytes
+from idml.protocol.digest import canonical_bytes, layout_size, model_digest
 from idml.simulation.ahead import Ahead
-from idml.simulation.bank import TOKENS_PER_COIN, Bank
-from idml.simulation.config import Config, to_wei
+from idml.simulation.bank import Bank
+from idml.simulation.config import to_wei
 from idml.simulation.contacts import Contact
 from idml.simulation.crew import Crew, Serial
 from idml.simulation.devices import Device
 from idml.simulation.executors.processes import Processes
 from idml.simulation.foresight import Foresight
+from idml.simulation.journal import Journal, Timer
 from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
 from idml.simulation.scene import Scene
-from idml.simulation.setup import World, build_world, resolve
-from idml.simulation.tally import Observer, Snapshot, Tally
+from idml.simulation.setup import World
+from idml.simulation.tally import Observer, Snapshot, Stopped, Tally
 from idml.simulation.tasks import Work
+from idml.store.errors import StoreError
 from idml.store.run_store import RunStore
-
-
-def simulate(
-    config: Config, directory: Path, *, adapter: Adapter | None = None, observer: Observer | None = None
-) -> dict[str, Any]:
-    """Run a simulation and write all that happened into a run directory.
-
-    Args:
-        config: what to run.
-        directory: where to; made if it is missing.
-        adapter: a learning algorithm of your own; by default the one that `config.algorithm` names. It is checked with
-            `check_adapter` first.
-        observer: called after each contact.
-
-    Returns:
-        The summary, as it is written to `summary.json`.
-
-    Raises:
-        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each, before anything
-            has run.
-    """
-    RunStore.check_free(directory)
-    adapter = adapter or load_adapter(config.algorithm)
-    if type(adapter) not in BUILT_IN.values():
-        check_adapter(adapter)
-    resolved = resolve(config, adapter)
-    world = build_world(resolved, adapter)
-    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
-    ledger = open_ledger(resolved) if resolved.incentive else None
-    try:
-        with RunStore.create(directory, resolved.to_toml(), meta) as store:
-            return Simulator(world, store, observer or (lambda _snapshot: None), ledger).run()
-    finally:
-        if ledger is not None:
-            ledger.close()
-
-
-def open_ledger(config: Config) -> ControlledLedger:
-    """The ledger that a configuration names, with fresh contracts.
-
-    Raises:
-        LedgerError: if there is no such EVM or node.
-    """
-    threshold_wei = to_wei(config.stake_threshold)
-    if config.rpc is None:
-        return EmbeddedLedger(config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
-    from idml.ledger.dev import DevLedger  # web3 is slow to import
-
-    return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
 
 
 class Simulator:
@@ -108,7 +57,9 @@ class Simulator:
         self._scene: Scene | None = None
         if ledger is not None:
             self._bank = Bank(ledger, world.wallets, rules, config)
-        self._work = self._employ(Crew(world.devices, world.settings, test_set, rules, adopt_unjudged))
+        crew = Crew(world.devices, world.settings, test_set, rules, adopt_unjudged)
+        self._work = Journal(self._employ(crew), store.work()[: store.checkpoint.rows["work"]], self._load)
+        self._timer = Timer(config.checkpoint_s)
         self._measure = Measure(test_set, self._honest, self._work)
         if ledger is not None:
             self._scene = Scene(
@@ -122,7 +73,7 @@ class Simulator:
                 work=self._work,
                 adopt_unjudged=adopt_unjudged,
             )
-        self._recorder = Recorder(store, self._tally, self._bank)
+        self._recorder = Recorder(store, self._tally, self._bank, self._work)
 
     def _employ(self, crew: Crew) -> Work:
         """Choose who does the heavy work."""
@@ -137,11 +88,15 @@ class Simulator:
         """Play all contacts, settle what is open, measure, and write the summary."""
         try:
             return self._run()
+        except Stopped:
+            if self._store.read_summary() is None:
+                self._write_checkpoint()
+            raise
         finally:
             self._work.close()
 
     def _run(self) -> dict[str, Any]:
-        begun = time.perf_counter()
+        self._begun_s = time.perf_counter() - self._store.checkpoint.wall_s
         world, config = self._world, self._world.config
         self._recorder.devices(world.devices)
         self._watch(None, "joining")
@@ -155,11 +110,13 @@ class Simulator:
             self._play(contact)
             if contact.index + 1 == contact.round * config.devices < config.contact_count:
                 self._measure_round(contact.round, contact.index)
+            self._checkpoint_if_due()
             self._watch(contact, "meeting")
         self._watch(contact, "settling")
         self._settle_pending()
         self._watch(contact, "measuring")
         final = self._measure_final(contact)
+        self._checkpoint_if_due()
         self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
         summary = self._tally.summary(
@@ -169,7 +126,7 @@ class Simulator:
             baseline=baseline,
             tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
             measure=self._measure,
-            wall_s=time.perf_counter() - begun,
+            wall_s=self._wall_s,
         )
         if self._bank is not None:
             self._store.append(*self._tally.earnings(len(world.devices)))
@@ -179,6 +136,36 @@ class Simulator:
         self._store.write_summary(summary)
         self._watch(contact, "done")
         return summary
+
+    @property
+    def _wall_s(self) -> float:
+        return time.perf_counter() - self._begun_s
+
+    def _checkpoint_if_due(self) -> None:
+        if self._timer.due:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
+        """Keep the models that the run stands on. All else follows from what it has recorded."""
+        begun_s = time.perf_counter()
+        if self._work.repeating or self._store.repeating:
+            return  # the last one is further on
+        models = [device.model for device in self._world.devices]
+        models += [model for _, _, meeting, _ in self._pending for model in meeting.models]
+        self._store.write_checkpoint({model.digest: model.tobytes for model in models}, self._wall_s)
+        self._timer.took(time.perf_counter() - begun_s)
+
+    def _load(self, digest: bytes) -> FloatVector:
+        """Find a model that an earlier life of the run made.
+
+        Raises:
+            StoreError: if it is not there, or not what it was.
+        """
+        vector = np.frombuffer(self._store.read_vector(digest), np.float32)
+        layout = self._world.settings.engine.layout
+        if vector.size != layout_size(layout) or model_digest(vector, layout) != digest:
+            raise StoreError(f"the checkpoint in {self._store.directory} is damaged: model 0x{digest.hex()} is another")
+        return vector
 
     def _prepaid_wei(self) -> int:
         """What open encounters hold."""

@@ -13,7 +13,7 @@ from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
 from idml.store.records import EarningsRecord
 
-HOW = {"workers"}
+HOW = {"workers", "checkpoint_s", "data_dir"}
 """Keys of a configuration that change nothing about what happens in a run."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
@@ -50,6 +50,10 @@ class Snapshot:
 
 
 Observer = Callable[[Snapshot], None]
+
+
+class Stopped(Exception):  # noqa: N818
+    """Raised by an observer: the run stops here, with a checkpoint, and can be resumed."""
 
 
 @dataclass(slots=True)
@@ -122,7 +126,7 @@ class Tally:
             "wall_s": round(wall_s, 3),
             "train_images": measure.trained_images + sum(device.trained_images for device in devices),
             "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
-            "config": config.model_dump(exclude_none=True, exclude=HOW),
+            "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
         }
 
 

@@ -14,6 +14,7 @@ from idml.store.records import (
     Record,
     StakePoint,
     TransactionRecord,
+    WorkRecord,
 )
 from idml.store.run_store import RunStore
 
@@ -31,5 +32,6 @@ __all__ = [
     "StakePoint",
     "StoreError",
     "TransactionRecord",
+    "WorkRecord",
     "write_atomically",
 ]

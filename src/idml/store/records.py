@@ -129,6 +129,17 @@ class ExpulsionRecord:
     round: int
 
 
+@dataclass(frozen=True, slots=True)
+class WorkRecord:
+    """What the heavy work at this contact gave (-1: before the first), in the order in which the run asked.
+
+    `answers` holds (key of the task, whole numbers, digest of the model or None), keys and digests as plain hex.
+    """
+
+    contact: int
+    answers: tuple[tuple[str, tuple[int, ...], str | None], ...]
+
+
 Record = (
     DeviceRecord
     | EncounterRecord
@@ -139,4 +150,5 @@ Record = (
     | BaselinePoint
     | EarningsRecord
     | ExpulsionRecord
+    | WorkRecord
 )

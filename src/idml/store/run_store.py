@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from idml.store.checkpoint import START, Checkpoint, Tape, cut_to_checkpoint, read_checkpoint, write_checkpoint
+from idml.store.database import check_version, connect_to_read, one_line, prepare_to_write, transaction
 from idml.store.errors import StoreError
 from idml.store.files import write_atomically
+from idml.store.lock import WriterLock
 from idml.store.records import (
     AccuracyPoint,
     BaselinePoint,
@@ -23,6 +26,7 @@ from idml.store.records import (
     Record,
     StakePoint,
     TransactionRecord,
+    WorkRecord,
 )
 from idml.store.schema import (
     APPLICATION_ID,
@@ -49,11 +53,20 @@ class RunStore:
     `summary.json`. Every method raises StoreError, in one line, when the disk or the file does not play along.
     """
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
-        """For `create` and `open`, which are the ways to get one."""
+    def __init__(
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        lock: WriterLock | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """For `create`, `resume` and `open`, which are the ways to get one."""
         self.directory = directory
+        self.checkpoint = checkpoint or START
         self._connection = connection
-        self._writable = writable
+        self._lock = lock
+        self._tape = Tape(self.checkpoint)
+        self._cut = checkpoint is None
 
     @staticmethod
     def check_free(directory: Path | str) -> None:
@@ -72,7 +85,7 @@ class RunStore:
         meta: facts about the run as a whole that readers need, such as `threshold_wei`.
         """
         directory = Path(directory)
-        with _one_line(f"cannot create a run in {directory}"):
+        with one_line(f"cannot create a run in {directory}"):
             cls.check_free(directory)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / MODELS).mkdir(exist_ok=True)
@@ -81,21 +94,58 @@ class RunStore:
                 (directory / DATABASE).open("xb").close()
             except FileExistsError as error:
                 raise _already_a_run(directory) from error
-            write_atomically(directory / CONFIG, config_toml.encode())
-            connection = sqlite3.connect(directory / DATABASE, isolation_level=None)
+            lock = WriterLock(directory)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                # In WAL mode NORMAL survives a killed process; only a power cut can take the last batches with it.
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.executescript(
-                    f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; {SCHEMA}"
-                )
-                connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted((meta or {}).items()))
-                connection.execute("COMMIT")
+                write_atomically(directory / CONFIG, config_toml.encode())
+                connection = sqlite3.connect(directory / DATABASE, isolation_level=None)
+                try:
+                    # So that what a checkpoint needs can be given back to the disk when the run has ended.
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                    prepare_to_write(connection)
+                    connection.executescript(
+                        f"BEGIN; PRAGMA application_id = {APPLICATION_ID};"
+                        f"PRAGMA user_version = {SCHEMA_VERSION}; {SCHEMA}"
+                    )
+                    connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted((meta or {}).items()))
+                    connection.execute("COMMIT")
+                except BaseException:
+                    connection.close()
+                    raise
+            except BaseException:
+                lock.release()
+                raise
+        return cls(directory, connection, lock)
+
+    @classmethod
+    def resume(cls, directory: Path | str) -> RunStore:
+        """Open a run that was stopped, to be played again from its start.
+
+        Records up to its `checkpoint` must come as they came before, and are not written again. With the first record
+        after it, all that was written beyond the checkpoint is dropped.
+        """
+        directory = Path(directory)
+        database = directory / DATABASE
+        if not database.is_file():
+            raise _no_run(directory)
+        if (directory / SUMMARY).exists():
+            raise StoreError(f"{directory} holds a finished run: there is nothing to resume")
+        with one_line(f"cannot resume {directory}"):
+            lock = WriterLock(directory)
+            connection = sqlite3.connect(database, isolation_level=None)
+            try:
+                check_version(connection, database)
+                (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if problem != "ok":
+                    raise sqlite3.DatabaseError(f"{DATABASE} is damaged: {' '.join(problem.split())}")
+                checkpoint = read_checkpoint(connection)
+                prepare_to_write(connection)
+                with transaction(connection):  # finds out now whether it can be written
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             except BaseException:
                 connection.close()
+                lock.release()
                 raise
-        return cls(directory, connection, writable=True)
+        return cls(directory, connection, lock, checkpoint)
 
     @classmethod
     def open(cls, directory: Path | str) -> RunStore:
@@ -103,24 +153,57 @@ class RunStore:
         directory = Path(directory)
         database = directory / DATABASE
         if not database.is_file():
-            raise StoreError(
-                f"{directory} holds no run: there is no {DATABASE} in it; name a directory that `idml run` made"
-            )
-        with _one_line(f"cannot read {database}"):
-            connection = _connect_to_read(database)
+            raise _no_run(directory)
+        with one_line(f"cannot read {database}"):
+            connection = connect_to_read(database)
             try:
-                _check_version(connection, database)
+                check_version(connection, database)
             except BaseException:
                 connection.close()
                 raise
-        return cls(directory, connection, writable=False)
+        return cls(directory, connection)
 
     def append(self, *records: Record) -> None:
         """Write a batch in one transaction: all of its records, in this order, or none of them."""
         self._must_be_writable()
-        with _one_line(f"cannot write to {self.directory / DATABASE}"), _transaction(self._connection):
+        with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
             for record in records:
-                self._connection.execute(insert_statement(type(record)), encode(record))
+                row, repeated = encode(record), self._tape.repeating
+                self._tape.take(TABLES[type(record)], row)
+                if repeated:
+                    continue
+                if not self._cut:
+                    cut_to_checkpoint(self._connection, self.checkpoint)
+                    self._cut = True
+                self._connection.execute(insert_statement(type(record)), row)
+
+    @property
+    def repeating(self) -> bool:
+        """Whether the next record is one that is written already."""
+        return self._tape.repeating
+
+    def write_checkpoint(self, models: Mapping[bytes, Callable[[], bytes]], wall_s: float) -> None:
+        """Remember that the run stands here, after the last record; replaces the last checkpoint in one transaction.
+
+        models: the vectors that the run may still need, by digest; only those that are new are fetched.
+        wall_s: how long it has run so far.
+        """
+        self._must_be_writable()
+        with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
+            write_checkpoint(self._connection, self._tape.stop(wall_s), models)
+
+    def recorded_checkpoint(self) -> Checkpoint:
+        """The last checkpoint, as it is now; the start where there is none."""
+        with one_line(f"cannot read {self.directory / DATABASE}"):
+            return read_checkpoint(self._connection)
+
+    def read_vector(self, digest: bytes) -> bytes:
+        """The vector of a model that the checkpoint kept."""
+        with one_line(f"cannot read {self.directory / DATABASE}"):
+            row = self._connection.execute("SELECT vector FROM vectors WHERE digest = ?", (digest,)).fetchone()
+            if row is None:
+                raise StoreError(f"the checkpoint in {self.directory} lacks the model 0x{digest.hex()}: it is damaged")
+            return bytes(row[0])
 
     def devices(self) -> list[DeviceRecord]:
         """The participants."""
@@ -158,21 +241,25 @@ class RunStore:
         """The devices whose stake fell below the threshold."""
         return self._read(ExpulsionRecord)
 
+    def work(self) -> list[WorkRecord]:
+        """What heavy work gave."""
+        return self._read(WorkRecord)
+
     @property
     def meta(self) -> dict[str, str]:
         """The facts about the run as a whole that `create` was given."""
-        with _one_line(f"cannot read {self.directory / DATABASE}"):
+        with one_line(f"cannot read {self.directory / DATABASE}"):
             return dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
 
     @property
     def config(self) -> str:
         """The configuration as resolved: the text of `config.toml`."""
-        with _one_line(f"cannot read {self.directory / CONFIG}"):
+        with one_line(f"cannot read {self.directory / CONFIG}"):
             return (self.directory / CONFIG).read_text(encoding="utf-8")
 
     def count(self, kind: type[Record]) -> int:
         """The number of records of `kind`, without reading them."""
-        with _one_line(f"cannot read {self.directory / DATABASE}"):
+        with one_line(f"cannot read {self.directory / DATABASE}"):
             (count,) = self._connection.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()
         return int(count)
 
@@ -180,14 +267,19 @@ class RunStore:
         """Write `summary.json`, which marks the run as finished: keys sorted, two spaces, so that equal runs give equal
         bytes."""
         self._must_be_writable()
-        with _one_line(f"cannot write {self.directory / SUMMARY}"):
+        with one_line(f"cannot write {self.directory / SUMMARY}"):
             text = json.dumps(summary, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
             write_atomically(self.directory / SUMMARY, text.encode())
+            with transaction(self._connection):
+                self._connection.execute("DELETE FROM vectors")
+                self._connection.execute("DELETE FROM checkpoint")
+            # As a script: it gives back one page a step, and only a script takes all steps.
+            self._connection.executescript("PRAGMA incremental_vacuum")
 
     def read_summary(self) -> dict[str, Any] | None:
         """The content of `summary.json`; None while the run has not finished."""
         path = self.directory / SUMMARY
-        with _one_line(f"cannot read {path}"):
+        with one_line(f"cannot read {path}"):
             try:
                 summary = json.loads(path.read_text(encoding="utf-8"))
             except FileNotFoundError:
@@ -212,10 +304,12 @@ class RunStore:
 
         The writer leaves one plain file behind, which can be copied and read anywhere, unless someone reads it now.
         """
-        if self._writable:
+        if self._lock is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -226,73 +320,21 @@ class RunStore:
         self.close()
 
     def _read(self, kind: type[R]) -> list[R]:
-        with _one_line(f"cannot read {self.directory / DATABASE}"):
+        with one_line(f"cannot read {self.directory / DATABASE}"):
             return list(map(decoder(kind), self._connection.execute(select_statement(kind))))
 
     def _must_be_writable(self) -> None:
-        if not self._writable:
+        if self._lock is None:
             raise StoreError(
                 f"{self.directory} was opened for reading; only the process that created the run writes it"
             )
 
 
+def _no_run(directory: Path) -> StoreError:
+    return StoreError(f"{directory} holds no run: there is no {DATABASE} in it; name a directory that `idml run` made")
+
+
 def _already_a_run(directory: Path) -> StoreError:
-    return StoreError(f"{directory} already holds a run: choose another directory with --out, or delete this one first")
-
-
-def _connect_to_read(database: Path) -> sqlite3.Connection:
-    uri = f"{database.resolve().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-    try:
-        connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError as error:
-        connection.close()
-        # A WAL database needs a shared-memory file next to it, which cannot be made where nobody may write. Without a
-        # log there is no writer either, and the file can be read as it is.
-        if database.with_name(f"{DATABASE}-wal").exists():
-            raise StoreError(
-                f"cannot read {database}: {error}; its writer was stopped, so it is read with write access to the "
-                f"directory only: copy {database.parent} to where you may write"
-            ) from error
-        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection, database: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{database} is empty: the run was killed while it started; delete {database.parent}")
-    if application_id != APPLICATION_ID:
-        raise StoreError(f"{database} is not the database of an iDML run; name a directory that `idml run` made")
-    if version != SCHEMA_VERSION:
-        raise StoreError(
-            f"{database} has schema {version}, this idml reads schema {SCHEMA_VERSION}; use the idml that wrote it"
-        )
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite rolls back by itself on a full disk.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextlib.contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Turn what the disk, SQLite or JSON says into one StoreError line: `what`, then the cause."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{what}: {error.strerror}") from error
-    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-        raise StoreError(f"{what}: {error}") from error
+    return StoreError(
+        f"{directory} already holds a run: choose another directory with --out, go on with --resume, or delete it"
+    )

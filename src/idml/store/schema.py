@@ -19,12 +19,13 @@ from idml.store.records import (
     Record,
     StakePoint,
     TransactionRecord,
+    WorkRecord,
 )
 
 R = TypeVar("R", bound=Record)
 
 APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file: tells our databases from others
-SCHEMA_VERSION = 1  # raise it with every change of SCHEMA
+SCHEMA_VERSION = 2  # raise it with every change of SCHEMA
 
 # Amounts are TEXT: 10**18 wei to the token leaves 64-bit integers room for 9 tokens. Rows keep their order of writing.
 SCHEMA = """
@@ -60,6 +61,11 @@ CREATE TABLE earnings (
 CREATE TABLE expulsions (
     device INTEGER NOT NULL, block INTEGER NOT NULL, contact INTEGER NOT NULL, round INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE work (contact INTEGER NOT NULL, answers TEXT NOT NULL) STRICT;
+CREATE TABLE checkpoint (
+    records INTEGER NOT NULL, digest TEXT NOT NULL, rows TEXT NOT NULL, wall_s REAL NOT NULL
+) STRICT;
+CREATE TABLE vectors (digest BLOB NOT NULL PRIMARY KEY, vector BLOB NOT NULL) STRICT;
 """
 
 TABLES: Mapping[type[Any], str] = {
@@ -72,6 +78,7 @@ TABLES: Mapping[type[Any], str] = {
     BaselinePoint: "baselines",
     EarningsRecord: "earnings",
     ExpulsionRecord: "expulsions",
+    WorkRecord: "work",
 }
 
 
@@ -158,6 +165,10 @@ def _to_votes(text: str) -> tuple[tuple[int, bool], ...]:
     return tuple((validator, verdict) for validator, verdict in json.loads(text))
 
 
+def _to_answers(text: str) -> tuple[tuple[str, tuple[int, ...], str | None], ...]:
+    return tuple((key, tuple(values), model) for key, values, model in json.loads(text))
+
+
 def _to_decimal(amount: int) -> str:
     return str(operator.index(amount))  # a float has lost its last digits: refuse it
 
@@ -166,6 +177,7 @@ _CODECS: Mapping[str, Codec] = {
     "accepted": (_to_bit, _to_bool),
     "votes": (_dump, _to_votes),
     "arguments": (_dump, json.loads),
+    "answers": (_dump, _to_answers),
 }
 _WEI_CODEC: Codec = (_to_decimal, int)
 _PLAIN_CODEC: Codec = (_identity, _identity)

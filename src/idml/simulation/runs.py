@@ -1,0 +1,110 @@
+"""A run begun, and a run gone on with."""
+
+import tomllib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+from idml.adapters.base import Adapter
+from idml.adapters.checker import check_adapter
+from idml.adapters.registry import BUILT_IN, load_adapter
+from idml.ledger.controlled import ControlledLedger
+from idml.ledger.embedded import EmbeddedLedger
+from idml.simulation.bank import TOKENS_PER_COIN
+from idml.simulation.config import Config, ConfigError, make_config, to_wei
+from idml.simulation.setup import build_world, resolve
+from idml.simulation.simulator import Simulator
+from idml.simulation.tally import HOW, Observer, Snapshot
+from idml.store.run_store import RunStore
+
+
+def simulate(
+    config: Config, directory: Path, *, adapter: Adapter | None = None, observer: Observer | None = None
+) -> dict[str, Any]:
+    """Run a simulation and write all that happened into a run directory.
+
+    Args:
+        config: what to run.
+        directory: where to; made if it is missing.
+        adapter: a learning algorithm of your own; by default the one that `config.algorithm` names. It is checked with
+            `check_adapter` first.
+        observer: called after each contact.
+
+    Returns:
+        The summary, as it is written to `summary.json`.
+
+    Raises:
+        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each, before anything
+            has run.
+    """
+    RunStore.check_free(directory)
+    adapter = adapter or load_adapter(config.algorithm)
+    if type(adapter) not in BUILT_IN.values():
+        check_adapter(adapter)
+    resolved = resolve(config, adapter)
+    world = build_world(resolved, adapter)
+    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
+    ledger = open_ledger(resolved)
+    with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
+        return Simulator(world, store, observer or _look_away, ledger).run()
+
+
+def resume(
+    directory: Path,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    adapter: Adapter | None = None,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Go on with a run that was stopped, or killed: it ends as it would have ended.
+
+    Args:
+        directory: of the run.
+        settings: configuration keys; must be the run's own, save for those that change nothing about what happens,
+            such as `workers`.
+        adapter: the learning algorithm, if the run was given one.
+        observer: called after each contact, from the first on.
+
+    Returns:
+        The summary, as it is written to `summary.json`.
+
+    Raises:
+        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
+    """
+    with RunStore.resume(directory) as store:
+        recorded = make_config(tomllib.loads(store.config))
+        if recorded.rpc is not None:
+            raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
+        adapter = adapter or load_adapter(recorded.algorithm)
+        config = resolve(make_config({**recorded.model_dump(exclude_none=True), **(settings or {})}), adapter)
+        for key, value in recorded.model_dump(exclude=HOW).items():
+            if getattr(config, key) != value:
+                raise ConfigError(f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out")
+        ledger = open_ledger(config)
+        with _closing(ledger):
+            return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+
+
+def open_ledger(config: Config) -> ControlledLedger | None:
+    """The ledger that a configuration names, with fresh contracts; None without an incentive.
+
+    Raises:
+        LedgerError: if there is no such EVM or node.
+    """
+    if not config.incentive:
+        return None
+    threshold_wei = to_wei(config.stake_threshold)
+    if config.rpc is None:
+        return EmbeddedLedger(config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
+    from idml.ledger.dev import DevLedger  # web3 is slow to import
+
+    return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
+
+
+def _closing(ledger: ControlledLedger | None) -> AbstractContextManager[object]:
+    return closing(ledger) if ledger is not None else nullcontext()
+
+
+def _look_away(snapshot: Snapshot) -> None:
+    del snapshot
