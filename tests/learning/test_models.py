@@ -1,5 +1,7 @@
 """The networks have the promised depth, size and start."""
 
+from types import UnionType
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from idml.learning.models import MODELS, build_model, model_factory
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 
 
-def layers(module: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
+def layers(module: nn.Module, kind: type[nn.Module] | UnionType) -> list[nn.Module]:
     return [layer for layer in module.modules() if isinstance(layer, kind)]
 
 
@@ -19,6 +21,11 @@ def test_the_small_net_has_10010_weights() -> None:
     module = build_model("small", image_shape=(1, 28, 28), classes=10)
     assert sum(p.numel() for p in module.parameters()) == 10_010
     assert [layer.out_channels for layer in layers(module, nn.Conv2d)] == [16, 16, 32]
+
+
+def test_the_linear_net_is_one_layer() -> None:
+    module = build_model("linear", image_shape=(1, 8, 8), classes=10)
+    assert [tuple(p.shape) for p in module.parameters()] == [(10, 64), (10,)]
 
 
 @pytest.mark.parametrize(("name", "per_stage"), [("cnn6", (2, 2, 2)), ("cnn10", (3, 3, 4)), ("cnn14", (4, 5, 5))])
@@ -43,7 +50,7 @@ def test_every_net_takes_every_data_set_and_keeps_the_signal(name: str, shape: t
     # Neither vanished nor exploded on the way (on 2x2 pixels, padding takes half of the signal at each layer).
     assert 0.05 < logits.std() < 10
     logits.square().mean().backward()
-    first, last = layers(module, nn.Conv2d)[0], layers(module, nn.Linear)[0]
+    first, last = layers(module, nn.Conv2d | nn.Linear)[0], layers(module, nn.Linear)[0]
     assert first.weight.grad.abs().max() > 1e-3 * last.weight.grad.abs().max()
     assert not list(module.buffers())
 
@@ -81,7 +88,7 @@ def test_a_model_follows_torchs_seed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "cnn7"}, "'cnn7' is unknown: choose one of small, cnn6, cnn10, cnn14"),
+        ({"name": "cnn7"}, "'cnn7' is unknown: choose one of linear, small, cnn6, cnn10, cnn14"),
         ({"image_shape": (1, 7, 28)}, "at least 8x8"),
         ({"image_shape": (0, 8, 8)}, "image shape"),
         ({"classes": 1}, "classes is 1"),

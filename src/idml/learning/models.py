@@ -1,7 +1,7 @@
-"""The convolutional networks that devices train.
+"""The networks that devices train.
 
-All are plain stacks of 3x3 convolutions with 2x2 max pooling, without batch normalization: its running statistics are
-state beside the parameters, and what devices exchange is a parameter vector.
+All but the linear one are plain stacks of 3x3 convolutions with 2x2 max pooling, without batch normalization: its
+running statistics are state beside the parameters, and what devices exchange is a parameter vector.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ Stages = tuple[tuple[int, int], ...]
 
 # Convolutions and channel factor (times the width) of each stage; a stage ends in a pool that halves height and width.
 _STAGES: Final[dict[str, Stages]] = {
+    "linear": (),
     "small": ((1, 1), (1, 1), (1, 2)),
     "cnn6": ((2, 1), (2, 2), (2, 4)),
     "cnn10": ((3, 1), (3, 2), (4, 4)),
@@ -30,6 +31,7 @@ def build_model(
 ) -> nn.Module:
     """Build one of the networks, freshly initialized from torch's global generator.
 
+    "linear" is the dense layer alone, for runs that are about anything but learning.
     "small" has one convolution per stage, width-width-2*width channels; "cnn6", "cnn10" and "cnn14" have 2/2/2, 3/3/4
     and 4/5/5 convolutions of width, 2*width and 4*width channels. Dropout follows each pool; a dense layer ends all.
 

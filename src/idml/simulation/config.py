@@ -45,9 +45,9 @@ class Config(BaseModel):
     images_per_device: int | None = Field(
         None, ge=1, description="drawn by each device, images may be shared; by default all are dealt out evenly"
     )
-    model: Literal["small", "cnn6", "cnn10", "cnn14"] = Field("small", description="network that devices train")
+    model: Literal["linear", "small", "cnn6", "cnn10", "cnn14"] = Field("small", description="what devices train")
     width: int = Field(16, ge=1, le=512, description="channels of its first stage")
-    dropout: float | None = Field(None, ge=0, lt=1, description="after each pool; by default 0 for small, else 0.25")
+    dropout: float | None = Field(None, ge=0, lt=1, description="after each pool; by default 0.25 for a cnn, else 0")
     batch: int | None = Field(None, ge=1, description="images a step")
     learning_rate: float | None = Field(None, gt=0, le=10, description="of a device's first encounter")
     learning_rate_decay: float | None = Field(None, ge=0, le=100, description="rate / (1 + decay (k - 1)) at the k-th")

@@ -83,7 +83,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     defaults = {
         **_DEFAULTS[name],
         "local_epochs": adapter.default_local_epochs,
-        "dropout": 0.0 if config.model == "small" else 0.25,
+        "dropout": 0.25 if config.model.startswith("cnn") else 0.0,
     }
     task = config.task()
     changes: dict[str, object] = {
