@@ -39,11 +39,19 @@ class Revm(Evm):
         self._reload()
 
     def _execute(self, transaction: Transaction) -> Outcome:
+        return self._perform(transaction, changes=True)
+
+    def _ask(self, transaction: Transaction) -> Outcome:
+        return self._perform(transaction, changes=False)
+
+    def _perform(self, transaction: Transaction, *, changes: bool) -> Outcome:
         engine = self._engine
         engine.set_block_env(self._block(transaction.block_number))
         checkpoint = engine.snapshot()
         try:
             output = self._run(transaction)
+            if not changes:
+                return Outcome(True, engine.result.gas_used, output)
             diff = self._changes()
             if transaction.created is not None:
                 output = diff.codes.get(transaction.created, b"")

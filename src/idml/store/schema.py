@@ -84,8 +84,7 @@ TABLES: Mapping[type[Any], str] = {
 
 def insert_statement(kind: type[Any]) -> str:
     """The INSERT for one record of `kind`, to be executed with `encode(record)`."""
-    columns = _columns(kind)
-    return f"INSERT INTO {TABLES[kind]} ({_quoted(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    return _INSERTS[kind]
 
 
 def select_statement(kind: type[Any]) -> str:
@@ -95,7 +94,7 @@ def select_statement(kind: type[Any]) -> str:
 
 def encode(record: Record) -> tuple[object, ...]:
     """The row of `record`, in the order of its fields. Raises TypeError or ValueError on what JSON cannot hold."""
-    return tuple(_codec(column)[0](getattr(record, column)) for column in _columns(type(record)))
+    return tuple([write(getattr(record, column)) for column, write in _WRITERS[type(record)]])
 
 
 def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
@@ -185,3 +184,13 @@ _PLAIN_CODEC: Codec = (_identity, _identity)
 
 def _codec(column: str) -> Codec:
     return _WEI_CODEC if column.endswith("_wei") else _CODECS.get(column, _PLAIN_CODEC)
+
+
+def _insert(kind: type[Any]) -> str:
+    columns = _columns(kind)
+    return f"INSERT INTO {TABLES[kind]} ({_quoted(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+# Looked up once: thousands of records are written a second.
+_INSERTS = {kind: _insert(kind) for kind in TABLES}
+_WRITERS = {kind: [(column, _codec(column)[0]) for column in _columns(kind)] for kind in TABLES}
