@@ -1,11 +1,12 @@
 """The money side of a run: joining, who may still take part, who fell out, and whether every token is accounted for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.interface import TxResult
+from idml.ledger.records import AccountState
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import TaskParams
 from idml.simulation.config import Config, to_wei
@@ -19,18 +20,27 @@ TOKENS_PER_COIN = 10_000
 class Bank:
     """Keeps the participants' accounts on the ledger.
 
+    Accounts are read again only after an encounter of their holder, so a contact costs the same however many there are.
+
     Args:
         ledger: the contract.
         wallets: by device number.
         task: the rules, registered by `join`.
         config: how much each device buys and stakes.
+
+    Attributes:
+        stakes_wei: by device number.
     """
 
     ledger: ControlledLedger
     wallets: Sequence[Wallet]
     task: TaskParams
     config: Config
-    stakes_wei: dict[int, int] = field(default_factory=dict)
+    stakes_wei: dict[int, int] = field(init=False)
+    _accounts: dict[int, AccountState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stakes_wei = dict.fromkeys(range(len(self.wallets)), 0)
 
     def join(self) -> list[tuple[int, TxResult]]:
         """Register the task and let every device buy, deposit and stake; returns who sent what."""
@@ -62,12 +72,12 @@ class Bank:
     def obstacle(self, learner: int, neighbor: int) -> str | None:
         """Why two devices cannot have an encounter now, or None."""
         reward_wei = to_wei(self.config.reward)
-        account = self.ledger.account(self.wallets[neighbor].address)
+        account = self._account(neighbor)
         if account.stake < to_wei(self.config.stake_threshold):
             return "the neighbor's stake is below the threshold"
         if account.stake - account.locked < reward_wei:
             return "the neighbor's free stake does not cover the reward"
-        if self.ledger.account(self.wallets[learner].address).balance < reward_wei:
+        if self._account(learner).balance < reward_wei:
             return "the learner's balance does not cover the reward"
         return None
 
@@ -75,11 +85,16 @@ class Bank:
         """Whether a device's stake lets it be a neighbor or validator."""
         return self.stakes_wei[device] >= to_wei(self.config.stake_threshold)
 
-    def refresh(self, devices: Sequence[int]) -> dict[int, int]:
+    def touch(self, devices: Iterable[int]) -> None:
+        """Take that something happened to the accounts of some devices."""
+        for device in devices:
+            self._accounts.pop(device, None)
+
+    def refresh(self, devices: Iterable[int]) -> dict[int, int]:
         """Read the stakes of some devices; returns those that changed, in base units of the token."""
         changed = {}
         for device in devices:
-            stake_wei = self.ledger.account(self.wallets[device].address).stake
+            stake_wei = self._account(device).stake
             if stake_wei != self.stakes_wei[device]:
                 self.stakes_wei[device] = changed[device] = stake_wei
         return changed
@@ -96,3 +111,9 @@ class Bank:
             account = ledger.account(wallet.address)
             held_wei += account.balance + account.stake + account.unbonding + ledger.token_balance_wei(wallet.address)
         return {"supply": str(ledger.token_supply_wei()), "accounts": str(held_wei)}
+
+    def _account(self, device: int) -> AccountState:
+        account = self._accounts.get(device)
+        if account is None:
+            account = self._accounts[device] = self.ledger.account(self.wallets[device].address)
+        return account

@@ -74,6 +74,8 @@ class Recorder:
 
     def progressed(self, meeting: Meeting, contact: Contact) -> None:
         """What an encounter did since it was last written down, and how it ended, if it did."""
+        assert self._bank is not None
+        self._bank.touch([contact.learner, contact.neighbor, *meeting.votes])
         records: list[Record] = []
         written = self._written.pop(meeting, 0)
         for transaction in meeting.transactions[written:]:

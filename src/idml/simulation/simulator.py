@@ -30,6 +30,8 @@ from idml.simulation.tasks import Work
 from idml.store.errors import StoreError
 from idml.store.run_store import RunStore
 
+_DRAWS = 64
+
 
 class Simulator:
     """Plays a world's contacts in order.
@@ -50,7 +52,8 @@ class Simulator:
         self._honest = [device for device in world.devices if device.honest]
         self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
         test_set = TestSet(prepare(dataset.test_images), dataset.test_labels, len(self._honest), config.seed)
-        rules, adopt_unjudged = config.task(), config.preset == "paper"
+        self._rules = rules = config.task()
+        adopt_unjudged = config.preset == "paper"
         self._start = world.devices[0].model
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
         self._bank: Bank | None = None
@@ -224,18 +227,27 @@ class Simulator:
 
     def _open_voters(self, contact: Contact, encounter: int) -> list[int]:
         """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
-        world, task = self._world, self._world.config.task()
+        task = self._rules
         if task.committee_size:
             return []
         assert self._bank is not None
-        able = [
-            device.index
-            for device in world.devices
-            if device.index not in (contact.learner, contact.neighbor) and self._bank.eligible(device.index)
-        ]
-        key = world.devices[contact.learner].key(world.settings, encounter, "validators")
-        order = np.random.default_rng(draw_seed(*key)).permutation(len(able))
-        return [able[place] for place in order[: task.votes]]
+        world, bank, parties = self._world, self._bank, (contact.learner, contact.neighbor)
+        generator = np.random.default_rng(
+            draw_seed(*world.devices[contact.learner].key(world.settings, encounter, "validators"))
+        )
+        # Nearly always a few draws do; only where hardly anyone is left, all are looked at.
+        able = dict.fromkeys(
+            index
+            for index in generator.integers(len(world.devices), size=_DRAWS).tolist()
+            if index not in parties and bank.eligible(index)
+        )
+        if len(able) < task.votes:
+            able |= dict.fromkeys(
+                index
+                for index in generator.permutation(len(world.devices)).tolist()
+                if index not in parties and bank.eligible(index)
+            )
+        return list(able)[: task.votes]
 
     def _measure_round(self, round_number: int, contact: int) -> None:
         """Score every honest device on its share of the test set."""
@@ -268,9 +280,9 @@ class Simulator:
                 round=contact.round if contact else 0,
                 encounters=tally.encounters,
                 skipped=tally.skipped,
-                accuracy=tuple(tally.accuracy),
-                stakes_wei=dict(bank.stakes_wei) if bank else {},
-                expelled=tuple(tally.expelled),
+                accuracy=tally.accuracy,
+                stakes_wei=bank.stakes_wei if bank else {},
+                expelled=tally.expelled,
                 adversaries=self._adversaries,
                 title=f"{config.devices} devices, {config.algorithm} on {config.dataset}",
                 stage=stage,

@@ -21,7 +21,7 @@ _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where a run stands, for whoever watches.
+    """Where a run stands, for whoever watches. What it holds by device or round goes on changing: copy what you keep.
 
     Args:
         contact: contacts so far.
@@ -42,7 +42,7 @@ class Snapshot:
     encounters: int
     skipped: int
     accuracy: Sequence[float]
-    stakes_wei: dict[int, int]
+    stakes_wei: Mapping[int, int]
     expelled: Sequence[int]
     adversaries: frozenset[int]
     title: str
