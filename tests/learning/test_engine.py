@@ -12,7 +12,7 @@ from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.datasets import Dataset
-from idml.learning.engine import TorchEngine, prepare
+from idml.learning.engine import EVALUATED_AT_ONCE, TorchEngine, prepare
 from idml.learning.errors import LearningError
 from idml.learning.models import build_model, model_factory
 
@@ -96,7 +96,7 @@ def test_bits_do_not_depend_on_what_ran_before(
         if step == "train":
             used.train_epoch(vector * 2, *random_images(9, shape, 5), learning_rate=1, batch=4, seed=0, momentum=0.9)
         elif step == "evaluate":
-            used.evaluate([vector, vector * 3], images, labels, batch=3)
+            used.evaluate([vector, vector * 3], images, labels)
         elif step == "draw":
             torch.rand(3)
         elif step == "initial":
@@ -161,8 +161,46 @@ def test_evaluation_counts_what_one_image_at_a_time_gives() -> None:
             hits = [int(module(torch.tensor(x[None])).argmax()) == y for x, y in zip(images, labels, strict=True)]
         assert count == sum(hits)
     assert len(set(counts)) > 1
-    assert engine.evaluate(vectors, images, labels, batch=7) == counts
     assert engine.evaluate([], images, labels) == []
+
+
+@given(
+    count=st.integers(1, 2 * EVALUATED_AT_ONCE + 1),
+    seed=st.integers(0, 99),
+    others=st.lists(st.integers(1, 450), max_size=3),
+    place=st.integers(0, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_that_is_evaluated_beside_or_before_a_sample_changes_its_count(
+    count: int, seed: int, others: list[int], place: int
+) -> None:
+    # Weights of class 1 are those of class 0 backwards, and images are palindromes: both logits are equal but for
+    # the order in which they are summed, so the last bits alone decide each image.
+    rng = np.random.default_rng(seed)
+    half = rng.standard_normal((count, 32), np.float32)
+    images = np.concatenate([half, half[:, ::-1]], axis=1).reshape(count, 1, 8, 8)
+    labels = np.zeros(count, np.int64)
+    weights = rng.standard_normal(64, np.float32)
+    vector = np.concatenate([weights, weights[::-1], np.zeros(2, np.float32)])
+    fresh = TorchEngine(model_factory("linear", image_shape=(1, 8, 8), classes=2))
+    (alone,) = fresh.evaluate([vector], images, labels)
+    used = TorchEngine(model_factory("linear", image_shape=(1, 8, 8), classes=2))
+    for other in others:
+        used.evaluate([vector * 2], rng.standard_normal((other, 1, 8, 8), np.float32), np.zeros(other, np.int64))
+    vectors = [used.initial(i) for i in range(3)]
+    vectors.insert(place, vector)
+    padded = np.concatenate([images, images], axis=1)[:, :1]  # the same values at other addresses
+    assert used.evaluate(vectors, padded, labels)[place] == alone
+    # A sample is cut from its own start, so whole passes add up.
+    cut = EVALUATED_AT_ONCE
+    parts = [used.evaluate([vector], images[i : i + cut], labels[i : i + cut])[0] for i in range(0, count, cut)]
+    assert sum(parts) == alone
+    assert used.evaluate([np.full(used.size, np.nan, np.float32)], images, labels) == [0]
+
+
+def test_a_tie_goes_to_the_first_class() -> None:
+    engine, (images, labels) = make_engine(), random_images(30)
+    assert engine.evaluate([np.zeros(engine.size, np.float32)], images, labels) == [int((labels == 0).sum())]
 
 
 def test_nan_and_infinity_come_out_and_classify_nothing() -> None:
