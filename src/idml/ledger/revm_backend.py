@@ -34,6 +34,9 @@ _CODE_PADDING = 33  # revm appends zero bytes to code that it has analysed
 class Revm(Evm):
     """The embedded EVM on pyrevm."""
 
+    _engine: Any
+    _block_set: tuple[int, int]
+
     def __init__(self, *, chain_id: int = 31_337, timestamp_s: int = START_S) -> None:
         super().__init__(chain_id=chain_id, timestamp_s=timestamp_s)
         self._reload()
@@ -46,7 +49,10 @@ class Revm(Evm):
 
     def _perform(self, transaction: Transaction, *, changes: bool) -> Outcome:
         engine = self._engine
-        engine.set_block_env(self._block(transaction.block_number))
+        block = transaction.block_number, self._world.timestamp_s
+        if block != self._block_set:
+            engine.set_block_env(self._block(transaction.block_number))
+            self._block_set = block
         checkpoint = engine.snapshot()
         try:
             output = self._run(transaction)
@@ -103,6 +109,7 @@ class Revm(Evm):
 
     def _reload(self) -> None:
         cfg = pyrevm.CfgEnv(chain_id=self._world.chain_id)
+        self._block_set = self._world.block_number, self._world.timestamp_s
         self._engine = pyrevm.EVM(
             pyrevm.Env(cfg=cfg, block=self._block(self._world.block_number)), gas_limit=GAS_CAP, spec_id="CANCUN"
         )

@@ -90,10 +90,18 @@ class Bank:
         for device in devices:
             self._accounts.pop(device, None)
 
-    def refresh(self, devices: Iterable[int]) -> dict[int, int]:
-        """Read the stakes of some devices; returns those that changed, in base units of the token."""
+    def refresh(self, gains_wei: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """Read the stakes that an encounter may have changed; returns those that it did change.
+
+        A reward reaches a stake only while it is below its target.
+
+        Args:
+            gains_wei: devices that risked a stake, with what they won or lost of the token.
+        """
         changed = {}
-        for device in devices:
+        for device, gain_wei in gains_wei:
+            if gain_wei >= 0 and self.stakes_wei[device] >= self.config.target_wei:
+                continue
             stake_wei = self._account(device).stake
             if stake_wei != self.stakes_wei[device]:
                 self.stakes_wei[device] = changed[device] = stake_wei

@@ -8,7 +8,7 @@ import numpy as np
 
 from idml.adapters.keys import draw_seed
 from idml.learning.algorithms import learning_rate
-from idml.learning.arrays import FloatVector
+from idml.learning.arrays import FloatVector, Indices
 from idml.protocol.settlement import settle
 from idml.protocol.task import TaskParams
 from idml.simulation.devices import Device, Settings
@@ -130,9 +130,11 @@ class Crew:
 
     def _judge(self, task: Judge) -> Answer:
         learner, validator, settings = self.devices[task.learner], self.devices[task.validator], self.settings
-        seed = draw_seed(*learner.key(settings, task.encounter, "validate", validator.address.hex()))
         count = validator.sample_size(settings)
-        drawn = np.random.default_rng(seed).choice(len(validator.labels), count, replace=False)
+        drawn: Indices | slice = slice(None)
+        if count < len(validator.labels):
+            seed = draw_seed(*learner.key(settings, task.encounter, "validate", validator.address.hex()))
+            drawn = np.random.default_rng(seed).choice(len(validator.labels), count, replace=False)
         before = task.before.vector
         candidate = settings.adapter.candidate(before, task.result.vector)
         images = validator.pool[validator.own[drawn]]

@@ -1,7 +1,7 @@
 """Writes down what happens in a run, as it happens, and counts it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 
@@ -132,7 +132,8 @@ class Recorder:
             result="0x" + meeting.result.digest.hex() if meeting.result else None,
             gas=gas,
         )
-        for device, stake_wei in self._bank.refresh([contact.learner, contact.neighbor, *meeting.votes]).items():
+        gains_wei = [gain for role in ("neighbor", "validator") for gain in outcome.earnings_wei.get(role, {}).items()]
+        for device, stake_wei in self._bank.refresh(gains_wei).items():
             yield StakePoint(last.block, device, stake_wei)
             if not self._bank.eligible(device) and device not in self._tally.expelled:
                 self._tally.expelled.append(device)
@@ -152,4 +153,7 @@ def _transaction(result: TxResult, sender: int, contact: int | None) -> Iterator
 
 
 def _plain(value: object) -> object:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    # Not `asdict`, which copies deeply and is slow.
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return value
