@@ -220,11 +220,51 @@ def test_models_on_disk_are_the_devices(play: Any) -> None:
 def test_images_are_counted(play: Any) -> None:
     run = play(local_epochs=1)
     assert run.summary["train_images"] == 24 * 80 * 2 + 6 * 80  # the baseline included
-    # Three judges score two models on 40 images; each of the rounds 0 to 2 scores 8 devices on 200 images; the end
-    # scores 8 devices and the baseline on all 360, the baseline before that on 200 an epoch.
+    # Three judges score two models on 40 images; the rest is measuring: every score is a row, but the first model,
+    # which all have, is scored once. The baseline is scored on 20 images an epoch, in the end on 36 = 80 * 6 * 3 / 40.
     epochs = run.summary["baseline"]["epochs"]
     assert epochs == 6
-    assert run.summary["eval_images"] == 24 * 3 * 2 * 40 + 3 * 8 * 200 + 8 * 360 + epochs * 200 + 360
+    measured = 200 + sum(point.images for point in run.store.accuracy() if point.round)
+    assert run.summary["eval_images"] == 24 * 3 * 2 * 40 + measured + epochs * 20 + 36
+
+
+def test_measuring_costs_a_twentieth_of_what_it_measures(play: Any) -> None:
+    run = play(encounters=60, images_per_device=300, validation_images=200)
+    devices = run.simulator._world.devices
+    points = run.store.accuracy()
+    rounds = [0, *sorted({point.round for point in points if point.round})]
+    assert rounds == list(range(9))
+    cost = sum(3 * device.trained_images + device.scored_images for device in devices)
+    measured = 200 + sum(point.images for point in points if point.round)
+    assert 0.04 * cost < measured <= 0.05 * cost
+    # Each round has its share, the end what is left: as many images for each device as for any other.
+    for contact in {point.contact for point in points}:
+        assert len({point.images for point in points if point.contact == contact}) == 1
+    assert sum(point.images for point in points if point.round and point.contact < 59) <= 0.025 * cost
+
+
+def test_where_nothing_is_trained_little_is_measured(play: Any) -> None:
+    run = play(devices=40, encounters=80, model="linear", images_per_device=1, validation_images=1, baseline_devices=0)
+    last = [point for point in run.store.accuracy() if point.round]
+    assert len(last) == 10
+    assert {point.images for point in last} == {20}
+
+
+def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
+    for preset in ("safe", "paper"):
+        run = play(
+            preset=preset,
+            adversaries={"random_weights": 2, "always_no": 1},
+            encounters=80,
+            reward=40,
+            images_per_device=300,
+        )
+        bank = run.simulator._bank
+        stakes = [bank.ledger.account(wallet.address).stake for wallet in bank.wallets]
+        assert list(bank.stakes_wei.values()) == stakes
+        assert len(set(stakes)) > 1
+        last = {point.device: point.stake_wei for point in run.store.stakes()}
+        assert [last[device] for device in range(8)] == stakes
 
 
 def test_the_observer_sees_every_contact(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ class Crew:
                 return Answer((), self._made(self.settings.adapter.merge(current.vector, result.vector)))
             case TrainOwn():
                 return self._train_own(task)
-            case Score(model, part):
-                return Answer((self.test_set.correct(model.vector, part, self.settings.engine),))
+            case Score(model, part, count):
+                return Answer((self.test_set.correct(model.vector, part, count, self.settings.engine),))
             case TrainAlone():
                 return self._train_alone(task)
             case _:
@@ -150,19 +150,20 @@ class Crew:
         return Answer((training.trained_images,), self._made(vector))
 
     def _train_alone(self, task: TrainAlone) -> Answer:
-        device, settings, part, vector = self.devices[task.device], self.settings, task.part, task.start.vector
-        images = device.images
-        counts = [self.test_set.correct(vector, part, settings.engine)]
-        for epoch in range(1, task.epochs + 1):
-            vector = settings.engine.train_epoch(
-                vector,
-                images,
-                device.labels,
-                learning_rate=learning_rate(settings.learning_rate, settings.learning_rate_decay, epoch),
-                batch=settings.batch,
-                seed=draw_seed(settings.seed, "alone", device.index, epoch),
-            )
-            counts.append(self.test_set.correct(vector, part if epoch < task.epochs else -1, settings.engine))
+        device, settings, vector = self.devices[task.device], self.settings, task.start.vector
+        images, counts = device.images, []
+        for epoch in range(task.epochs + 1):
+            if epoch:
+                vector = settings.engine.train_epoch(
+                    vector,
+                    images,
+                    device.labels,
+                    learning_rate=learning_rate(settings.learning_rate, settings.learning_rate_decay, epoch),
+                    batch=settings.batch,
+                    seed=draw_seed(settings.seed, "alone", device.index, epoch),
+                )
+            count = task.count if epoch < task.epochs else task.final
+            counts.append(self.test_set.correct(vector, task.part, count, settings.engine))
         return Answer(tuple(counts))
 
     def _made(self, vector: FloatVector) -> Model:

@@ -1,6 +1,7 @@
 """How good models are on images that nobody trained on, and what one device reaches alone."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,8 +12,13 @@ from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.tasks import Score, TrainAlone, Work
 
-_LEAST_IMAGES = 200
-_ALL = -1
+_TRAINING = 3
+"""What training on an image costs, in evaluations of one: measured 3.4 for 6 to 14 convolutions."""
+_PART = 20
+"""Measuring may cost one part in so many of what it measures: half of it on the way, half in the end."""
+_LEAST_IMAGES = 20
+_START_IMAGES = 200
+_LEAST_DEVICES = 10
 
 
 class TestSet:
@@ -32,24 +38,36 @@ class TestSet:
         self.labels = labels
         self.parts = parts
         self._order = np.random.default_rng(draw_seed(seed, "test")).permutation(len(labels))
-        self.part_size = min(len(labels), max(_LEAST_IMAGES, -(-len(labels) // parts)))
         self.size = len(labels)
 
-    def correct(self, vector: FloatVector, part: int, engine: Engine) -> int:
-        """How many images a model classifies correctly, of a part of them or of all (-1)."""
-        images, labels = self.images, self.labels
-        if part != _ALL:
-            drawn = self._order[np.arange(part * self.part_size, (part + 1) * self.part_size) % self.size]
-            images, labels = images[drawn], labels[drawn]
-        (correct,) = engine.evaluate([vector], images, labels)
+    def correct(self, vector: FloatVector, part: int, count: int, engine: Engine) -> int:
+        """How many of `count` images a model classifies correctly: those from the start of a part on."""
+        drawn = self._order[(part * self.size // self.parts + np.arange(count)) % self.size]
+        (correct,) = engine.evaluate([vector], self.images[drawn], self.labels[drawn])
         return correct
 
 
-class Measure:
-    """Scores models on the test set.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How good devices are.
 
-    During a run each device gets a share of the test set of its own, so that the mean over devices rests on the whole
-    of it at the cost of one model's; at the end every device is scored on all of it.
+    Args:
+        devices: those that were scored.
+        accuracy: of each.
+        images: on so many of the test set.
+    """
+
+    devices: Sequence[Device]
+    accuracy: Sequence[float]
+    images: int
+
+
+class Measure:
+    """Scores models on the test set, for at most a twentieth of what the run costs beside it (counted in images).
+
+    Each device is scored on images of its own part of the test set, so that the mean over devices rests on as many
+    images as possible. A round that cannot be measured well enough is skipped; what it was allowed is kept for later.
+    Only a run too small for that pays more: what is measured in the beginning and in the end has a least size.
 
     Args:
         test_set: the images.
@@ -59,32 +77,52 @@ class Measure:
 
     def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Work) -> None:
         self._test_set = test_set
+        self._devices = devices
         self._parts = {device.index: part for part, device in enumerate(devices)}
         self._work = work
         self.scored_images = 0
         self.trained_images = 0
 
-    @property
-    def share(self) -> int:
-        """Images in one device's share."""
-        return self._test_set.part_size
+    def beginning(self) -> Scores:
+        """Score the model that all devices start from."""
+        count = min(self._test_set.size, _START_IMAGES)
+        (score,) = self._score(self._devices[:1], count)
+        return Scores(self._devices, [score] * len(self._devices), count)
 
-    @property
-    def images(self) -> int:
-        """Images in the test set."""
-        return self._test_set.size
+    def on_the_way(self, world: Sequence[Device]) -> Scores | None:
+        """Score all devices, if that is worth it by now.
 
-    def quick(self, devices: Sequence[Device]) -> list[float]:
-        """Accuracy of each device's model on its share of the test set."""
-        self.scored_images += self.share * len(devices)
-        answers = self._work.ask_all([Score(device.model, self._parts[device.index]) for device in devices])
-        return [answer.values[0] / self.share for answer in answers]
+        Args:
+            world: all devices of the run, which know what they trained and scored.
+        """
+        count = self._allowance(world, 2 * _PART) // len(self._devices)
+        if count < _LEAST_IMAGES:
+            return None
+        # A share of the test set for each device: beyond that, the mean over devices learns nothing new.
+        count = min(count, max(_LEAST_IMAGES, -(-self._test_set.size // len(self._devices))))
+        return self._scores(self._devices, count)
 
-    def full(self, devices: Sequence[Device]) -> list[float]:
-        """Accuracy of each device's model on the whole test set."""
-        self.scored_images += self.images * len(devices)
-        answers = self._work.ask_all([Score(device.model, _ALL) for device in devices])
-        return [answer.values[0] / self.images for answer in answers]
+    def in_the_end(self, world: Sequence[Device]) -> Scores:
+        """Score all devices; if they are too many for that, some, spread evenly."""
+        allowance, devices = self._allowance(world, _PART), self._devices
+        if allowance < _LEAST_IMAGES * len(devices):
+            number = min(len(devices), max(_LEAST_DEVICES, allowance // _LEAST_IMAGES))
+            devices = [devices[place * len(devices) // number] for place in range(number)]
+        return self._scores(devices, max(_LEAST_IMAGES, allowance // len(devices)))
+
+    def _allowance(self, world: Sequence[Device], part: int) -> int:
+        """How many images may be scored now: one part in `part` of what the run has cost, less what was scored."""
+        cost = sum(_TRAINING * device.trained_images + device.scored_images for device in world)
+        return max(0, cost // part - self.scored_images)
+
+    def _scores(self, devices: Sequence[Device], count: int) -> Scores:
+        count = min(count, self._test_set.size)
+        return Scores(devices, self._score(devices, count), count)
+
+    def _score(self, devices: Sequence[Device], count: int) -> list[float]:
+        self.scored_images += count * len(devices)
+        tasks = [Score(device.model, self._parts[device.index], count) for device in devices]
+        return [answer.values[0] / count for answer in self._work.ask_all(tasks)]
 
     def alone(self, devices: Sequence[Device], start: Model, epochs: int) -> list[float]:
         """What devices reach that train alone, each from `start` on its own data.
@@ -95,12 +133,15 @@ class Measure:
             epochs: as many as the devices of the run took gradient steps.
 
         Returns:
-            Mean accuracy after 0, 1, ... `epochs` epochs: the last on the whole test set, the others on shares.
+            Mean accuracy after 0, 1, ... `epochs` epochs, the last on most images.
         """
+        size, images = self._test_set.size, _TRAINING * min(len(device.labels) for device in devices)
+        count = min(size, max(_LEAST_IMAGES, images // (2 * _PART)))
+        final = min(size, max(count, epochs * images // (2 * _PART)))
         self.trained_images += epochs * sum(len(device.labels) for device in devices)
-        sizes = [self.share] * max(epochs, 1) + [self.images] * (epochs > 0)
+        sizes = [count] * epochs + [final]
         self.scored_images += sum(sizes) * len(devices)
-        tasks = [TrainAlone(device.index, start, epochs, self._parts[device.index]) for device in devices]
+        tasks = [TrainAlone(device.index, start, epochs, self._parts[device.index], count, final) for device in devices]
         curves = [answer.values for answer in self._work.ask_all(tasks)]
         return [
             float(np.mean([correct / size for correct in column]))

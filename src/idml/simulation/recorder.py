@@ -10,6 +10,7 @@ from idml.simulation.bank import Bank
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.journal import Journal
+from idml.simulation.measure import Scores
 from idml.simulation.meeting import Meeting
 from idml.simulation.tally import Tally
 from idml.simulation.timing import Stage
@@ -87,15 +88,13 @@ class Recorder:
             records += self._ended(meeting, contact)
         self._store.append(*records, *self._journal.take(contact.index))
 
-    def accuracy(
-        self, devices: Sequence[Device], scores: Sequence[float], round_number: int, contact: int, images: int
-    ) -> None:
+    def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:
         """How good devices are at the end of a round."""
-        self._tally.accuracy.append(float(np.mean(scores)))
+        self._tally.accuracy.append(float(np.mean(scores.accuracy)))
         self._store.append(
             *(
-                AccuracyPoint(round_number, contact, device.index, score, images)
-                for device, score in zip(devices, scores, strict=True)
+                AccuracyPoint(round_number, contact, device.index, accuracy, scores.images)
+                for device, accuracy in zip(scores.devices, scores.accuracy, strict=True)
             ),
             *self._journal.take(contact),
         )

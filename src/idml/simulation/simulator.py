@@ -105,27 +105,28 @@ class Simulator:
         self._watch(None, "joining")
         if self._bank is not None:
             self._recorder.joined(self._bank, self._bank.join())
-        self._measure_round(0, -1)
+        self._recorder.accuracy(self._measure.beginning(), 0, -1)
         start_s = self._scene.ledger.now_s if self._scene else 0
         for contact in world.contacts():
             self._work.begin(contact.index)
             self._advance(start_s + contact.time_s)
             self._play(contact)
             if contact.index + 1 == contact.round * config.devices < config.contact_count:
-                self._measure_round(contact.round, contact.index)
+                self._measure_round(contact)
             self._checkpoint_if_due()
             self._watch(contact, "meeting")
         self._watch(contact, "settling")
         self._settle_pending()
         self._watch(contact, "measuring")
-        final = self._measure_final(contact)
+        final = self._measure.in_the_end(world.devices)
+        self._recorder.accuracy(final, contact.round, contact.index)
         self._checkpoint_if_due()
         self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
         summary = self._tally.summary(
             config,
             world.devices,
-            final=final,
+            final=final.accuracy,
             baseline=baseline,
             tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
             measure=self._measure,
@@ -249,16 +250,11 @@ class Simulator:
             )
         return list(able)[: task.votes]
 
-    def _measure_round(self, round_number: int, contact: int) -> None:
-        """Score every honest device on its share of the test set."""
-        scores = self._measure.quick(self._honest)
-        self._recorder.accuracy(self._honest, scores, round_number, contact, self._measure.share)
-
-    def _measure_final(self, contact: Contact) -> list[float]:
-        """Score every honest device on the whole test set."""
-        scores = self._measure.full(self._honest)
-        self._recorder.accuracy(self._honest, scores, contact.round, contact.index, self._measure.images)
-        return scores
+    def _measure_round(self, contact: Contact) -> None:
+        """Score the honest devices at the end of a round, if that costs little beside what was done."""
+        scores = self._measure.on_the_way(self._world.devices)
+        if scores is not None:
+            self._recorder.accuracy(scores, contact.round, contact.index)
 
     def _measure_baseline(self) -> dict[str, float] | None:
         """What honest devices would have reached alone with as many gradient steps as they took together."""

@@ -79,11 +79,13 @@ class Score:
 
     Args:
         model: the one to score.
-        part: on which part of the test set; -1: on all of it.
+        part: of the test set, from the start of which on.
+        count: on so many images.
     """
 
     model: Model
     part: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,17 @@ class TrainAlone:
         device: whose data to use.
         start: the initial model.
         epochs: how many.
-        part: of the test set, for all scores but the last, which is on all of it.
+        part: of the test set, from the start of which on.
+        count: images of a score on the way.
+        final: images of the last.
     """
 
     device: int
     start: Model
     epochs: int
     part: int
+    count: int
+    final: int
 
 
 Task = Contribute | Judge | Merge | TrainOwn | Score | TrainAlone
