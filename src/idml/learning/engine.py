@@ -22,8 +22,8 @@ _MEAN: Final = 0.35
 _DEVIATION: Final = 0.33
 _SCALED: Final = ((np.arange(256) / 255 - _MEAN) / _DEVIATION).astype(np.float32)
 
-EVALUATED_AT_ONCE: Final = 200
-"""Images in one pass of an evaluation. More leave a processor's cache: measured, 100 to 300 are fastest.
+EVALUATED_AT_ONCE: Final = 100
+"""Images in one pass of an evaluation. More leave a processor's cache: measured, 50 to 100 are fastest.
 
 Images of different samples never share a pass. That would be no faster, and the last bits of a logit, on which a
 verdict can hang, may depend on the size of its pass.
