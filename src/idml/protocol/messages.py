@@ -191,7 +191,13 @@ class Domain:
 
     def digest(self, message: Terms | Report | Vote | Batch) -> bytes:
         """The 32 bytes that are signed for a message; for Terms they are the encounter's id."""
-        return keccak256(b"\x19\x01" + self.separator() + message.struct_hash())
+        return _digest(self, message)
+
+
+# Both parties and the ledger's reader ask for the same few messages one after another.
+@lru_cache(maxsize=64)
+def _digest(domain: Domain, message: Terms | Report | Vote | Batch) -> bytes:
+    return keccak256(b"\x19\x01" + domain.separator() + message.struct_hash())
 
 
 @lru_cache(maxsize=64)
