@@ -12,6 +12,7 @@ import pytest
 import idml
 from idml.protocol.digest import model_digest, read_canonical
 from idml.protocol.task import TOKEN_WEI
+from idml.simulation.bank import Bank
 from idml.simulation.config import to_wei
 from idml.simulation.tally import Snapshot
 
@@ -265,6 +266,33 @@ def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
         assert len(set(stakes)) > 1
         last = {point.device: point.stake_wei for point in run.store.stakes()}
         assert [last[device] for device in range(8)] == stakes
+
+
+def test_what_the_bank_knows_is_what_the_ledger_says(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[str | None] = Counter()
+    obstacle = Bank.obstacle
+
+    def compare(bank: Bank, learner: int, neighbor: int) -> str | None:
+        answer = obstacle(bank, learner, neighbor)
+        fresh = Bank(bank.ledger, bank.wallets, bank.task, bank.config)
+        fresh.stakes_wei[neighbor] = bank.ledger.account(bank.wallets[neighbor].address).stake
+        assert answer == obstacle(fresh, learner, neighbor)
+        asked[answer] += 1
+        return answer
+
+    monkeypatch.setattr(Bank, "obstacle", compare)
+    for stake, tokens in ((160, 260), (105, 1000)):
+        play(
+            tokens=tokens,
+            stake=stake,
+            reward=55,
+            stake_target=0,
+            stake_threshold=50,
+            encounters=120,
+            adversaries={"random_weights": 2, "always_no": 2},
+            images_per_device=200,
+        )
+    assert len(asked) == 4, asked  # none, and each of the three reasons
 
 
 def test_the_observer_sees_every_contact(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The money side of a run: joining, who may still take part, who fell out, and whether every token is accounted for."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +21,8 @@ TOKENS_PER_COIN = 10_000
 class Bank:
     """Keeps the participants' accounts on the ledger.
 
-    Accounts are read again only after an encounter of their holder, so a contact costs the same however many there are.
+    Accounts are read again only where what happened since could matter, so that a contact costs little, and the same
+    however many devices there are.
 
     Args:
         ledger: the contract.
@@ -38,6 +40,7 @@ class Bank:
     config: Config
     stakes_wei: dict[int, int] = field(init=False)
     _accounts: dict[int, AccountState] = field(default_factory=dict)
+    _touched: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.stakes_wei = dict.fromkeys(range(len(self.wallets)), 0)
@@ -71,13 +74,11 @@ class Bank:
 
     def obstacle(self, learner: int, neighbor: int) -> str | None:
         """Why two devices cannot have an encounter now, or None."""
-        reward_wei = to_wei(self.config.reward)
-        account = self._account(neighbor)
-        if account.stake < to_wei(self.config.stake_threshold):
+        if not self.eligible(neighbor):
             return "the neighbor's stake is below the threshold"
-        if account.stake - account.locked < reward_wei:
+        if not self._covers(neighbor, lambda account: account.stake - account.locked):
             return "the neighbor's free stake does not cover the reward"
-        if self._account(learner).balance < reward_wei:
+        if not self._covers(learner, lambda account: account.balance):
             return "the learner's balance does not cover the reward"
         return None
 
@@ -86,9 +87,8 @@ class Bank:
         return self.stakes_wei[device] >= to_wei(self.config.stake_threshold)
 
     def touch(self, devices: Iterable[int]) -> None:
-        """Take that something happened to the accounts of some devices."""
-        for device in devices:
-            self._accounts.pop(device, None)
+        """Take that an encounter did something to the accounts of some devices."""
+        self._touched.update(devices)
 
     def refresh(self, gains_wei: Iterable[tuple[int, int]]) -> dict[int, int]:
         """Read the stakes that an encounter may have changed; returns those that it did change.
@@ -102,7 +102,7 @@ class Bank:
         for device, gain_wei in gains_wei:
             if gain_wei >= 0 and self.stakes_wei[device] >= self.config.target_wei:
                 continue
-            stake_wei = self._account(device).stake
+            stake_wei = self._read(device).stake
             if stake_wei != self.stakes_wei[device]:
                 self.stakes_wei[device] = changed[device] = stake_wei
         return changed
@@ -120,8 +120,15 @@ class Bank:
             held_wei += account.balance + account.stake + account.unbonding + ledger.token_balance_wei(wallet.address)
         return {"supply": str(ledger.token_supply_wei()), "accounts": str(held_wei)}
 
-    def _account(self, device: int) -> AccountState:
-        account = self._accounts.get(device)
-        if account is None:
-            account = self._accounts[device] = self.ledger.account(self.wallets[device].address)
+    def _read(self, device: int) -> AccountState:
+        account = self._accounts[device] = self.ledger.account(self.wallets[device].address)
+        del self._touched[device]
         return account
+
+    def _covers(self, device: int, part: Callable[[AccountState], int]) -> bool:
+        """Whether a part of an account covers the reward."""
+        reward_wei, known = to_wei(self.config.reward), self._accounts.get(device)
+        # An encounter takes no more than its reward from a balance or a free stake, whatever the role.
+        if known is not None and part(known) >= (1 + self._touched[device]) * reward_wei:
+            return True
+        return part(self._read(device)) >= reward_wei
