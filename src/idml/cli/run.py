@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     from idml.cli.interrupt import stop_cleanly
     from idml.cli.progress import watch
     from idml.simulation.config import make_config, read_values
-    from idml.store.run_store import DATABASE
+    from idml.store.run_reader import DATABASE
 
     given = {"data_dir": options.data_dir, "rpc": options.rpc, "workers": options.workers}
     overrides = {key: value for key, value in given.items() if value is not None}

@@ -7,46 +7,19 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from idml.store.checkpoint import START, Checkpoint, Tape, cut_to_checkpoint, read_checkpoint, write_checkpoint
 from idml.store.database import check_version, connect_to_read, one_line, prepare_to_write, transaction
 from idml.store.errors import StoreError
 from idml.store.files import write_atomically
 from idml.store.lock import WriterLock
-from idml.store.records import (
-    AccuracyPoint,
-    BaselinePoint,
-    DeviceRecord,
-    EarningsRecord,
-    EncounterRecord,
-    EventRecord,
-    ExpulsionRecord,
-    Record,
-    StakePoint,
-    TransactionRecord,
-    WorkRecord,
-)
-from idml.store.schema import (
-    APPLICATION_ID,
-    SCHEMA,
-    SCHEMA_VERSION,
-    TABLES,
-    R,
-    decoder,
-    encode,
-    insert_statement,
-    select_statement,
-)
-
-CONFIG = "config.toml"
-DATABASE = "run.sqlite"
-MODELS = "models"
-SUMMARY = "summary.json"
+from idml.store.records import Record
+from idml.store.run_reader import CONFIG, DATABASE, MODELS, SUMMARY, RunReader
+from idml.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, TABLES, encode, insert_statement
 
 
-class RunStore:
+class RunStore(RunReader):
     """What happened in a run: `create` it to write, `open` it to read; a context manager, or `close` it yourself.
 
     The directory holds `config.toml` (as resolved), `run.sqlite`, `models/*.safetensors` and, once the run has ended,
@@ -61,9 +34,8 @@ class RunStore:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         """For `create`, `resume` and `open`, which are the ways to get one."""
-        self.directory = directory
+        super().__init__(directory, connection)
         self.checkpoint = checkpoint or START
-        self._connection = connection
         self._lock = lock
         self._tape = Tape(self.checkpoint)
         self._cut = checkpoint is None
@@ -192,77 +164,6 @@ class RunStore:
         with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
             write_checkpoint(self._connection, self._tape.stop(wall_s), models)
 
-    def recorded_checkpoint(self) -> Checkpoint:
-        """The last checkpoint, as it is now; the start where there is none."""
-        with one_line(f"cannot read {self.directory / DATABASE}"):
-            return read_checkpoint(self._connection)
-
-    def read_vector(self, digest: bytes) -> bytes:
-        """The vector of a model that the checkpoint kept."""
-        with one_line(f"cannot read {self.directory / DATABASE}"):
-            row = self._connection.execute("SELECT vector FROM vectors WHERE digest = ?", (digest,)).fetchone()
-            if row is None:
-                raise StoreError(f"the checkpoint in {self.directory} lacks the model 0x{digest.hex()}: it is damaged")
-            return bytes(row[0])
-
-    def devices(self) -> list[DeviceRecord]:
-        """The participants."""
-        return self._read(DeviceRecord)
-
-    def encounters(self) -> list[EncounterRecord]:
-        """The contacts and what became of them; like all readers: everything, in the order of writing."""
-        return self._read(EncounterRecord)
-
-    def transactions(self) -> list[TransactionRecord]:
-        """The transactions on the ledger; none in a run without incentive."""
-        return self._read(TransactionRecord)
-
-    def events(self) -> list[EventRecord]:
-        """The contract's events; none in a run without incentive."""
-        return self._read(EventRecord)
-
-    def stakes(self) -> list[StakePoint]:
-        """The changes of stakes; none in a run without incentive."""
-        return self._read(StakePoint)
-
-    def accuracy(self) -> list[AccuracyPoint]:
-        """The measured accuracies."""
-        return self._read(AccuracyPoint)
-
-    def baselines(self) -> list[BaselinePoint]:
-        """What the accuracies are compared with."""
-        return self._read(BaselinePoint)
-
-    def earnings(self) -> list[EarningsRecord]:
-        """Net earnings, once the run has ended; none in a run without incentive."""
-        return self._read(EarningsRecord)
-
-    def expulsions(self) -> list[ExpulsionRecord]:
-        """The devices whose stake fell below the threshold."""
-        return self._read(ExpulsionRecord)
-
-    def work(self) -> list[WorkRecord]:
-        """What heavy work gave."""
-        return self._read(WorkRecord)
-
-    @property
-    def meta(self) -> dict[str, str]:
-        """The facts about the run as a whole that `create` was given."""
-        with one_line(f"cannot read {self.directory / DATABASE}"):
-            return dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
-
-    @property
-    def config(self) -> str:
-        """The configuration as resolved: the text of `config.toml`."""
-        with one_line(f"cannot read {self.directory / CONFIG}"):
-            return (self.directory / CONFIG).read_text(encoding="utf-8")
-
-    def count(self, kind: type[Record]) -> int:
-        """The number of records of `kind`, without reading them."""
-        with one_line(f"cannot read {self.directory / DATABASE}"):
-            (count,) = self._connection.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()
-        return int(count)
-
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`, which marks the run as finished: keys sorted, two spaces, so that equal runs give equal
         bytes."""
@@ -276,28 +177,12 @@ class RunStore:
             # As a script: it gives back one page a step, and only a script takes all steps.
             self._connection.executescript("PRAGMA incremental_vacuum")
 
-    def read_summary(self) -> dict[str, Any] | None:
-        """The content of `summary.json`; None while the run has not finished."""
-        path = self.directory / SUMMARY
-        with one_line(f"cannot read {path}"):
-            try:
-                summary = json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                return None
-            if not isinstance(summary, dict):
-                raise StoreError(f"cannot read {path}: it holds a {type(summary).__name__}, not an object")
-            return summary
-
     def save_model(self, device: int, content: bytes) -> Path:
         """Keep a device's model, replacing an earlier one; `content` is a safetensors file. Returns its path."""
         self._must_be_writable()
         path = self.model_path(device)
         write_atomically(path, content)
         return path
-
-    def model_path(self, device: int) -> Path:
-        """Where the model of `device` is kept, if it is kept."""
-        return self.directory / MODELS / f"device-{device:04d}.safetensors"
 
     def close(self) -> None:
         """Release the database; the store is of no use afterwards. Closing twice does no harm.
@@ -307,21 +192,9 @@ class RunStore:
         if self._lock is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
-        self._connection.close()
+        super().close()
         if self._lock is not None:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _read(self, kind: type[R]) -> list[R]:
-        with one_line(f"cannot read {self.directory / DATABASE}"):
-            return list(map(decoder(kind), self._connection.execute(select_statement(kind))))
 
     def _must_be_writable(self) -> None:
         if self._lock is None:
