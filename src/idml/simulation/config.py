@@ -1,10 +1,9 @@
 """What a run is: every number and choice under one key, checked before anything starts."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.contacts import EVEN, find_trace
+from idml.simulation.explain import explain
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
@@ -217,7 +217,7 @@ def make_config(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate({**values, **_of_trace(values)})
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
+        lines = [explain(problem, Config.model_fields) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -260,45 +260,3 @@ def _apply(values: dict[str, Any], setting: str) -> None:
 
 def _inconsistent(key: str, value: object, valid: str) -> PydanticCustomError:
     return PydanticCustomError("inconsistent", "{line}", {"line": f"{key} is {value!r}: {valid}"})
-
-
-def _explain(problem: Any) -> str:
-    """One line for one of pydantic's problems: key, value, valid range."""
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "inconsistent":
-        return str(problem["ctx"]["line"])
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, Config.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"keys are {', '.join(Config.model_fields)}"
-        return f"{key} is {problem['input']!r}: unknown key; {hint}"
-    if len(problem["loc"]) > 1:
-        return f"{key} is {problem['input']!r}: must be a whole number at least 0"
-    field = Config.model_fields.get(str(problem["loc"][0]) if problem["loc"] else "")
-    valid = _valid_range(field.annotation, field.metadata) if field else problem["msg"]
-    return f"{key} is {problem['input']!r}: {valid}"
-
-
-def _valid_range(annotation: Any, metadata: Sequence[Any]) -> str:
-    """In words, what a field takes."""
-    choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
-    if choices:
-        return f"choose {', '.join(choices[:-1])} or {choices[-1]}"
-    kinds = [kind for kind in (annotation, *get_args(annotation)) if kind is not type(None)]
-    for part in get_args(annotation):  # Annotated inside a union keeps its own metadata
-        metadata = [*metadata, *getattr(part, "__metadata__", ())]
-    bounds = [bound for item in metadata for bound in getattr(item, "metadata", [item])]
-
-    def bound(words: str, attribute: str) -> str | None:
-        values = [getattr(item, attribute) for item in bounds if getattr(item, attribute, None) is not None]
-        return f"{words} {values[0]}" if values else None
-
-    limits = [
-        bound("at least", "ge") or bound("more than", "gt"),
-        bound("at most", "le") or bound("less than", "lt"),
-    ]
-    what = "true or false" if bool in kinds else "a whole number" if int in kinds else "a number"
-    if str in kinds:
-        what = "a text"
-    if any(getattr(kind, "__origin__", None) is dict for kind in kinds):
-        what = "a table, kind = count"
-    return " ".join(["must be", what, " and ".join(limit for limit in limits if limit)]).strip()

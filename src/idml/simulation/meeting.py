@@ -34,7 +34,7 @@ from idml.protocol.roles import (
     ValidationRequest,
     Validator,
 )
-from idml.protocol.settlement import Settlement, settle
+from idml.protocol.settlement import settle
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.scene import Outcome, Scene, Transaction
@@ -241,14 +241,14 @@ class Meeting:
         if event.name == "Voted":
             voter = self._scene.devices[cast(bytes, event.arguments["validator"])]
             self.votes[voter.index] = bool(event.arguments["accept"])
-        terms = self.encounter.terms
+        terms, learner, neighbor = self.encounter.terms, self._learner_device.index, self._neighbor_device.index
         if event.name == "Settled":
             votes_for, votes_against = (int(cast(int, event.arguments[f"votes{side}"])) for side in ("For", "Against"))
-            self._book_settlement(settle(terms.reward, votes_for, votes_against, self._scene.task))
+            settlement = settle(terms.reward, votes_for, votes_against, self._scene.task)
+            self.outcome.settle(settlement, terms.reward, learner, neighbor, self.votes)
         elif event.name == "Ended":
             paid = int(cast(int, event.arguments["goodFaithPaid"]))
-            self.outcome.status = "rejected" if event.arguments["outcome"] == 0 else "incomplete"
-            self._book({self._learner_device.index: -paid}, {self._neighbor_device.index: paid}, {})
+            self.outcome.end("rejected" if event.arguments["outcome"] == 0 else "incomplete", paid, learner, neighbor)
         following = self.encounter.follow(event.name, event.arguments, event.timestamp_s)
         if following is None:
             self._learner_device.lanes.discard(self.encounter.progress.where.lane)
@@ -270,24 +270,6 @@ class Meeting:
             *_by(learner, self._learner.on_encounter(self.encounter)),
             *_by(neighbor, self._neighbor.on_encounter(self.encounter)),
         ]
-
-    def _book_settlement(self, settlement: Settlement) -> None:
-        self.outcome.status = "settled"
-        self.outcome.settlement = settlement
-        reward = self._scene.reward_wei
-        votes = {}
-        if settlement.accepted is not None:
-            for voter, accept in self.votes.items():
-                won = accept == settlement.accepted
-                votes[voter] = settlement.winner_share if won else -settlement.loser_penalty
-        self._book(
-            {self._learner_device.index: settlement.learner_refund - reward},
-            {self._neighbor_device.index: settlement.neighbor_gain - settlement.neighbor_penalty},
-            votes,
-        )
-
-    def _book(self, learner: dict[int, int], neighbor: dict[int, int], validators: dict[int, int]) -> None:
-        self.outcome.earnings_wei = {"learner": learner, "neighbor": neighbor, "validator": validators}
 
 
 def _by(actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]:

@@ -63,3 +63,31 @@ class Outcome:
     reason: str = ""
     settlement: Settlement | None = None
     earnings_wei: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def settle(
+        self, settlement: Settlement, reward_wei: int, learner: int, neighbor: int, votes: Mapping[int, bool]
+    ) -> None:
+        """Book who won and lost what.
+
+        Args:
+            settlement: what the votes came to.
+            reward_wei: what the learner prepaid.
+            learner, neighbor: device numbers.
+            votes: by device number.
+        """
+        self.status, self.settlement = "settled", settlement
+        judged = {}
+        if settlement.accepted is not None:
+            for voter, accept in votes.items():
+                won = accept == settlement.accepted
+                judged[voter] = settlement.winner_share if won else -settlement.loser_penalty
+        self.earnings_wei = {
+            "learner": {learner: settlement.learner_refund - reward_wei},
+            "neighbor": {neighbor: settlement.neighbor_gain - settlement.neighbor_penalty},
+            "validator": judged,
+        }
+
+    def end(self, status: str, paid_wei: int, learner: int, neighbor: int) -> None:
+        """Book an end without votes: what the learner (a device number) paid the neighbor for its good faith."""
+        self.status = status
+        self.earnings_wei = {"learner": {learner: -paid_wei}, "neighbor": {neighbor: paid_wei}, "validator": {}}
