@@ -1,6 +1,7 @@
 # make run    set up .venv and run the main job
 # make test   set up everything and run all that CI runs
 # make unit   the fast tests alone
+# make bench  measure on this machine: a table, and benchmarks/results.json
 # make analyze  slither and halmos on the contracts: minutes
 # make fuzz   the long search for counterexamples in the contracts: hours
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 NODE_STAMP := contracts/node_modules/.package-lock.json
 PYTEST_WORKERS ?= 2
 
-.PHONY: run test setup lint types imports unit pytest contracts fuzz analyze artifacts clean
+.PHONY: run test setup lint types imports unit pytest bench contracts fuzz analyze artifacts clean
 .DELETE_ON_ERROR:
 
 run: .venv/run
@@ -55,6 +56,9 @@ pytest: .venv/dev $(NODE_STAMP)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include='src/idml/protocol/*,src/idml/ledger/*' --fail-under=100 --format=total >/dev/null || \
 	  { echo "protocol and ledger must be covered to the last branch" >&2; exit 1; }
+
+bench: .venv/run
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 artifacts: $(NODE_STAMP)
 	cd contracts && npm run --silent check

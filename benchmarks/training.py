@@ -1,100 +1,107 @@
-"""CPU time of one epoch and of one evaluation: the engine on flat vectors against a plain torch loop.
+"""Images a second in training and evaluation, as ratios to a bare PyTorch loop; and merges a second.
 
-Variants run in turn, round after round, on one thread; reported are the median of the CPU seconds and the median of
-the ratios within a round, which a busy machine disturbs least. Images are random: only their shape costs time.
+The bare loop holds NCHW float32 tensors, slices batches of 32 in order, and has no copy of anything. Images are
+random: only their shape costs time.
 
-    python benchmarks/training.py [--model small] [--shape 1 28 28] [--images 1200] [--batch 16] [--rounds 9]
+    python benchmarks/training.py [--nets cnn6 cnn10 cnn14] [--rounds 7]
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from timing import alternate, cpu_seconds, ratio
 from torch import nn
 
+from idml.learning.algorithms import mean
 from idml.learning.arrays import FloatImages, Labels
-from idml.learning.engine import TorchEngine
-from idml.learning.models import MODELS, model_factory
+from idml.learning.engine import EVALUATED_AT_ONCE, TorchEngine
+from idml.learning.models import model_factory
+
+NETS = ("cnn6", "cnn10", "cnn14")
+SHAPES = {"fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+BATCH = 32
+DROPOUT = 0.25
+_TRAINED, _EVALUATED = 5 * BATCH, 3 * EVALUATED_AT_ONCE
+_MERGED = 67_000
 
 
-class PlainLoop:
-    """A module, torch's optimizer, and a state dict in and out: what the engine replaces."""
+class BareLoop:
+    """A module and torch's own optimizer: what a person writes first."""
 
-    def __init__(self, factory: Callable[[], nn.Module]) -> None:
-        self.module = factory()
-        self.state = {name: value.clone() for name, value in self.module.state_dict().items()}
+    def __init__(self, factory: Callable[[], nn.Module], images: FloatImages, labels: Labels) -> None:
+        self._module = factory()
+        self._images, self._labels = torch.from_numpy(images), torch.from_numpy(labels)
 
-    def train(self, images: FloatImages, labels: Labels, batch: int) -> dict[str, torch.Tensor]:
-        self.module.load_state_dict(self.state)
-        self.module.train()
-        optimizer = torch.optim.SGD(self.module.parameters(), lr=0.02)
-        inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
-        for chosen in torch.split(torch.randperm(len(labels)), batch):
+    def train(self) -> None:
+        """One epoch."""
+        self._module.train()
+        optimizer = torch.optim.SGD(self._module.parameters(), lr=0.02)
+        for x, y in zip(torch.split(self._images, BATCH), torch.split(self._labels, BATCH), strict=True):
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(self.module(inputs[chosen]), targets[chosen])
-            loss.backward()  # type: ignore[no-untyped-call]
+            nn.functional.cross_entropy(self._module(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        return {name: value.clone() for name, value in self.module.state_dict().items()}
 
-    def evaluate(self, images: FloatImages, labels: Labels) -> int:
-        self.module.eval()
+    def evaluate(self) -> int:
+        """Count correct images."""
+        self._module.eval()
         with torch.no_grad():
-            return int((self.module(torch.from_numpy(images)).argmax(1) == torch.from_numpy(labels)).sum())
+            batches = zip(torch.split(self._images, BATCH), torch.split(self._labels, BATCH), strict=True)
+            return sum(int((self._module(x).argmax(1) == y).sum()) for x, y in batches)
 
 
-def measure(variants: dict[str, Callable[[], object]], rounds: int) -> None:
-    """Print for each variant the median CPU milliseconds and the first variant's time over its own."""
-    taken: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds + 1):
-        for name, run in variants.items():
-            start = time.process_time()
-            run()
-            taken[name].append(time.process_time() - start)
-    first = next(iter(variants))
-    for name, seconds in taken.items():
-        # The first round warms up.
-        ratio = statistics.median(a / b for a, b in zip(taken[first][1:], seconds[1:], strict=True))
-        print(f"{name:24} {1000 * statistics.median(seconds[1:]):9.1f} ms {ratio:6.2f}x")
+def compare(net: str, shape: tuple[int, int, int], rounds: int) -> dict[str, float]:
+    """Measure one network: ratios, and the images a second of the bare loop."""
+    factory = model_factory(net, image_shape=shape, classes=10, dropout=DROPOUT)
+    generator = np.random.default_rng(0)
+    images, labels = generator.standard_normal((_EVALUATED, *shape), np.float32), generator.integers(0, 10, _EVALUATED)
+    few = images[:_TRAINED], labels[:_TRAINED]
+    engine = TorchEngine(factory)
+    vector = engine.initial(0)
+    bare_trains, bare_evaluates = BareLoop(factory, *few), BareLoop(factory, images, labels)
+    taken = alternate(
+        {
+            "bare train": bare_trains.train,
+            "train": lambda: engine.train_epoch(vector, *few, learning_rate=0.02, batch=BATCH, seed=0),
+            "bare evaluate": bare_evaluates.evaluate,
+            "evaluate": lambda: engine.evaluate([vector], images, labels),
+        },
+        rounds,
+    )
+    return {
+        "train_ratio": ratio(taken["bare train"], taken["train"]),
+        "eval_ratio": ratio(taken["bare evaluate"], taken["evaluate"]),
+        "bare_trained_per_s": _TRAINED / sorted(taken["bare train"])[rounds // 2],
+        "bare_evaluated_per_s": _EVALUATED / sorted(taken["bare evaluate"])[rounds // 2],
+    }
+
+
+def compare_all(nets: Sequence[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Measure networks on the shapes of both data sets: figures by "net-data set"."""
+    torch.set_num_threads(1)
+    return {f"{net}-{data}": compare(net, shape, rounds) for net in nets for data, shape in SHAPES.items()}
+
+
+def merges_per_s(rounds: int = 7, merges: int = 1000) -> float:
+    """Averages of two models of 67,000 parameters in a CPU second."""
+    generator = np.random.default_rng(0)
+    a, b = (generator.standard_normal(_MERGED, np.float32) for _ in range(2))
+
+    def merge() -> None:
+        for _ in range(merges):
+            mean(a, b)
+
+    return merges / sorted(cpu_seconds(merge) for _ in range(rounds))[rounds // 2]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", choices=MODELS, default="small")
-    parser.add_argument("--shape", type=int, nargs=3, default=[1, 28, 28], metavar=("C", "H", "W"))
-    parser.add_argument("--images", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-
-    torch.set_num_threads(1)
-    channels, height, width = arguments.shape
-    factory = model_factory(arguments.model, image_shape=(channels, height, width), classes=10)
-    rng = np.random.default_rng(0)
-    images = rng.standard_normal((arguments.images, channels, height, width), np.float32)
-    labels = rng.integers(0, 10, arguments.images)
-    engine, plain = TorchEngine(factory), PlainLoop(factory)
-    vector = engine.initial(0)
-    print(f"{arguments.model}, {engine.size:,} weights, {arguments.images:,} images {arguments.shape}")
-    measure(
-        {
-            "epoch, plain torch": lambda: plain.train(images, labels, arguments.batch),
-            "epoch, engine": lambda: engine.train_epoch(
-                vector, images, labels, learning_rate=0.02, batch=arguments.batch, seed=0
-            ),
-        },
-        arguments.rounds,
-    )
-    some = images[:200], labels[:200]
-    measure(
-        {
-            "200 images, plain torch": lambda: plain.evaluate(*some),
-            "200 images, engine": lambda: engine.evaluate([vector], *some),
-        },
-        10 * arguments.rounds,
-    )
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    print(json.dumps(compare_all(options.nets, options.rounds) | {"merges_per_s": merges_per_s()}, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""The benchmarks run, and write down what they promise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "benchmarks" / "bench.py"
+
+
+@pytest.mark.slow
+def test_a_quick_benchmark_writes_every_figure(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    command = [sys.executable, str(BENCH), "--quick", "--out", str(out)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert finished.returncode == 0, finished.stderr
+    results = json.loads(out.read_text())
+    assert results["quick"] is True
+    assert results["cpu"]["name"] in finished.stdout
+    for key in ("train_ratio", "eval_ratio"):
+        assert set(results[key]) == {"cnn6-fashion-mnist", "cnn6-cifar10"}
+        assert all(0.5 < value < 5 for value in results[key].values())
+    assert results["whole_ratio"]["cnn6"] > 0
+    assert results["encounter_ms"] > results["encounter_no_ledger_ms"] > 0
+    assert results["merges_per_s"] > 1000
+    assert results["workers_ratio"] is None
+    assert f"{results['merges_per_s']:,}" in finished.stdout
