@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from idml.adapters import Adapter, AdapterError, LocalTraining, check_adapter
+    from idml.adapters.base import Adapter, LocalTraining
+    from idml.adapters.checker import check_adapter
+    from idml.adapters.errors import AdapterError
     from idml.api import Run, resume, run
     from idml.learning.errors import DataError, LearningError
     from idml.ledger.errors import LedgerError
@@ -23,22 +25,22 @@ if TYPE_CHECKING:
     from idml.store.errors import StoreError
 
 _EXPORTS = {
-    "Adapter": "idml.adapters",
-    "AdapterError": "idml.adapters",
+    "Adapter": "idml.adapters.base",
+    "AdapterError": "idml.adapters.errors",
     "Config": "idml.simulation.config",
     "ConfigError": "idml.simulation.config",
     "DataError": "idml.learning.errors",
     "ExecutorError": "idml.simulation.executors.base",
     "LearningError": "idml.learning.errors",
     "LedgerError": "idml.ledger.errors",
-    "LocalTraining": "idml.adapters",
+    "LocalTraining": "idml.adapters.base",
     "Run": "idml.api",
     "Settlement": "idml.protocol.settlement",
     "Stopped": "idml.simulation.tally",
     "StoreError": "idml.store.errors",
     "TaskParams": "idml.protocol.task",
     "TraceError": "idml.simulation.traces",
-    "check_adapter": "idml.adapters",
+    "check_adapter": "idml.adapters.checker",
     "load_config": "idml.simulation.config",
     "preset_task": "idml.protocol.task",
     "resume": "idml.api",

@@ -10,8 +10,13 @@ import pytest
 import torch
 
 import idml
-from idml.adapters import Adapter, AdapterError, Gossip, LocalTraining, OppCL, check_adapter, load_adapter, name_adapter
+from idml.adapters.base import Adapter, LocalTraining
+from idml.adapters.checker import check_adapter
+from idml.adapters.errors import AdapterError
+from idml.adapters.gossip import Gossip
 from idml.adapters.keys import draw_seed
+from idml.adapters.oppcl import OppCL
+from idml.adapters.registry import load_adapter, name_adapter
 from idml.learning.engine import TorchEngine
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_algorithm.py"

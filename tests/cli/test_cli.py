@@ -28,6 +28,7 @@ def test_a_run_leaves_all_that_it_promises(tmp_path: Path) -> None:
         assert (tmp_path / "run" / name).is_file(), name
 
 
+@pytest.mark.slow
 def test_json_goes_to_standard_output_alone_and_is_the_summary(tmp_path: Path) -> None:
     done = idml("run", *TINY, "--json", "--quiet", "--out", str(tmp_path / "run"))
     assert done.returncode == 0
@@ -38,6 +39,7 @@ def test_json_goes_to_standard_output_alone_and_is_the_summary(tmp_path: Path) -
     assert set(summary) >= set(promised.split())
 
 
+@pytest.mark.slow
 def test_a_written_configuration_repeats_the_run(tmp_path: Path) -> None:
     first = idml("run", *TINY, "--json", "--quiet", "--out", str(tmp_path / "first"))
     second = idml(
@@ -48,6 +50,7 @@ def test_a_written_configuration_repeats_the_run(tmp_path: Path) -> None:
     assert one == two
 
 
+@pytest.mark.slow
 def test_the_report_is_written_anew(tmp_path: Path) -> None:
     idml("run", *TINY, "--quiet", "--out", str(tmp_path / "run"))
     (tmp_path / "run" / "report.html").unlink()
@@ -55,6 +58,7 @@ def test_the_report_is_written_anew(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     idml("run", *TINY, "--quiet", "--out", str(tmp_path / "run"))
     before = (tmp_path / "run" / "run.sqlite").read_bytes()
@@ -116,6 +120,7 @@ def interrupt(folder: Path, *more: str, times: int = 1) -> tuple[int, str]:
     return process.returncode, rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, times: int) -> None:
     code, said = interrupt(tmp_path, times=times)
@@ -131,6 +136,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, times: int) -> Non
             assert store.recorded_checkpoint().rows["encounters"] == contacts
 
 
+@pytest.mark.slow
 def test_workers_do_not_hear_the_terminal(tmp_path: Path) -> None:
     code, said = interrupt(tmp_path, "--workers", "2")
     assert code == 130
@@ -138,6 +144,7 @@ def test_workers_do_not_hear_the_terminal(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed_is_said_in_one_line(tmp_path: Path) -> None:
     assert idml("run", *TINY, "--quiet", "--out", "run", cwd=tmp_path).returncode == 0
     for arguments, code, message in (

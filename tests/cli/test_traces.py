@@ -67,6 +67,7 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(tmp_path: Path, arguments: l
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_run_follows_a_trace_and_repeats_from_its_configuration(tmp_path: Path) -> None:
     keys = ["dataset=digits", "encounters=40", "images_per_device=40", f"contacts={EXAMPLE}", "link_bytes_s=2000"]
     settings = [part for key in keys for part in ("--set", key)]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from idml.adapters import Gossip, LocalTraining, OppCL
+from idml.adapters.base import LocalTraining
+from idml.adapters.gossip import Gossip
+from idml.adapters.oppcl import OppCL
 from idml.learning.engine import TorchEngine
 from idml.simulation.adversaries import (
     ADVERSARIES,

@@ -82,7 +82,7 @@ def test_devices_and_encounters_follow_from_the_trace_unless_set() -> None:
     ],
 )
 def test_what_does_not_fit_the_trace_is_said_before_anything_runs(changes: dict[str, int], line: str) -> None:
-    from idml.adapters import OppCL
+    from idml.adapters.oppcl import OppCL
 
     config = make_config({"contacts": EXAMPLE, "dataset": "digits", **changes})
     with pytest.raises(ConfigError) as caught:

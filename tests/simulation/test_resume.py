@@ -112,6 +112,7 @@ def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert done == everything
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(2, 1), (1, 2)])
 def test_a_run_goes_on_with_another_number_of_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: tuple[int, int]
@@ -328,6 +329,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.name != "posix" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
     reason="needs a user who may not write everywhere",

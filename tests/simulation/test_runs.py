@@ -229,6 +229,7 @@ def test_images_are_counted(play: Any) -> None:
     assert run.summary["eval_images"] == 24 * 3 * 2 * 40 + measured + epochs * 20 + 36
 
 
+@pytest.mark.slow
 def test_measuring_costs_a_twentieth_of_what_it_measures(play: Any) -> None:
     run = play(encounters=60, images_per_device=300, validation_images=200)
     devices = run.simulator._world.devices
@@ -251,6 +252,7 @@ def test_where_nothing_is_trained_little_is_measured(play: Any) -> None:
     assert {point.images for point in last} == {20}
 
 
+@pytest.mark.slow
 def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
     for preset in ("safe", "paper"):
         run = play(

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idml.adapters import Adapter, Gossip, OppCL, load_adapter
+from idml.adapters.base import Adapter
+from idml.adapters.gossip import Gossip
+from idml.adapters.oppcl import OppCL
+from idml.adapters.registry import load_adapter
 from idml.learning.engine import prepare
 from idml.ledger.records import History
 from idml.protocol.task import TOKEN_WEI

@@ -199,6 +199,7 @@ def test_foresight_is_nearly_always_right(tmp_path: Path) -> None:
     assert redone[-1] < 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 def test_a_worker_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
     victims: list[int] = []
@@ -220,6 +221,7 @@ def own_algorithm(folder: Path, body: str) -> str:
     return f"{folder / 'own.py'}:Own"
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_workers_ends_the_run_in_one_line(tmp_path: Path) -> None:
     body = "return received + 1 if training.key[0] == 'check' else os._exit(7)"
     with pytest.raises(ExecutorError, match=r"3 workers died .* same job, the last one with 7") as caught:
@@ -234,6 +236,7 @@ def test_an_error_in_a_worker_is_the_runs_own(tmp_path: Path) -> None:
             simulate(tiny(algorithm=own_algorithm(tmp_path, body), workers=workers), tmp_path / str(workers))
 
 
+@pytest.mark.slow
 def test_what_an_algorithm_prints_disturbs_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     algorithm = own_algorithm(tmp_path, "print('hello'); return training.epoch(received)")
     printing = run(tmp_path / "2", algorithm=algorithm, workers=2, encounters=4)
@@ -241,6 +244,7 @@ def test_what_an_algorithm_prints_disturbs_nobody(tmp_path: Path, capfd: pytest.
     assert printing == run(tmp_path / "1", algorithm=algorithm, encounters=4)
 
 
+@pytest.mark.slow
 def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
     seen: list[int] = []
     started(tmp_path / "whole", lambda simulator: seen.extend(worker_ids(simulator)), workers=2, encounters=2).run()
@@ -271,6 +275,7 @@ idml.run(sys.argv[1], dataset="digits", devices=8, encounters=9999, workers=2, m
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 def test_no_worker_outlives_a_killed_run(tmp_path: Path) -> None:
     """Also in a script without a main guard; also while a worker is in the middle of a long job."""
@@ -285,6 +290,7 @@ def test_no_worker_outlives_a_killed_run(tmp_path: Path) -> None:
     assert_gone(workers, within_s=2)
 
 
+@pytest.mark.slow
 def test_an_algorithm_of_the_program_itself_cannot_travel(tmp_path: Path) -> None:
     program = FIVE_LINES.format(body="return training.epoch(received)") + (
         "try:\n"

@@ -5,13 +5,10 @@ import warnings
 import numpy as np
 
 from idml.adapters.base import Adapter, LocalTraining
+from idml.adapters.errors import AdapterError
 from idml.learning.arrays import FloatVector
 from idml.learning.engine import TorchEngine, prepare
 from idml.learning.models import build_model
-
-
-class AdapterError(ValueError):
-    """An adapter that breaks the contract of `Adapter`; the message says which method, how, and what to do."""
 
 
 def check_adapter(adapter: Adapter) -> None:

@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 from idml.adapters.base import Adapter
-from idml.adapters.checker import AdapterError
+from idml.adapters.errors import AdapterError
 from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
 

@@ -47,11 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    import idml
-    from idml.cli.interrupt import stop_cleanly
-    from idml.cli.progress import watch
     from idml.simulation.config import make_config, read_values
-    from idml.store.run_reader import DATABASE
 
     given = {"data_dir": options.data_dir, "rpc": options.rpc, "workers": options.workers}
     overrides = {key: value for key, value in given.items() if value is not None}
@@ -59,12 +55,20 @@ def execute(options: argparse.Namespace) -> int:
         options.parser.error("--resume writes where the run is: leave --out away")
     directory = options.resume or options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     values = {**read_values(options.config, options.settings), **overrides}
+    config = None if options.resume else make_config(values)
+
+    # Only now: these load PyTorch, which takes a second.
+    import idml
+    from idml.cli.interrupt import stop_cleanly
+    from idml.cli.progress import watch
+    from idml.store.run_reader import DATABASE
+
     try:
         with watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
             if options.resume:
                 finished = idml.resume(directory, observer=observer, **values)
             else:
-                finished = idml.run(directory, make_config(values), observer=observer)
+                finished = idml.run(directory, config, observer=observer)
     except (KeyboardInterrupt, idml.Stopped):
         goes_on = "rpc" not in values and (directory / DATABASE).exists()
         hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}" if goes_on else ""

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
-from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.contacts import EVEN, find_trace
 from idml.simulation.explain import explain
 
@@ -106,6 +105,8 @@ class Config(BaseModel):
                 f"with {self.devices} devices at most {self.devices - 2}: learner and neighbor do not judge themselves",
             )
         for kind, count in self.adversaries.items():
+            from idml.simulation.adversaries import ADVERSARIES  # loads PyTorch, which takes a second
+
             if kind not in ADVERSARIES:
                 raise _inconsistent(f"adversaries.{kind}", count, f"kinds are {', '.join(sorted(ADVERSARIES))}")
             if not 0 <= count < self.devices:
