@@ -268,7 +268,7 @@ from idml.simulation.executors.processes import Processes
 start = Processes._start
 def announce(self):
     worker = start(self)
-    print(worker.process.pid, flush=True)
+    print(worker.pid, flush=True)
     return worker
 Processes._start = announce
 idml.run(sys.argv[1], dataset="digits", devices=8, encounters=9999, workers=2, model="cnn14")

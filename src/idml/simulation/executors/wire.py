@@ -3,9 +3,11 @@
 For pipes between a process and its own children alone: whoever can write to them can run code.
 """
 
+import os
 import pickle
 import struct
-from io import RawIOBase
+import sys
+from io import FileIO, RawIOBase
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,17 @@ def receive(pipe: RawIOBase) -> Any:
     lengths = _read(pipe, count * _SIZE.size)
     head, *arrays = (_read(pipe, length) for (length,) in _SIZE.iter_unpack(lengths))
     return pickle.loads(head, buffers=arrays)
+
+
+def claim_standard_streams() -> tuple[RawIOBase, RawIOBase]:
+    """In a child: keep input and output for messages; what an algorithm prints goes to standard error."""
+    requests, results = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return FileIO(requests, "rb"), FileIO(results, "wb")
 
 
 def _write(pipe: RawIOBase, part: memoryview) -> None:

@@ -3,25 +3,23 @@
 import os
 import pickle
 import signal
-import sys
 import threading
 import traceback
-from io import FileIO, RawIOBase
+from io import RawIOBase
 from queue import SimpleQueue
 
 import torch
 
-from idml.simulation.crew import Course, Crew, Foreseen
-from idml.simulation.executors.base import Failed, Job
+from idml.simulation.crew import Course, Crew
+from idml.simulation.executors.base import Done, Failed, Job
 from idml.simulation.executors.shipping import Cargo
-from idml.simulation.executors.wire import receive, send
-from idml.simulation.tasks import Answer
+from idml.simulation.executors.wire import claim_standard_streams, receive, send
 
 
 def main() -> None:
     """Serve the run at the other end of standard input and output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    requests, results = _claim_standard_streams()
+    requests, results = claim_standard_streams()
     jobs: SimpleQueue[tuple[int, Job]] = SimpleQueue()
     cargo: Cargo = receive(requests)
     crew = cargo.unpack()
@@ -30,10 +28,11 @@ def main() -> None:
     send(results, None)
     while True:
         number, job = jobs.get()
-        send(results, (number, _do(crew, job)))
+        send(results, (number, do(crew, job)))
 
 
-def _do(crew: Crew, job: Job) -> Answer | Foreseen | Failed:
+def do(crew: Crew, job: Job) -> Done | Failed:
+    """Do a job, or tell why it cannot be done."""
     try:
         return crew.foresee(job) if isinstance(job, Course) else crew.perform(job)
     except Exception as error:
@@ -57,14 +56,3 @@ def _listen(requests: RawIOBase, jobs: SimpleQueue[tuple[int, Job]]) -> None:
             jobs.put(receive(requests))
     except BaseException:
         os._exit(0)
-
-
-def _claim_standard_streams() -> tuple[RawIOBase, RawIOBase]:
-    """Keep both pipes for messages; what an algorithm prints goes to standard error."""
-    requests, results = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    sys.stdout.flush()
-    os.dup2(2, 1)
-    return FileIO(requests, "rb"), FileIO(results, "wb")
