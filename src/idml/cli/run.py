@@ -39,7 +39,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
     )
     parser.add_argument("--rpc", metavar="URL", help="settle on a development node (anvil, ganache) instead")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1; with ray one a CPU)")
+    parser.add_argument("--executor", choices=["processes", "ray"], help="where they are: this machine, or on Ray")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(execute=execute, parser=parser)
@@ -49,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from idml.simulation.config import make_config, read_values
 
-    given = {"data_dir": options.data_dir, "rpc": options.rpc, "workers": options.workers}
+    given = {key: getattr(options, key) for key in ("data_dir", "rpc", "workers", "executor", "ray_address")}
     overrides = {key: value for key, value in given.items() if value is not None}
     if options.resume and options.out:
         options.parser.error("--resume writes where the run is: leave --out away")

@@ -1,5 +1,6 @@
 """What a run is: every number and choice under one key, checked before anything starts."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,13 @@ class Config(BaseModel):
     rpc: str | None = Field(None, description="URL of a development node (Anvil, Ganache); none: the embedded EVM")
     contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
-    workers: int = Field(1, ge=1, le=1_024, description="processes that train; results are equal among all numbers")
+    workers: int | None = Field(
+        None, ge=1, le=1_024, description="processes that train; by default 1, on ray one a CPU; results are equal"
+    )
+    executor: Literal["processes", "ray"] = Field(
+        "processes", description="where workers run: here, or on a Ray cluster"
+    )
+    ray_address: str | None = Field(None, description="HOST:PORT of a Ray cluster; by default one made for the run")
     checkpoint_s: int = Field(
         60, ge=0, le=1_000_000, description="between checkpoints, more where they take over 2 %; 0: each contact"
     )
@@ -125,6 +132,10 @@ class Config(BaseModel):
             share = getattr(self, name)
             if share is not None and abs(share * FULL_BPS - round(share * FULL_BPS)) > 1e-6:
                 raise _inconsistent(name, share, "must be a multiple of 0.0001 (one basis point)")
+        if self.ray_address is not None and self.executor != "ray":
+            raise _inconsistent("ray_address", self.ray_address, "only the executor 'ray' goes there")
+        if self.ray_address is not None and not re.fullmatch(r"[^/\s]+:[0-9]{1,5}", self.ray_address):
+            raise _inconsistent("ray_address", self.ray_address, "must be HOST:PORT, as `ray start --head` prints it")
         if self.stake > self.tokens:
             raise _inconsistent("stake", self.stake, f"must be at most tokens ({self.tokens:g})")
         if self.incentive and self.stake < self.stake_threshold:

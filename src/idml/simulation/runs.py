@@ -13,6 +13,7 @@ from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.simulation.bank import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
+from idml.simulation.executors.ray_cluster import require_ray
 from idml.simulation.setup import build_world, resolve
 from idml.simulation.simulator import Simulator
 from idml.simulation.tally import HOW, Observer, Snapshot
@@ -43,6 +44,8 @@ def simulate(
     if type(adapter) not in BUILT_IN.values():
         check_adapter(adapter)
     resolved = resolve(config, adapter)
+    if resolved.executor == "ray":
+        require_ray()
     world = build_world(resolved, adapter)
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
     ledger = open_ledger(resolved)
@@ -77,7 +80,10 @@ def resume(
         if recorded.rpc is not None:
             raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
         adapter = adapter or load_adapter(recorded.algorithm)
-        config = resolve(make_config({**recorded.model_dump(exclude_none=True), **(settings or {})}), adapter)
+        values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
+        if values["executor"] != "ray" and "ray_address" not in (settings or {}):
+            values.pop("ray_address", None)
+        config = resolve(make_config(values), adapter)
         for key, value in recorded.model_dump(exclude=HOW).items():
             if getattr(config, key) != value:
                 raise ConfigError(f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out")

@@ -93,6 +93,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
+        "workers": 1 if config.workers is None and config.executor == "processes" else config.workers,
         "good_faith_share": task.good_faith_bps / FULL_BPS,
         "no_vote_share": task.no_vote_bps / FULL_BPS,
         "reject_pot_share": task.reject_pot_bps / FULL_BPS,

@@ -17,7 +17,9 @@ from idml.simulation.config import to_wei
 from idml.simulation.contacts import Contact
 from idml.simulation.crew import Crew, Serial
 from idml.simulation.devices import Device
+from idml.simulation.executors.base import Executor
 from idml.simulation.executors.processes import Processes
+from idml.simulation.executors.ray_cluster import RayCluster
 from idml.simulation.foresight import Foresight
 from idml.simulation.journal import Journal, Timer
 from idml.simulation.measure import Measure, TestSet
@@ -81,9 +83,13 @@ class Simulator:
     def _employ(self, crew: Crew) -> Work:
         """Choose who does the heavy work."""
         world, config = self._world, self._world.config
-        if config.workers == 1:
+        executor: Executor
+        if config.executor == "ray":
+            executor = RayCluster(crew, config.algorithm, config.workers, config.ray_address)
+        elif config.workers in (1, None):
             return Serial(crew)
-        executor = Processes(crew, config.algorithm, config.workers)
+        else:
+            executor = Processes(crew, config.algorithm, config.workers)
         foresight = Foresight(world, self._bank, self._tally.expelled, self._open_voters)
         return Ahead(executor, crew, world.devices, world.contacts(), foresight)
 

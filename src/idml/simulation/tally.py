@@ -13,7 +13,7 @@ from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
 from idml.store.records import EarningsRecord
 
-HOW = {"workers", "checkpoint_s", "data_dir"}
+HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
 """Keys of a configuration that change nothing about what happens in a run."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
