@@ -1,5 +1,6 @@
 """Ray: the same run on a cluster, whatever happens to its workers, its nodes and itself."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -123,6 +124,7 @@ def test_a_job_that_kills_its_workers_ends_the_run_in_one_line(tmp_path: Path, c
 
 
 @needs_ray
+@needs_proc
 @pytest.mark.slow
 def test_a_cluster_that_goes_away_ends_the_run_in_one_line(
     tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
@@ -132,7 +134,11 @@ def test_a_cluster_that_goes_away_ends_the_run_in_one_line(
 
     def leave(simulator: Any) -> None:
         if simulator._tally.encounters == 5:
+            orphans = workers()  # they would do what they have before they miss their node
             cluster.head_node.kill_all_processes(check_alive=False)
+            for orphan in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
 
     played = started(tmp_path / "run", leave, **on(cluster, encounters=60))
     with pytest.raises(ExecutorError, match=rf"^ray: the cluster {cluster.address} went away$"):
