@@ -151,7 +151,7 @@ class _Driver:
         self._crew = pickle.dumps(order.cargo), ray.put(order.arrays)
         order.arrays.clear()
         # Where it dies, it is for the roster to say what becomes of its jobs.
-        self._member = ray.remote(Member).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
+        self._member: Any = ray.remote(Member).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
         for _ in range(workers):
             self._start()
 
