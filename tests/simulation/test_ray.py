@@ -37,6 +37,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets must be short
+    # It also writes its address where clusters have their files by default, and does not make that folder.
+    monkeypatch.setenv("RAY_TMPDIR", folder)
+    Path(folder, "ray").mkdir()
     head = {"num_cpus": 1, "temp_dir": folder, "object_store_memory": 80_000_000}
     made = Cluster(initialize_head=True, head_node_args=head)
     yield made
