@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from idml.learning.arrays import ByteImages, FloatImages, FloatVector, Indices, Labels
+from idml.learning.checks import check_batch, check_module, check_pairs, check_rates, check_seed, check_vector
 from idml.learning.errors import LearningError
 
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
@@ -111,7 +112,7 @@ class TorchEngine:
         self._threads = threads
         with self._fenced(0):
             self._module = factory()
-        _check_module(self._module)
+        check_module(self._module)
         named = list(self._module.named_parameters())
         self._layout: Layout = tuple((name, tuple(parameter.shape)) for name, parameter in named)
         self._size = sum(parameter.numel() for _, parameter in named)
@@ -159,10 +160,10 @@ class TorchEngine:
         weight_decay: float = 0.0,
     ) -> FloatVector:
         """Train one epoch: see `Engine.train_epoch`."""
-        _check_batch(batch)
-        _check_seed(seed)
-        _check_rates(learning_rate, momentum, weight_decay)
-        _check_pairs(images, labels)
+        check_batch(batch)
+        check_seed(seed)
+        check_rates(learning_rate, momentum, weight_decay)
+        check_pairs(images, labels)
         self._load(vector)
         order = np.random.default_rng(seed).permutation(len(labels))
         inputs, targets = _gather(images, order), torch.from_numpy(labels[order])
@@ -183,7 +184,7 @@ class TorchEngine:
 
     def evaluate(self, vectors: Sequence[FloatVector], images: FloatImages, labels: Labels) -> list[int]:
         """Count correct images for each vector: see `Engine.evaluate`."""
-        _check_pairs(images, labels)
+        check_pairs(images, labels)
         counts = [0] * len(vectors)
         if self._module.training:
             self._module.eval()
@@ -197,16 +198,13 @@ class TorchEngine:
         return counts
 
     def _load(self, vector: FloatVector) -> None:
-        if vector.dtype != np.float32 or vector.shape != (self._size,):
-            raise LearningError(
-                f"the vector is {vector.dtype} {vector.shape}: this model takes float32 ({self._size},)"
-            )
+        check_vector(vector, self._size)
         self._values.numpy()[:] = vector
 
     @contextmanager
     def _fenced(self, seed: int) -> Iterator[None]:
         """Run with torch's generator seeded and this engine's number of threads; then put both back."""
-        _check_seed(seed)
+        check_seed(seed)
         state, threads = torch.get_rng_state(), torch.get_num_threads()
         # Not torch.manual_seed: it also queues work for every other kind of device on each call.
         torch.default_generator.manual_seed(seed)
@@ -216,53 +214,6 @@ class TorchEngine:
         finally:
             torch.set_num_threads(threads)
             torch.set_rng_state(state)
-
-
-def _check_module(module: nn.Module) -> None:
-    for name, _ in module.named_buffers():
-        raise LearningError(
-            f"the module has the buffer {name!r}, which a parameter vector would not carry: use no batch normalization"
-        )
-    named = list(module.named_parameters())
-    if not named:
-        raise LearningError("the module has no parameters: there is nothing to train")
-    for name, parameter in named:
-        if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise LearningError(f"{name!r} has no shape yet: use no lazy layers")
-        if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
-            raise LearningError(f"{name!r} is {parameter.dtype} on {parameter.device}: use float32 on cpu")
-        if not parameter.requires_grad:
-            raise LearningError(f"{name!r} is frozen: every value of a vector is trained")
-
-
-def _check_rates(learning_rate: float, momentum: float, weight_decay: float) -> None:
-    if not (learning_rate >= 0 and 0 <= momentum < 1 and weight_decay >= 0):
-        raise LearningError(
-            f"learning_rate {learning_rate} and weight_decay {weight_decay} must be at least 0, "
-            f"momentum {momentum} in [0, 1)"
-        )
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**64:
-        raise LearningError(f"seed is {seed}: it must lie in [0, 2**64)")
-
-
-def _check_batch(batch: int) -> None:
-    if batch < 1:
-        raise LearningError(f"batch is {batch}: it must be at least 1")
-
-
-def _check_pairs(images: FloatImages, labels: Labels) -> None:
-    if images.dtype != np.float32:
-        raise LearningError(f"the images are {images.dtype}: prepare() makes float32 of them")
-    if labels.dtype != np.int64 or labels.ndim != 1:
-        raise LearningError(f"the labels are {labels.dtype} {labels.shape}: int64 (N,) is needed")
-    if len(images) != len(labels) or not len(labels):
-        raise LearningError(f"{len(images)} images and {len(labels)} labels: one label an image is needed")
-    # cross_entropy would skip the label -100 in silence.
-    if labels.min() < 0:
-        raise LearningError(f"a label is {labels.min()}: classes count from 0")
 
 
 def _count_correct(logits: npt.NDArray[np.float32], labels: Labels) -> int:
