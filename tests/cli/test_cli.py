@@ -145,6 +145,15 @@ def test_workers_do_not_hear_the_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_for_a_gpu_says_that_there_is_none_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = idml("run", *TINY, "--executor", "cuda", "--json", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == "idml: executor is 'cuda': torch finds no CUDA device; training on the CPU instead\n"
+    assert json.loads(done.stdout)["trained_on"] == "cpu"
+
+
+@pytest.mark.slow
 def test_what_cannot_be_resumed_is_said_in_one_line(tmp_path: Path) -> None:
     assert idml("run", *TINY, "--quiet", "--out", "run", cwd=tmp_path).returncode == 0
     for arguments, code, message in (

@@ -40,7 +40,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--rpc", metavar="URL", help="settle on a development node (anvil, ganache) instead")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1; with ray one a CPU)")
-    parser.add_argument("--executor", choices=["processes", "ray"], help="where they are: this machine, or on Ray")
+    parser.add_argument(
+        "--executor", choices=["processes", "ray", "cuda"], help="who trains: processes, a Ray cluster, a GPU"
+    )
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     parser.add_argument("--quiet", action="store_true", help="show no progress")

@@ -82,6 +82,12 @@ class StackedEngine:
         """See `Engine.size`."""
         return self._single.size
 
+    @property
+    def hardware(self) -> str:
+        """What it runs on, such as "cuda: NVIDIA H100" or "cpu"."""
+        name = self._device.type
+        return f"{name}: {torch.cuda.get_device_name(self._device)}" if name == "cuda" else name
+
     def initial(self, seed: int) -> FloatVector:
         """Return a new model's vector, the same bits as `TorchEngine` gives."""
         return self._single.initial(seed)
@@ -240,13 +246,19 @@ class StackedEngine:
 
     @contextmanager
     def _fenced(self, seeds: Sequence[int]) -> Iterator[None]:
-        """Run with torch's generators seeded, in float32 proper; then put all back."""
-        cuda = self._device.type == "cuda"
+        """Run with torch's generators seeded, in one thread and in float32 proper; then put all back."""
+        cuda, threads = self._device.type == "cuda", torch.get_num_threads()
         # cuDNN would multiply in TF32, whose 10 bits of mantissa are not what the CPU computes.
         precise = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.random.fork_rng([self._device] if cuda else []), precise:
             torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0]))
-            yield
+            torch.set_num_threads(
+                1
+            )  # a GPU needs no more, and on a CPU with other work more threads wait for each other
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
 
 
 def find_cuda() -> str | None:

@@ -91,8 +91,8 @@ class Config(BaseModel):
     workers: int | None = Field(
         None, ge=1, le=1_024, description="processes that train; by default 1, on ray one a CPU; results are equal"
     )
-    executor: Literal["processes", "ray"] = Field(
-        "processes", description="where workers run: here, or on a Ray cluster"
+    executor: Literal["processes", "ray", "cuda"] = Field(
+        "processes", description="who trains: workers here, on a Ray cluster, or a GPU (equal then but for rounding)"
     )
     ray_address: str | None = Field(None, description="HOST:PORT of a Ray cluster; by default one made for the run")
     checkpoint_s: int = Field(

@@ -1,16 +1,17 @@
 """From a configuration to devices with data, models and keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import name_adapter
 from idml.learning.datasets import Dataset, find_dataset, load_dataset
-from idml.learning.engine import Engine, TorchEngine, prepare
+from idml.learning.engine import TorchEngine, prepare
 from idml.learning.models import model_factory
 from idml.learning.partition import partition
 from idml.learning.validation import find_rule
@@ -116,7 +117,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
     """
     trace = _matching_trace(config)
     dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
-    engine = make_engine(config, dataset)
+    engine = TorchEngine(network(config, dataset), threads=config.threads)
     assert config.batch is not None
     assert config.learning_rate is not None
     assert config.learning_rate_decay is not None
@@ -169,16 +170,15 @@ def _matching_trace(config: Config) -> Trace | None:
     return trace
 
 
-def make_engine(config: Config, dataset: Dataset) -> Engine:
-    """The engine for the network that the configuration names."""
-    factory = model_factory(
+def network(config: Config, dataset: Dataset) -> Callable[[], nn.Module]:
+    """What builds the network that the configuration names."""
+    return model_factory(
         config.model,
         image_shape=dataset.image_shape,
         classes=dataset.classes,
         width=config.width,
         dropout=config.dropout or 0.0,
     )
-    return TorchEngine(factory, threads=config.threads)
 
 
 def cast_parts(config: Config) -> list[Participant]:

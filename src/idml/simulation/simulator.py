@@ -20,13 +20,14 @@ from idml.simulation.devices import Device
 from idml.simulation.executors.base import Executor
 from idml.simulation.executors.processes import Processes
 from idml.simulation.executors.ray_cluster import RayCluster
+from idml.simulation.executors.stacked import on_cuda
 from idml.simulation.foresight import Foresight
 from idml.simulation.journal import Journal, Timer
 from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
 from idml.simulation.scene import Scene
-from idml.simulation.setup import World
+from idml.simulation.setup import World, network
 from idml.simulation.tally import Observer, Snapshot, Stopped, Tally
 from idml.simulation.tasks import Work
 from idml.store.errors import StoreError
@@ -58,6 +59,7 @@ class Simulator:
         adopt_unjudged = config.preset == "paper"
         self._start = world.devices[0].model
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
+        self._trained_on = "cpu"
         self._bank: Bank | None = None
         self._scene: Scene | None = None
         if ledger is not None:
@@ -86,6 +88,8 @@ class Simulator:
         executor: Executor
         if config.executor == "ray":
             executor = RayCluster(crew, config.algorithm, config.workers, config.ray_address)
+        elif config.executor == "cuda" and (stacked := on_cuda(crew, network(config, world.dataset))):
+            executor, self._trained_on = stacked, stacked.hardware
         elif config.workers in (1, None):
             return Serial(crew)
         else:
@@ -136,6 +140,7 @@ class Simulator:
             baseline=baseline,
             tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
             measure=self._measure,
+            trained_on=self._trained_on,
             wall_s=self._wall_s,
         )
         if self._bank is not None:

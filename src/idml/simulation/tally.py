@@ -14,7 +14,7 @@ from idml.simulation.measure import Measure
 from idml.store.records import EarningsRecord
 
 HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
-"""Keys of a configuration that change nothing about what happens in a run."""
+"""Keys of a configuration that change nothing about what happens in a run, but for rounding on a GPU."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
 
@@ -84,6 +84,7 @@ class Tally:
         baseline: Mapping[str, float] | None,
         tokens: Mapping[str, str],
         measure: Measure,
+        trained_on: str,
         wall_s: float,
     ) -> dict[str, Any]:
         """The run in figures; everything but `wall_s` is the same whenever the run is repeated.
@@ -95,6 +96,7 @@ class Tally:
             baseline: what one device reaches alone.
             tokens: supply and accounts.
             measure: counts what measuring and the baseline took.
+            trained_on: the hardware.
             wall_s: how long the run took.
         """
         honest = {device.index for device in devices if device.honest}
@@ -126,6 +128,7 @@ class Tally:
             "wall_s": round(wall_s, 3),
             "train_images": measure.trained_images + sum(device.trained_images for device in devices),
             "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
+            "trained_on": trained_on,
             "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
         }
 

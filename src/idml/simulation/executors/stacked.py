@@ -1,0 +1,223 @@
+"""Does many jobs at once in this process: what they train and evaluate goes through one stacked engine together.
+
+A job calls its engine from deep inside an algorithm, and cannot know of others. So each runs in a thread of its own,
+and stops at each call until all jobs have come to one or to their end; then all calls are answered at once. Threads run
+only one at a time and in turn: algorithms need not be safe for threads, and nothing depends on timing.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from threading import Semaphore, Thread
+from typing import cast
+
+from torch import nn
+
+from idml.learning.arrays import FloatImages, FloatVector, Labels
+from idml.learning.engine import Layout
+from idml.learning.stacked import Epoch, Sample, StackedEngine, find_cuda
+from idml.simulation.crew import Course, Crew
+from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
+from idml.simulation.model import Model
+
+_AT_ONCE = 64
+"""Jobs at most: beyond that the memory they take grows, while each of them gains little."""
+
+
+class Stacked:
+    """An `Executor` that answers the calls of many jobs at once.
+
+    Args:
+        crew: does the jobs.
+        engine: answers their calls, in place of the crew's own.
+    """
+
+    def __init__(self, crew: Crew, engine: StackedEngine) -> None:
+        self._crew = crew
+        self._engine = engine
+        self._waiting: deque[tuple[int, Job]] = deque()
+        self._strands: list[_Strand] = []
+
+    @property
+    def hardware(self) -> str:
+        """What the models are trained on."""
+        return self._engine.hardware
+
+    @property
+    def slots(self) -> int:
+        """See `Executor.slots`."""
+        return min(_AT_ONCE, len(self._crew.devices))
+
+    def submit(self, number: int, job: Job, *, urgent: bool = False) -> None:
+        """See `Executor.submit`."""
+        _fetch(job)
+        if urgent:
+            self._waiting.appendleft((number, job))
+        else:
+            self._waiting.append((number, job))
+
+    def collect(self, *, wait: bool) -> list[tuple[int, Done | Failed]]:
+        """See `Executor.collect`: all is done here while the run waits, until the first job ends."""
+        done: list[tuple[int, Done | Failed]] = []
+        while wait and not done and (self._waiting or self._strands):
+            self._begin()
+            self._answer()
+            done = [(strand.number, strand.result) for strand in self._strands if strand.result is not None]
+            self._strands = [strand for strand in self._strands if strand.result is None]
+        return done
+
+    def close(self) -> None:
+        """See `Executor.close`."""
+        self._waiting.clear()
+        strands, self._strands = self._strands, []
+        for strand in strands:
+            strand.abandon()
+
+    def _begin(self) -> None:
+        """Let waiting jobs run up to their first call."""
+        while self._waiting and len(self._strands) < self.slots:
+            number, job = self._waiting.popleft()
+            strand = _Strand(number, job, self._crew, self._engine)
+            self._strands.append(strand)
+            strand.resume(None)
+
+    def _answer(self) -> None:
+        """Answer all calls, each kind in one stack, and let their jobs run up to the next."""
+        trainings = [(strand, strand.call) for strand in self._strands if isinstance(strand.call, Epoch)]
+        evaluations = [(strand, strand.call) for strand in self._strands if isinstance(strand.call, Sample)]
+        try:
+            trained = self._engine.train_epochs([epoch for _, epoch in trainings])
+            counts = self._engine.evaluate_samples([sample for _, sample in evaluations])
+        except RuntimeError as error:  # torch's own: most of all, that memory ran out
+            cause = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ExecutorError(
+                f"executor is 'cuda': {len(self._strands)} jobs at once failed ({cause}); set it to 'processes'"
+            ) from error
+        for (strand, _), vector in zip(trainings, trained, strict=True):
+            strand.resume(vector)
+        for (strand, _), correct in zip(evaluations, counts, strict=True):
+            strand.resume(correct)
+
+
+class _Abandoned(BaseException):
+    """Ends a strand that nobody waits for; no `Exception`, so that no algorithm takes it for its own."""
+
+
+class _Strand:
+    """A job in a thread of its own, which runs only while it is resumed; to the job, it is the engine.
+
+    Args:
+        number: of the job.
+        job: what to do.
+        crew: does it.
+        engine: knows what models are like, and which calls are in order.
+    """
+
+    def __init__(self, number: int, job: Job, crew: Crew, engine: StackedEngine) -> None:
+        self.number = number
+        self.call: Epoch | Sample | None = None
+        self.result: Done | Failed | None = None
+        self._engine = engine
+        self._abandoned = False
+        self._resumed, self._stopped = Semaphore(0), Semaphore(0)
+        self._answer: FloatVector | list[int] | None = None
+        crew = replace(crew, settings=replace(crew.settings, engine=self))
+        self._thread = Thread(target=self._run, args=(job, crew), name=f"job {number}", daemon=True)
+        self._thread.start()
+
+    @property
+    def layout(self) -> Layout:
+        """See `Engine.layout`."""
+        return self._engine.layout
+
+    @property
+    def size(self) -> int:
+        """See `Engine.size`."""
+        return self._engine.size
+
+    def initial(self, seed: int) -> FloatVector:
+        """See `Engine.initial`."""
+        return self._engine.initial(seed)
+
+    def train_epoch(
+        self,
+        vector: FloatVector,
+        images: FloatImages,
+        labels: Labels,
+        *,
+        learning_rate: float,
+        batch: int,
+        seed: int,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> FloatVector:
+        """See `Engine.train_epoch`."""
+        epoch = Epoch(vector, images, labels, learning_rate, batch, seed, momentum, weight_decay)
+        self._engine.check_epoch(epoch)  # here, where it raises in the job that is at fault
+        return cast(FloatVector, self._stop(epoch))
+
+    def evaluate(self, vectors: Sequence[FloatVector], images: FloatImages, labels: Labels) -> list[int]:
+        """See `Engine.evaluate`."""
+        sample = Sample(vectors, images, labels)
+        self._engine.check_sample(sample)
+        return cast("list[int]", self._stop(sample))
+
+    def resume(self, answer: FloatVector | list[int] | None) -> None:
+        """Let the job run up to its next call or its end."""
+        self.call, self._answer = None, answer
+        self._resumed.release()
+        self._stopped.acquire()
+
+    def abandon(self) -> None:
+        """End the thread, at its next call if it is running."""
+        self._abandoned = True
+        self._resumed.release()
+        self._thread.join()
+
+    def _stop(self, call: Epoch | Sample) -> FloatVector | list[int] | None:
+        self.call = call
+        self._stopped.release()
+        self._wait()
+        return self._answer
+
+    def _wait(self) -> None:
+        if not self._abandoned:
+            self._resumed.acquire()
+        if self._abandoned:
+            raise _Abandoned
+
+    def _run(self, job: Job, crew: Crew) -> None:
+        try:
+            self._wait()
+            self.result = crew.foresee(job) if isinstance(job, Course) else crew.perform(job)
+        except _Abandoned:
+            pass
+        except Exception as error:
+            self.result = Failed(error)
+        except BaseException as error:  # it would end this thread in silence
+            self.result = Failed(ExecutorError(f"executor: the algorithm ended its job with {error!r}"))
+        finally:
+            self._stopped.release()
+
+
+def on_cuda(crew: Crew, factory: Callable[[], nn.Module]) -> Stacked | None:
+    """An executor on torch's CUDA device; None where there is none, with a line of notice on standard error.
+
+    Args:
+        crew: does the jobs.
+        factory: of the network that it trains.
+    """
+    device = find_cuda()
+    if device is None:
+        print("idml: executor is 'cuda': torch finds no CUDA device; training on the CPU instead", file=sys.stderr)
+        return None
+    return Stacked(crew, StackedEngine(factory, device))
+
+
+def _fetch(job: Job) -> None:
+    """Have all weights that a job starts from at hand: the store that may hold them serves only the run's thread."""
+    task = job.first if isinstance(job, Course) else job
+    for field in fields(task):
+        if isinstance(model := getattr(task, field.name), Model):
+            _ = model.vector
