@@ -126,7 +126,8 @@ class Driver:
             elif event.name == "BatchSettled":
                 firsts = arguments["encounters"][::WORDS]
                 for i, first in enumerate(firsts):
-                    self.completed[arguments["parties"][first[-1]]] += arguments["settled"] >> i & 1
+                    if arguments["settled"] >> i & 1:
+                        self.completed[arguments["parties"][first[-1]]] += 1
 
     def must(self, verb: str, sender: Wallet, *arguments: object, **named: object) -> TxResult:
         outcome = self.do(verb, sender, *arguments, **named)

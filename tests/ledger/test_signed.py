@@ -119,6 +119,21 @@ def test_the_message_that_was_settled_can_be_read_back(rich: Any) -> None:
     assert event.arguments["encounters"] == packed.message.encounters
 
 
+@pytest.mark.parametrize("life", [False, True])
+def test_what_was_skipped_stops_no_mirror(rich: Any, life: bool) -> None:
+    packed = PackedBatch((make(rich, 7), make(rich, 0, 1, 2)))
+    signatures = packed.sign_each(rich.ledger.domain, rich.sign)
+    words = list(packed.message.encounters)
+    if life:
+        words[4] = (int.from_bytes(words[4], "big") | ((1 << 64) - 1) << 16).to_bytes(32, "big")  # no such time
+    else:
+        words[-1] = words[-1][:3] + b"\xff" * 29  # no such voters
+    batch = replace(packed.message, encounters=tuple(words))
+    result = rich.must("settle_batch", rich.actors[-1], batch, signatures)
+    assert result.events[-1].arguments["settled"] == 1
+    rich.check()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_each_nonce_pays_once(rich: Any, way: str) -> None:
     voucher = make(rich, nonce=1)

@@ -21,7 +21,7 @@ from idml.simulation.config import Config, ConfigError, load_config, make_config
         ("devices=4", "validators is 3: with 4 devices at most 2: learner and neighbor do not judge themselves"),
         ("devices=many", "devices is 'many': must be a whole number at least 2 and at most 1000000"),
         ("preset=foo", "preset is 'foo': choose safe or paper"),
-        ("executor=gpu", "executor is 'gpu': choose processes or cuda"),
+        ("executor=gpu", "executor is 'gpu': choose processes, ray or cuda"),
         ("incentive=maybe", "incentive is 'maybe': must be true or false"),
         ("adversaries.label_flip=abc", "adversaries.label_flip is 'abc': must be a whole number at least 0"),
         ("stake=50", "stake is 50.0: must be at least stake_threshold (100)"),

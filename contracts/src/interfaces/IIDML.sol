@@ -285,7 +285,8 @@ interface IDesk is IRecords {
     function setTarget(uint96 target) external;
 
     /// @notice Raises the caller's budget, from which encounters settled by signatures alone are paid: the balance must
-    /// cover `rewardMax` for each unused nonce of the next `nonces`, and that part of it stays.
+    /// cover `rewardMax` for each unused nonce of the next `nonces`, and that part of it stays. Takes back a release that
+    /// waits.
     /// @param rewardMax Rounded up to a multiple of 2^48 base units.
     /// @param nonces At most 64.
     function setBudget(uint96 rewardMax, uint8 nonces) external;
@@ -442,8 +443,8 @@ interface IBatches is IRecords {
 
     /// @notice Settles encounters from the signatures of those who took part. An encounter that fails is skipped with
     /// an event; if all fail, the call reverts with the reason of the first.
-    /// @dev Four words for each encounter and a byte for each voter, as the library `Vouchers` packs them. Each needs the votes of the first V
-    /// members of its committee. The learner's budget pays.
+    /// @dev Four words for each encounter and a byte for each voter, as the library `Vouchers` packs them. Each needs the
+    /// votes of the first V members of its committee. The learner's budget pays.
     /// @param parties All learners, neighbors and voters, at most 256, addresses ascending.
     /// @param signatures Two words (EIP-2098) for each: the neighbor's Report, the learner's Report, the V Votes in
     /// the order of the committee. An ERC-1271 wallet gives zero and an index into `walletSignatures`.

@@ -232,9 +232,8 @@ class AccountsMirror:
 
     def _batch(self, arguments: Mapping[str, Any]) -> None:
         batch = Batch(arguments["task"], arguments["parties"], arguments["encounters"])
-        for i, voucher in enumerate(unpack(batch, self.tasks[batch.task].votes)):
-            if arguments["settled"] >> i & 1:
-                self._settle_voucher(voucher)
+        for voucher in unpack(batch, self.tasks[batch.task].votes, arguments["settled"]):
+            self._settle_voucher(voucher)
 
     def _settle_voucher(self, voucher: Voucher) -> None:
         terms = voucher.terms

@@ -139,11 +139,12 @@ def compact(signature: bytes) -> bytes:
     return signature[:32] + s.to_bytes(32, "big")
 
 
-def unpack(message: Batch, votes: int) -> tuple[Voucher, ...]:
+def unpack(message: Batch, votes: int, chosen: int = -1) -> tuple[Voucher, ...]:
     """The encounters of a batch, as the contract announced it.
 
     Args:
         votes: V of the task.
+        chosen: bit i set: unpack the i-th; by default all. What the contract skipped may make no sense.
 
     Raises:
         ValueError: for words that are no batch.
@@ -156,6 +157,7 @@ def unpack(message: Batch, votes: int) -> tuple[Voucher, ...]:
     return tuple(
         unpack_one(message.task, parties, words_[WORDS * i :], voters[votes * i : votes * (i + 1)])
         for i in range(count)
+        if chosen >> i & 1
     )
 
 

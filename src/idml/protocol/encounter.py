@@ -26,9 +26,6 @@ class Phase(IntEnum):
     VALIDATING = 6
 
 
-LANES = 64
-"""Open encounters that one learner may have."""
-
 CONTEST_DELAY_BLOCKS = 2
 """The committee of a contested encounter is drawn from the hash of this many blocks after the contest's."""
 
