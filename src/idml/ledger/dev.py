@@ -4,7 +4,7 @@ from idml.ledger.controlled import ControlledLedger
 from idml.ledger.errors import LedgerError
 from idml.ledger.evm import GAS_CAP, START_S, Receipt
 from idml.ledger.fees import FeePolicy
-from idml.ledger.node import Node
+from idml.ledger.node import Node, to_hex
 from idml.ledger.rpc import RpcLedger, deploy
 from idml.ledger.sender import Sending
 from idml.ledger.wallet import DEVELOPER, Wallet
@@ -62,7 +62,7 @@ class DevNode(Node):
     def fund(self, address: bytes, amount_wei: int) -> None:
         """Give an account native currency out of nothing, in wei. Ganache mines an empty block for it."""
         method = "evm_setAccountBalance" if self._mines_on_demand else "anvil_setBalance"
-        self.request(method, "0x" + address.hex(), hex(self.balance_wei(address) + amount_wei))
+        self.request(method, to_hex(address), hex(self.balance_wei(address) + amount_wei))
 
     def close(self) -> None:
         """Let the node mine by itself again, and drop the connections."""

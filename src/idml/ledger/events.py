@@ -6,7 +6,7 @@ from typing import Any
 
 from idml.ledger.errors import LedgerError, NodeRefusedError
 from idml.ledger.interface import Event, idml_abi, token_abi
-from idml.ledger.node import Block
+from idml.ledger.node import Block, from_hex, to_hex
 from idml.ledger.receipts import read_log
 from idml.ledger.rpc import RpcLedger
 
@@ -126,7 +126,7 @@ class EventSync:
         return Update(self._trail[-1], events)
 
     def _logs(self, first: int, last: int) -> list[dict[str, Any]]:
-        addresses = ["0x" + address.hex() for address in self._addresses]
+        addresses = [to_hex(address) for address in self._addresses]
         query = {"fromBlock": hex(first), "toBlock": hex(last), "address": addresses}
         logs: list[dict[str, Any]] = self._node.request("eth_getLogs", query)
         return sorted(logs, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
@@ -136,7 +136,7 @@ class EventSync:
         blocks = {end.number: end} if any(int(log["blockNumber"], 16) == end.number for log in logs) else {}
         for log in logs:
             number = int(log["blockNumber"], 16)
-            block = blocks.get(number) or self._node.block(bytes.fromhex(log["blockHash"][2:]))
+            block = blocks.get(number) or self._node.block(from_hex(log["blockHash"]))
             if block is None:
                 return None
             blocks[number] = block

@@ -10,7 +10,7 @@ from idml.ledger.participant import REWARD_UNIT_WEI, Participant
 from idml.ledger.records import AccountState, History, Release
 from idml.protocol.batch import Voucher, unpack, unpack_one
 from idml.protocol.committee import Seat, draw_committee
-from idml.protocol.encounter import Encounter
+from idml.protocol.encounter import Encounter, free_lane
 from idml.protocol.messages import Batch, Domain, Terms
 from idml.protocol.settlement import settle, validator_lock
 from idml.protocol.task import TaskParams
@@ -59,8 +59,7 @@ class AccountsMirror:
 
     def lane(self, learner: bytes) -> int:
         """The lowest lane in which a learner has no encounter open."""
-        busy = {e.progress.where.lane for e in self.encounters.values() if e.terms.learner == learner}
-        return next(lane for lane in range(len(busy) + 1) if lane not in busy)
+        return free_lane({e.progress.where.lane for e in self.encounters.values() if e.terms.learner == learner})
 
     def apply(self, events: Iterable[Event]) -> None:
         """Follow the contract. Events must come in order, from the first; those of other contracts are skipped.

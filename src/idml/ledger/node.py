@@ -112,7 +112,7 @@ class Node:
     def block(self, which: int | bytes | str) -> Block | None:
         """A block by its number, hash or name (`latest`); None if there is none."""
         if isinstance(which, bytes):
-            answer = self.request("eth_getBlockByHash", _hex(which), False)
+            answer = self.request("eth_getBlockByHash", to_hex(which), False)
         else:
             answer = self.request("eth_getBlockByNumber", hex(which) if isinstance(which, int) else which, False)
         if answer is None:
@@ -120,7 +120,7 @@ class Node:
         base_fee = answer.get("baseFeePerGas")
         return Block(
             _int(answer["number"]),
-            _bytes(answer["hash"]),
+            from_hex(answer["hash"]),
             _int(answer["timestamp"]),
             None if base_fee is None else _int(base_fee),
         )
@@ -131,15 +131,15 @@ class Node:
 
     def balance_wei(self, address: bytes) -> int:
         """Native currency of an account, in wei."""
-        return _int(self.request("eth_getBalance", _hex(address), "latest"))
+        return _int(self.request("eth_getBalance", to_hex(address), "latest"))
 
     def transaction_count(self, address: bytes, at: str) -> int:
         """An account's next nonce: after the `latest` block, or after what is `pending`."""
-        return _int(self.request("eth_getTransactionCount", _hex(address), at))
+        return _int(self.request("eth_getTransactionCount", to_hex(address), at))
 
     def code(self, address: bytes) -> bytes:
         """The code at an address; empty if there is none."""
-        return _bytes(self.request("eth_getCode", _hex(address), "latest"))
+        return from_hex(self.request("eth_getCode", to_hex(address), "latest"))
 
     def call(self, fields: Mapping[str, str], at: int | str = "latest") -> bytes:
         """Run a call without changing anything, on the state after a block, given by number or name.
@@ -148,19 +148,19 @@ class Node:
             fields: `to`, `data` and so on, encoded.
             at: the block.
         """
-        return _bytes(self.request("eth_call", dict(fields), hex(at) if isinstance(at, int) else at))
+        return from_hex(self.request("eth_call", dict(fields), hex(at) if isinstance(at, int) else at))
 
     def broadcast(self, raw: bytes) -> None:
         """Hand in a signed transaction."""
-        self.request("eth_sendRawTransaction", _hex(raw))
+        self.request("eth_sendRawTransaction", to_hex(raw))
 
     def receipt(self, transaction: bytes) -> dict[str, Any] | None:
         """The receipt of a transaction by its hash, as the node gives it; None while it is in no block."""
-        return cast("dict[str, Any] | None", self.request("eth_getTransactionReceipt", _hex(transaction)))
+        return cast("dict[str, Any] | None", self.request("eth_getTransactionReceipt", to_hex(transaction)))
 
     def has_transaction(self, transaction: bytes) -> bool:
         """Whether the node knows a transaction, mined or not."""
-        return self.request("eth_getTransactionByHash", _hex(transaction)) is not None
+        return self.request("eth_getTransactionByHash", to_hex(transaction)) is not None
 
     def _try(self, method: str, params: tuple[object, ...]) -> tuple[Any, str]:
         """One attempt: the answer, or what is wrong with the connection."""
@@ -199,7 +199,7 @@ def revert_data(error: NodeRefusedError) -> bytes | None:
     if isinstance(data, str):
         text = data.removeprefix("Reverted ")  # Nethermind
         if text.startswith("0x") and len(text) % 2 == 0:
-            return _bytes(text)
+            return from_hex(text)
     return b"" if "revert" in error.message.lower() else None
 
 
@@ -214,9 +214,11 @@ def _int(text: str) -> int:
     return int(text, 16)
 
 
-def _hex(value: bytes) -> str:
+def to_hex(value: bytes) -> str:
+    """Bytes as JSON-RPC writes them."""
     return "0x" + value.hex()
 
 
-def _bytes(text: str) -> bytes:
+def from_hex(text: str) -> bytes:
+    """Bytes that JSON-RPC wrote."""
     return bytes.fromhex(text.removeprefix("0x"))

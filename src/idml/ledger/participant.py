@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from idml.ledger.records import AccountState, History, Release
 
-NONCE_WINDOW = 64
 REWARD_UNIT_WEI = 1 << 48
 """A budget's reward is a multiple of this many base units."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from idml.ledger.errors import ExecutionReverted, GasMoneyError, LedgerError, NodeRefusedError
 from idml.ledger.evm import Log, Receipt
-from idml.ledger.node import Node, revert_data
+from idml.ledger.node import Node, from_hex, revert_data, to_hex
 from idml.ledger.wallet import Wallet
 
 _OUTERMOST_CALL = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
@@ -29,8 +29,8 @@ class Order:
 
     def as_call(self) -> dict[str, str]:
         """The same as a call that is only simulated, encoded."""
-        call = {"from": self.wallet.address_hex, "data": "0x" + self.data.hex(), "value": hex(self.value_wei)}
-        return call if self.to is None else {**call, "to": "0x" + self.to.hex()}
+        call = {"from": self.wallet.address_hex, "data": to_hex(self.data), "value": hex(self.value_wei)}
+        return call if self.to is None else {**call, "to": to_hex(self.to)}
 
 
 def estimate_gas(node: Node, order: Order) -> int:
@@ -62,21 +62,21 @@ def read_receipt(node: Node, order: Order, receipt: dict[str, Any]) -> Receipt:
     Raises:
         LedgerError: if the node has lost the block.
     """
-    block = node.block(_bytes(receipt["blockHash"]))
+    block = node.block(from_hex(receipt["blockHash"]))
     if block is None:
         raise LedgerError(f"{node.name} has a receipt but not its block {receipt['blockHash']}: is it in sync?")
     success = int(receipt["status"], 16) == 1
     if not success:
         output = _reason(node, order, receipt["transactionHash"], block.number)
     else:
-        output = _bytes(receipt["contractAddress"]) if order.to is None else b""
+        output = from_hex(receipt["contractAddress"]) if order.to is None else b""
     logs = tuple(map(read_log, receipt["logs"]))
     return Receipt(success, int(receipt["gasUsed"], 16), logs, output, block.number, block.timestamp_s)
 
 
 def read_log(log: dict[str, Any]) -> Log:
     """A node's log."""
-    return Log(_bytes(log["address"]), tuple(map(_bytes, log["topics"])), _bytes(log["data"]))
+    return Log(from_hex(log["address"]), tuple(map(from_hex, log["topics"])), from_hex(log["data"]))
 
 
 def _reason(node: Node, order: Order, transaction: str, block: int) -> bytes:
@@ -87,7 +87,7 @@ def _reason(node: Node, order: Order, transaction: str, block: int) -> bytes:
     """
     try:
         trace = node.request("debug_traceTransaction", transaction, _OUTERMOST_CALL)
-        return _bytes(trace["output"])
+        return from_hex(trace["output"])
     except (LedgerError, KeyError, TypeError, ValueError):
         pass  # it does not trace, or in a form of its own
     for at in (block, block - 1):
@@ -96,7 +96,3 @@ def _reason(node: Node, order: Order, transaction: str, block: int) -> bytes:
         except NodeRefusedError as error:
             return revert_data(error) or b""
     return b""
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

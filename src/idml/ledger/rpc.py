@@ -7,7 +7,7 @@ from idml.ledger.deployment import Deployment
 from idml.ledger.errors import ExecutionReverted, NoContractError, NodeRefusedError, WrongChainError
 from idml.ledger.evm import Receipt
 from idml.ledger.interface import Ledger, idml_abi, token_abi
-from idml.ledger.node import Node, revert_data
+from idml.ledger.node import Node, revert_data, to_hex
 from idml.ledger.receipts import Order
 from idml.ledger.sender import Sender, Sending
 from idml.ledger.wallet import Wallet, checksum_address
@@ -91,7 +91,7 @@ class RpcLedger(Ledger):
 
     def _call(self, to: bytes, data: bytes) -> bytes:
         try:
-            return self.node.call({"to": "0x" + to.hex(), "data": "0x" + data.hex()})
+            return self.node.call({"to": to_hex(to), "data": to_hex(data)})
         except NodeRefusedError as error:
             if (reason := revert_data(error)) is None:
                 raise

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from idml.protocol.hashing import word
+from idml.protocol.hashing import WORD_BYTES, word
 from idml.protocol.messages import Batch, Domain, Report, Terms, Vote, commitment, committee_seed
 
 WORDS = 4
 MAX_PARTIES = 256
 SECRET_BYTES = 16
 _MAX_VOTERS = 16
-_WORD_BYTES = 32
 
 Sign = Callable[[bytes, bytes], bytes]
 """Signs a digest (32 bytes) for an address (20 bytes): r, s, v, 65 bytes."""
@@ -150,7 +149,7 @@ def unpack(message: Batch, votes: int, chosen: int = -1) -> tuple[Voucher, ...]:
         ValueError: for words that are no batch.
     """
     words_, parties = message.encounters, message.parties
-    count = _WORD_BYTES * len(words_) // (_WORD_BYTES * WORDS + votes)
+    count = WORD_BYTES * len(words_) // (WORD_BYTES * WORDS + votes)
     if WORDS * count + len(_split(bytes(count * votes))) != len(words_):
         raise ValueError(f"{len(words_)} words are no whole number of encounters with {votes} votes each")
     voters = b"".join(words_[WORDS * count :])
@@ -194,7 +193,7 @@ def unpack_one(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], vot
 
 def _split(octets: bytes) -> tuple[bytes, ...]:
     """Into words, the last filled up with zeros."""
-    return tuple(octets[i : i + _WORD_BYTES].ljust(_WORD_BYTES, b"\0") for i in range(0, len(octets), _WORD_BYTES))
+    return tuple(octets[i : i + WORD_BYTES].ljust(WORD_BYTES, b"\0") for i in range(0, len(octets), WORD_BYTES))
 
 
 def _compact_all(signatures: Iterable[bytes]) -> tuple[bytes, ...]:

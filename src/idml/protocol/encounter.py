@@ -4,7 +4,7 @@ The contract stores only the hash of an encounter's `Progress`; whoever acts on 
 can rebuild it from the contract's events with `Encounter.follow`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -221,6 +221,11 @@ class Progress:
             return True
         contestable = self.contestable_s(task)
         return now_s > (contestable[1] if contestable else self.due_s(task))
+
+
+def free_lane(busy: Collection[int]) -> int:
+    """The lowest lane in which a learner has no encounter open, given those in which it has."""
+    return next(lane for lane in range(len(busy) + 1) if lane not in busy)
 
 
 _POSSIBLE = {

@@ -7,7 +7,7 @@ from typing import cast
 from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.interface import Event
 from idml.ledger.submit import submit
-from idml.protocol.encounter import Encounter, Phase
+from idml.protocol.encounter import Encounter, Phase, free_lane
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Terms, commitment
 from idml.protocol.roles import (
@@ -207,7 +207,7 @@ class Meeting:
         ledger.warp(ledger.now_s + 1)
         try:
             if isinstance(submission, Open):
-                lane = self._free_lane()
+                lane = free_lane(self._learner_device.lanes)
                 result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature, lane=lane)
             else:
                 assert self.encounter is not None
@@ -220,10 +220,6 @@ class Meeting:
         for event in result.events:
             self._follow(event, submission)
         return self._notify()
-
-    def _free_lane(self) -> int:
-        lanes = self._learner_device.lanes
-        return next(lane for lane in range(len(lanes) + 1) if lane not in lanes)
 
     def _follow(self, event: Event, submission: Submission) -> None:
         """Take what the ledger says about this encounter."""
