@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
-from idml.learning.engine import Engine, TorchEngine
+from idml.learning.engine import Engine
 from idml.learning.errors import LearningError
 from idml.learning.models import model_factory
 from idml.learning.stacked import Epoch, Sample, StackedEngine, find_cuda
+from idml.learning.torch_engine import TorchEngine
 
 SHAPE = (1, 12, 8)
 DEVICES = [

@@ -7,7 +7,7 @@ import torch
 from idml.adapters.base import LocalTraining
 from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
-from idml.learning.engine import TorchEngine
+from idml.learning.torch_engine import TorchEngine
 from idml.simulation.adversaries import (
     ADVERSARIES,
     AlwaysNo,
