@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -141,6 +142,23 @@ def test_logits_of_an_image_depend_on_it_alone(count: int, start: int, shape: tu
         assert alone == [int((all_logits.argmax(1) == labels).sum())]
 
 
+def test_denormal_numbers_count_whatever_the_process_does_with_them() -> None:
+    architecture = find_architecture("small", image_shape=(1, 8, 8), classes=10, width=4)
+    engine, (images, labels) = NativeEngine(architecture), random_batch(architecture, 20, 0)
+    vector = engine.initial(0) * np.float32(1e-10)  # so products of four layers are denormal
+    rates = {"learning_rate": 1e-30, "batch": 4, "seed": 1}
+    expected = engine.train_epoch(vector, images, labels, **rates), engine.logits([vector], images)[0]
+    assert ((abs(expected[1]) < 1.17e-38) & (expected[1] != 0)).any()
+    if not torch.set_flush_denormal(True):
+        pytest.skip("torch cannot flush denormal numbers here")
+    try:
+        flushed = engine.train_epoch(vector, images, labels, **rates), engine.logits([vector], images)[0]
+        assert float(torch.tensor([1e-39]) * 2) == 0  # and is left as it was
+    finally:
+        torch.set_flush_denormal(False)
+    assert [array.tobytes() for array in flushed] == [array.tobytes() for array in expected]
+
+
 def test_threads_have_the_same_bits_with_one_engine_or_an_engine_each() -> None:
     architecture = find_architecture("cnn6", image_shape=(1, 28, 28), classes=10, width=8, dropout=0.25)
     images, labels = random_batch(architecture, 64, 0)
@@ -164,7 +182,7 @@ def test_threads_have_the_same_bits_with_one_engine_or_an_engine_each() -> None:
 
 
 PROGRAM = Path(__file__).parent / "trials.cpp"
-ARM, X86 = "aarch64-linux-musl", "x86_64-linux-musl"
+ARM, X86 = "aarch64-linux-musl", "x86_64-linux-gnu.2.17"
 ON_X86 = platform.machine() == "x86_64"
 
 

@@ -26,7 +26,7 @@ _FLAGS = (
     *("-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-exceptions", "-fno-rtti"),
     *("-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"),
 )
-_X86_SETS = ("x86_64_v3",)
+_X86_SETS = ("x86_64_v4", "x86_64_v3")
 
 
 class BuildError(Exception):
@@ -153,10 +153,12 @@ def _usual_sets(recipe: Recipe) -> tuple[str, ...]:
 
 def _set_flags(recipe: Recipe, name: str) -> tuple[str, ...]:
     """What has the compiler use an instruction set; "baseline" is what every processor of the kind has."""
-    if recipe.compiler == "zig":
-        target = recipe.target or platform.machine()
-        return (f"-mcpu={name}",) if name.startswith("x86_64_") else ("-mcpu=x86_64",) if "x86" in target else ()
-    return (f"-march={name.replace('_v', '-v').replace('x86_64', 'x86-64')}",) if name.startswith("x86_64_") else ()
+    wide = ("-mprefer-vector-width=512",) if name == "x86_64_v4" else ()  # else vectors of 16 are cut in two
+    if recipe.compiler != "zig":
+        return (f"-march={name.replace('_', '-')}", *wide) if name.startswith("x86_64_") else ()
+    if name.startswith("x86_64_"):
+        return (f"-mcpu={name}", *wide)
+    return ("-mcpu=x86_64",) if "x86" in (recipe.target or platform.machine()) else ()
 
 
 def _run(command: Sequence[str]) -> None:

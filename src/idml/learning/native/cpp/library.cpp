@@ -45,6 +45,33 @@ const Kernels* best() {
   return nullptr;
 }
 
+// How the processor rounds, as IEEE 754 has it while one lives: another library in the process may have switched off
+// denormal numbers, for speed.
+class Rounding {
+#if defined(__x86_64__)
+  unsigned before;
+
+ public:
+  Rounding() {
+    const unsigned usual = 0x1F80;
+    __asm__ volatile("stmxcsr %0" : "=m"(before));
+    __asm__ volatile("ldmxcsr %0" : : "m"(usual));
+  }
+  ~Rounding() { __asm__ volatile("ldmxcsr %0" : : "m"(before)); }
+#elif defined(__aarch64__)
+  uint64_t before;
+
+ public:
+  Rounding() {
+    const uint64_t usual = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(usual));
+  }
+  ~Rounding() { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
+#endif
+  Rounding(const Rounding&) = delete;
+};
+
 // ---- made-up networks, whose results are the same everywhere ----
 
 struct Trial {
@@ -139,20 +166,24 @@ int64_t idml_bytes(const idml_network* network) { return network->kernels->bytes
 int32_t idml_train(idml_network* network, float* vector, const float* images, const int64_t* labels, const int64_t* order,
                    int64_t count, int64_t batch, float learning_rate, float momentum, float weight_decay, uint64_t seed,
                    double* loss) {
+  const idml::Rounding rounding;
   return network->kernels->train(network, vector, images, labels, order, count, batch, learning_rate, momentum, weight_decay, seed, loss);
 }
 
 int32_t idml_gradient(idml_network* network, const float* vector, const float* images, const int64_t* labels, int64_t count,
                       float* gradient, double* loss) {
+  const idml::Rounding rounding;
   return network->kernels->gradient(network, vector, images, labels, count, gradient, loss);
 }
 
 void idml_logits(idml_network* network, const float* vector, const float* images, int64_t count, float* logits) {
+  const idml::Rounding rounding;
   network->kernels->logits(network, vector, images, count, logits);
 }
 
 int32_t idml_score(idml_network* network, const float* vector, const float* images, const int64_t* labels, int64_t count,
                    int64_t* correct, double* loss) {
+  const idml::Rounding rounding;
   return network->kernels->score(network, vector, images, labels, count, correct, loss);
 }
 

@@ -35,19 +35,32 @@ INLINE void multiply_rows(const float* v, const float* u, float* m, Index inputs
   UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < VECTORS; n++) store(m + r * outputs + W * n, sums[r][n]);
 }
 
-// Each position's product for `tiles` rows. Rows beyond the last are computed with, from what lies there, and never read.
+// One position's product for a block of outputs. Rows beyond the last are computed with, from what lies there, and never
+// read; so tiles are split into counts of rows that waste few.
+template <class V> INLINE void multiply_block(const float* v, const float* u, float* m, int tiles, Index inputs, Index outputs) {
+  constexpr int VECTORS = 16 / LANES<V>;
+  int t = 0;
+  if constexpr (LANES<V> == 16) {
+    for (; t + 8 < tiles; t += 12) multiply_rows<V, 12, VECTORS>(v + t * inputs, u, m + t * outputs, inputs, outputs);
+    if (t + 6 < tiles) multiply_rows<V, 8, VECTORS>(v + t * inputs, u, m + t * outputs, inputs, outputs);
+    else if (t < tiles) multiply_rows<V, 6, VECTORS>(v + t * inputs, u, m + t * outputs, inputs, outputs);
+  } else {
+    const int fives = (6 - tiles % 6) % 6, sixes = 5 * fives <= tiles ? tiles - 5 * fives : tiles;
+    for (; t < sixes; t += 6) multiply_rows<V, 6, VECTORS>(v + t * inputs, u, m + t * outputs, inputs, outputs);
+    for (; t < tiles; t += 5) multiply_rows<V, 5, VECTORS>(v + t * inputs, u, m + t * outputs, inputs, outputs);
+  }
+}
+
 template <int INPUTS>
 NOINLINE void multiply(const float* v, const float* u, float* m, int tiles, int inputs, int outputs) {
   const Index k = INPUTS ? INPUTS : inputs, stride = filter_stride(inputs, outputs);
   for (int position = 0; position < POSITIONS; position++, v += STRIDE, m += STRIDE, u += stride) {
     int c = 0;
-    for (; c + 16 <= outputs; c += 16)
-      for (int t = 0; t < tiles; t += 6) multiply_rows<Vec8, 6, 2>(v + t * k, u + c * k, m + (Index)t * outputs + c, k, outputs);
-    if (c < outputs) {
-      int t = 0;
-      for (; t + 6 < tiles; t += 12) multiply_rows<Vec8, 12, 1>(v + t * k, u + c * k, m + (Index)t * outputs + c, k, outputs);
-      if (t < tiles) multiply_rows<Vec8, 6, 1>(v + t * k, u + c * k, m + (Index)t * outputs + c, k, outputs);
-    }
+    for (; c + 16 <= outputs; c += 16) multiply_block<Wide>(v, u + c * k, m + c, tiles, k, outputs);
+    if (c == outputs) continue;
+    int t = 0;
+    for (; t + 6 < tiles; t += 12) multiply_rows<Vec8, 12, 1>(v + t * k, u + c * k, m + (Index)t * outputs + c, k, outputs);
+    if (t < tiles) multiply_rows<Vec8, 6, 1>(v + t * k, u + c * k, m + (Index)t * outputs + c, k, outputs);
   }
 }
 
@@ -78,6 +91,11 @@ NOINLINE void add_filter_gradients(const float* v, const float* d, float* g, int
     for (; c + 16 <= outputs; c += 16) {
       float* block = g + (Index)c * inputs;
       int i = 0;
+      if constexpr (LANES<Wide> == 16) {
+        for (; i + 16 <= inputs; i += 16) multiply_tiles<Vec16, 16, 1>(v + i, d + c, block + 16 * i, tiles, inputs, outputs);
+        if (i < inputs) multiply_tiles<Vec16, 8, 1>(v + i, d + c, block + 16 * i, tiles, inputs, outputs);
+        continue;
+      }
       if (inputs == 8)
         for (; i < inputs; i += 4) multiply_tiles<Vec8, 4, 2>(v + i, d + c, block + 16 * i, tiles, inputs, outputs);
       for (; i < sixes; i += 6) multiply_tiles<Vec8, 6, 2>(v + i, d + c, block + 16 * i, tiles, inputs, outputs);
