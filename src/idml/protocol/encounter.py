@@ -7,6 +7,7 @@ can rebuild it from the contract's events with `Encounter.follow`.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 from idml.protocol.hashing import WORD_BYTES, ZERO_WORD, keccak256, words
@@ -43,6 +44,9 @@ _STAGE_BITS = {
     "voted": _MAX_VOTERS,
     "accepts": _MAX_VOTERS,
 }
+_PLACES = [(sum([*_STAGE_BITS.values()][:index]), (1 << bits) - 1) for index, bits in enumerate(_STAGE_BITS.values())]
+"""Where each part begins in the word, and its mask; `Stage` has the same parts in the same order."""
+_parts = attrgetter(*_STAGE_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,13 @@ class Stage:
 
     def pack(self) -> int:
         """The word."""
-        word, at = 0, 0
-        for name, bits in _STAGE_BITS.items():
-            word |= getattr(self, name) << at
-            at += bits
-        return word
+        return sum([part << at for part, (at, _) in zip(_parts(self), _PLACES, strict=True)])
 
     @classmethod
     def unpack(cls, word: int) -> "Stage":
         """Read the word."""
-        values = {}
-        for name, bits in _STAGE_BITS.items():
-            values[name] = word & (1 << bits) - 1
-            word >>= bits
-        return cls(phase=Phase(values.pop("phase")), **values)
+        phase, *others = [word >> at & mask for at, mask in _PLACES]
+        return cls(Phase(phase), *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +325,7 @@ class Encounter:
             }
         else:
             stage, changes = self._voted(stage, arguments["validator"], arguments["accept"])
-        return replace(self, progress=replace(progress, stage=stage.pack(), **changes))
+        return Encounter(self.id, self.terms, replace(progress, stage=stage.pack(), **changes))
 
     def _voted(self, stage: Stage, validator: bytes, accept: bool) -> tuple[Stage, dict[str, Any]]:
         """In open voting whoever votes joins the committee."""
