@@ -45,7 +45,7 @@ def simulate(
         check_adapter(adapter)
     resolved = resolve(config, adapter)
     if resolved.executor == "ray":
-        require_ray()
+        require_ray(resolved.ray_address)
     world = build_world(resolved, adapter)
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
     ledger = open_ledger(resolved)
