@@ -141,19 +141,23 @@ class Crew:
         accepted = settle(0, votes_for, len(verdicts) - votes_for, self.rules).accepted
         return self.adopt_unjudged if accepted is None else accepted
 
-    def _contribute(self, task: Contribute) -> Answer:
-        learner, neighbor, settings = self.devices[task.learner], self.devices[task.neighbor], self.settings
+    def assignment(self, task: Contribute) -> Assignment:
+        """What a neighbor is asked for in a task, and its means to do it."""
+        learner, neighbor = self.devices[task.learner], self.devices[task.neighbor]
         received = task.received.vector
-        training = neighbor.training(learner, task.encounter, "contribute", settings)
+        training = neighbor.training(learner, task.encounter, "contribute", self.settings)
 
         def passes(result: FloatVector) -> bool:
             """Rehearse the vote with samples of the neighbor's own."""
             rehearsals = [f"rehearsal {member}" for member in range(self.rules.votes)]
             return all(self._accepted(learner, task.encounter, neighbor, received, result, name) for name in rehearsals)
 
-        assignment = Assignment(settings.adapter, received, task.own.vector, training, passes)
-        result = neighbor.participant.contribute(assignment)
-        return Answer((training.trained_images,), self._made(result))
+        return Assignment(self.settings.adapter, received, task.own.vector, training, passes)
+
+    def _contribute(self, task: Contribute) -> Answer:
+        assignment = self.assignment(task)
+        result = self.devices[task.neighbor].participant.contribute(assignment)
+        return Answer((assignment.training.trained_images,), self._made(result))
 
     def _judge(self, task: Judge) -> Answer:
         learner, validator = self.devices[task.learner], self.devices[task.validator]
