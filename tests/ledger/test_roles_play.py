@@ -18,6 +18,7 @@ from idml.protocol.roles import (
     Adopt,
     Contribute,
     Decline,
+    Fetch,
     Finish,
     Judge,
     Learner,
@@ -113,6 +114,9 @@ class Play:
                 return [(who, following) for following in self.validators[who].on_verdict(self.verdict, at)]
             case Adopt(result):
                 self.adopted = result
+            case Fetch(digest):
+                assert digest == RESULT.digest
+                return [(who, following) for following in self.learner.on_fetched(RESULT)]
             case Finish(reason):
                 self.reasons[who] = reason
         return []

@@ -17,6 +17,7 @@ from idml.protocol.roles import (
     Contribute,
     Decline,
     Draw,
+    Fetch,
     Finalize,
     Finish,
     Ignore,
@@ -229,7 +230,29 @@ def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
     assert role.on_encounter(at(Phase.REPORTED)) == []
     assert submissions(role.on_time(OPENED_AT + WINDOW_S, 1)) == []  # nothing to deny
     assert role.on_encounter(at(Phase.VALIDATING)) == []
-    assert role.on_settled(True) == [Finish("settled: accepted")]
+    assert role.on_settled(True) == [Fetch(RESULT.digest), Finish("settled: accepted")]
+    assert role.on_fetched(WRONG) == []
+    assert role.on_fetched(RESULT) == [Adopt(RESULT)]
+
+
+def test_what_is_merged_is_what_was_judged_not_what_was_handed_over() -> None:
+    role = opened_learner()
+    role.on_message(handed_over(WRONG))
+    for phase in (Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING):
+        role.on_encounter(at(phase))
+    assert role.on_settled(True) == [Fetch(RESULT.digest), Finish("settled: accepted")]
+    assert role.on_fetched(RESULT) == [Adopt(RESULT)]
+
+
+def test_what_was_rejected_is_not_asked_for() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REPORTED))
+    role.on_encounter(at(Phase.VALIDATING))
+    assert role.on_settled(False) == [Finish("settled: rejected")]
+
+
+def test_of_an_encounter_that_it_never_opened_the_learner_makes_nothing() -> None:
+    assert learner().on_settled(True) == []
 
 
 def test_the_learner_reports_what_the_neighbor_reported_and_once() -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from idml.cli import chain, gas, report, run, traces
+from idml.cli import chain, evaluate, gas, report, run, traces
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -17,6 +17,7 @@ examples:
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml report runs/main                          write its report anew
+  idml evaluate all                              measure validation rules, adversaries and defences
   idml gas                                       what an encounter costs on a chain
   idml chain --help                              deploy to a chain, fund and stake accounts
   idml traces info contacts.csv.gz               what a contact trace is like
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report, gas, chain, traces):
+    for command in (run, report, evaluate, gas, chain, traces):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

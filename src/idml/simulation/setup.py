@@ -94,6 +94,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
+        "tolerance": task.tolerance_bps / FULL_BPS,
         "workers": 1 if config.workers is None and config.executor == "processes" else config.workers,
         "good_faith_share": task.good_faith_bps / FULL_BPS,
         "no_vote_share": task.no_vote_bps / FULL_BPS,
@@ -126,13 +127,17 @@ def build_world(config: Config, adapter: Adapter) -> World:
         seed=config.seed,
         engine=engine,
         adapter=adapter,
-        rule=find_rule("accuracy"),
+        rule=find_rule(config.rule),
         learning_rate=config.learning_rate,
         learning_rate_decay=config.learning_rate_decay,
         batch=config.batch,
         local_epochs=config.local_epochs,
         validation_images=config.validation_images,
-        tolerance_bps=round(config.tolerance * FULL_BPS),
+        tolerance_bps=config.tolerance_bps,
+        dataset=dataset.name,
+        classes=dataset.classes,
+        own_goal=config.goal == "own",
+        defence=None if config.defence == "none" else config.defence,
     )
     try:
         shares = partition(
@@ -151,8 +156,9 @@ def build_world(config: Config, adapter: Adapter) -> World:
     devices = []
     for index, participant in enumerate(cast_parts(config)):
         own = shares[index]
-        labels = participant.labels(dataset.train_labels[own], dataset.name)
-        devices.append(Device(index, wallets[index].address, participant, images, own, labels, start))
+        devices.append(
+            Device(index, wallets[index].address, participant, images, own, dataset.train_labels[own], start)
+        )
     return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace)
 
 

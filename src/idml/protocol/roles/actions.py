@@ -194,6 +194,17 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Work for the learner: get the accepted result from one who voted for it, then call `on_fetched`.
+
+    Args:
+        digest: of the result, 32 bytes.
+    """
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The role has nothing more to do in this encounter.
 
@@ -215,4 +226,4 @@ class Ignore:
     reason: str
 
 
-Action = Send | Submit | Contribute | Judge | Adopt | Ignore | Finish
+Action = Send | Submit | Contribute | Judge | Adopt | Fetch | Ignore | Finish

@@ -11,6 +11,7 @@ from idml.protocol.roles.actions import (
     Action,
     Adopt,
     Decline,
+    Fetch,
     Finalize,
     Finish,
     Identity,
@@ -150,12 +151,22 @@ class Learner:
         return []
 
     def on_settled(self, accepted: bool | None) -> list[Action]:
-        """Take the verdict: accepted, rejected, or None where too few voted."""
-        if self._finished:
+        """Take the verdict: accepted, rejected, or None where too few voted.
+
+        What it pays for is what was judged. Where it has another, or nothing, as after a contest, it asks for that.
+        """
+        encounter = self._encounter
+        if self._finished or encounter is None:
             return []
-        adopt = accepted or (accepted is None and self._adopt_unjudged)
-        work: list[Action] = [Adopt(self._result)] if adopt and self._result is not None else []
+        work: list[Action] = []
+        if accepted or (accepted is None and self._adopt_unjudged):
+            held = self._result if self._is_reported(self._result) else None
+            work = [Adopt(held)] if held is not None else [Fetch(encounter.progress.result)]
         return work + self._finish(describe(accepted))
+
+    def on_fetched(self, result: Parcel) -> list[Action]:
+        """Take what came from one who voted for it: merged if it is what was judged."""
+        return [Adopt(result)] if self._is_reported(result) else []
 
     def on_ended(self, outcome: str) -> list[Action]:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
