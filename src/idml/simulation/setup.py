@@ -11,7 +11,7 @@ from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import name_adapter
 from idml.learning.datasets import Dataset, find_dataset, load_dataset
-from idml.learning.engine import TorchEngine, prepare
+from idml.learning.engine import Engine, TorchEngine, prepare
 from idml.learning.models import model_factory
 from idml.learning.partition import partition
 from idml.learning.validation import find_rule
@@ -118,7 +118,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
     """
     trace = _matching_trace(config)
     dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
-    engine = TorchEngine(network(config, dataset), threads=config.threads)
+    engine = make_engine(config, dataset)
     assert config.batch is not None
     assert config.learning_rate is not None
     assert config.learning_rate_decay is not None
@@ -174,6 +174,11 @@ def _matching_trace(config: Config) -> Trace | None:
     if len(trace) < config.contact_count:
         raise ConfigError(f"encounters is {config.contact_count}: {config.contacts} has {len(trace)} contacts")
     return trace
+
+
+def make_engine(config: Config, dataset: Dataset) -> Engine:
+    """What trains and scores the models of a resolved configuration."""
+    return TorchEngine(network(config, dataset), threads=config.threads)
 
 
 def network(config: Config, dataset: Dataset) -> Callable[[], nn.Module]:
