@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from idml.cli.main import main
-from idml.evaluation.attacks import PEACE, VARIANTS, Mean, attack_table
+from idml.evaluation.attacks import PEACE, VARIANTS, attack_table
 from idml.evaluation.scales import SCALES
 from idml.evaluation.tables import attacks_csv, attacks_markdown
 from idml.simulation.config import ConfigError, make_config
@@ -30,14 +30,14 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
     ]
     unpaid, paid = rows[2:]
     assert unpaid.earned is unpaid.expelled is None
-    assert rows[0].accuracy.value > unpaid.accuracy.value
+    assert rows[0].accuracy.mean > unpaid.accuracy.mean
     texts = [(tmp_path / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
     kinds = [json.loads(text)["kinds"]["random_weights"] for text in texts]
-    assert paid.earned.value == pytest.approx(sum(sum(kind["earnings"].values()) for kind in kinds) / 2)
-    assert paid.expelled.value == sum(kind["expelled"] for kind in kinds) / 6
+    assert paid.earned.mean == pytest.approx(sum(sum(kind["earnings"].values()) for kind in kinds) / 2)
+    assert paid.expelled.mean == sum(kind["expelled"] for kind in kinds) / 6
     (head, *lines) = csv.reader(io.StringIO(attacks_csv(rows)))
     assert len(lines) == 4
-    assert float(lines[3][head.index("earned")]) == pytest.approx(paid.earned.value, rel=1e-5)
+    assert float(lines[3][head.index("earned")]) == pytest.approx(paid.earned.mean, rel=1e-5)
     assert attacks_markdown(rows).count("\n") == 4
 
 
@@ -58,15 +58,6 @@ def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> No
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())
     with pytest.raises(ConfigError, match=r"holds a run with reward = 20\.0, not 25"):
         table(tmp_path / "stopped", settings={"reward": 25})
-
-
-def test_means_come_with_their_intervals() -> None:
-    assert Mean.of([]) is None
-    assert Mean.of([3.0]) == Mean(3.0, None)
-    mean = Mean.of([1.0, 2.0, 3.0])
-    assert mean is not None
-    assert mean.value == 2
-    assert mean.half == pytest.approx(4.303 / 3**0.5)
 
 
 @pytest.mark.parametrize("scale", SCALES)

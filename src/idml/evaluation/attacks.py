@@ -1,13 +1,13 @@
 """What each adversary does to a run, without iDML and with it, and with other defences in its place."""
 
-import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, Final
 
+from idml.evaluation.estimates import Estimate
 from idml.evaluation.scales import Scale
 from idml.reporting.series import Cohorts, accuracy_by_round
 from idml.simulation.adversaries import ADVERSARIES
@@ -31,27 +31,8 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
 PEACE: Final = "nobody"
 """In place of a kind of adversary: all devices are honest."""
 
-_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-
 Told = Callable[[str], None]
 """Told which run begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over seeds, with half the width of its 95 % confidence interval; None for a single seed."""
-
-    value: float
-    half: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Mean | None":
-        """Of some values; None of none."""
-        if not values:
-            return None
-        count = len(values)
-        half = _T.get(count - 1, 1.96) * stdev(values) / math.sqrt(count) if count > 1 else None
-        return cls(fmean(values), half)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +57,15 @@ class AttackRow:
     kind: str
     variant: str
     seeds: int
-    accuracy: Mean | None
-    expelled: Mean | None
-    expelled_round: Mean | None
-    rejoined: Mean | None
-    earned: Mean | None
-    honest_earned: Mean | None
-    honest_rejected: Mean | None
-    honest_expelled: Mean | None
-    success: Mean | None
+    accuracy: Estimate | None
+    expelled: Estimate | None
+    expelled_round: Estimate | None
+    rejoined: Estimate | None
+    earned: Estimate | None
+    honest_earned: Estimate | None
+    honest_rejected: Estimate | None
+    honest_expelled: Estimate | None
+    success: Estimate | None
 
 
 def attack_table(
@@ -175,8 +156,9 @@ def _facts(directory: Path, kind: str, final_rounds: int) -> dict[str, float | N
 
 
 def _row(kind: str, variant: str, facts: Sequence[Mapping[str, float | None]]) -> AttackRow:
-    def means() -> Iterator[tuple[str, Mean | None]]:
+    def means() -> Iterator[tuple[str, Estimate | None]]:
         for name in facts[0]:
-            yield name, Mean.of([value for fact in facts if (value := fact[name]) is not None])
+            values = [value for fact in facts if (value := fact[name]) is not None]
+            yield name, Estimate.of(values) if values else None
 
     return AttackRow(kind, variant, len(facts), **dict(means()))

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from idml.evaluation.attacks import AttackRow, Mean
+from idml.evaluation.attacks import AttackRow
 from idml.evaluation.error_rates import Judged
+from idml.evaluation.estimates import Estimate
 from idml.evaluation.rates import Rate, compare, curve
 from idml.learning.validation import find_rule, rule_names
 from idml.reporting.style import kind_label
@@ -91,11 +93,11 @@ def attacks_csv(rows: Sequence[AttackRow]) -> str:
     names = [field.name for field in fields(AttackRow)][3:]
     writer.writerow(["kind", "variant", "seeds", *(column for name in names for column in (name, f"{name}_half"))])
     for row in rows:
-        means: list[Mean | None] = [getattr(row, name) for name in names]
+        means: list[Estimate | None] = [getattr(row, name) for name in names]
         numbers = [
             "" if number is None else f"{number:.6g}"
             for mean in means
-            for number in ((mean.value, mean.half) if mean else (None, None))
+            for number in ((mean.mean, None if math.isinf(mean.half) else mean.half) if mean else (None, None))
         ]
         writer.writerow([row.kind, row.variant, row.seeds, *numbers])
     return text.getvalue()
@@ -114,13 +116,9 @@ def _rate(rate: Rate) -> str:
     return f"{rate.share:.1%}" if rate.of else _NONE
 
 
-def _percent(mean: Mean | None, *, digits: int = 1) -> str:
-    if mean is None:
-        return _NONE
-    return f"{100 * mean.value:.{digits}f}{'' if mean.half is None else f' ± {100 * mean.half:.{digits}f}'} %"
+def _percent(mean: Estimate | None, *, digits: int = 1) -> str:
+    return _NONE if mean is None else f"{mean.text(scale=100, digits=digits)} %"
 
 
-def _number(mean: Mean | None) -> str:
-    if mean is None:
-        return _NONE
-    return f"{mean.value:.1f}{'' if mean.half is None else f' ± {mean.half:.1f}'}"
+def _number(mean: Estimate | None) -> str:
+    return _NONE if mean is None else mean.text()

@@ -5,12 +5,12 @@ from typing import Any
 
 import altair as alt
 
+from idml.evaluation.estimates import Estimate, span
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
 from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
-from idml.reproduction.estimates import Estimate, span
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
 

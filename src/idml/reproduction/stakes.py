@@ -4,13 +4,13 @@ from typing import Any
 
 import altair as alt
 
+from idml.evaluation.estimates import Estimate, span
 from idml.reporting import series
 from idml.reporting.captions import Caption
 from idml.reporting.style import ATTACKER_COLOUR, HONEST_COLOUR, INK, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
 from idml.reproduction.attacks import PAPER, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
-from idml.reproduction.estimates import Estimate, span
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
 

@@ -8,13 +8,13 @@ from itertools import product
 import altair as alt
 
 from idml.evaluation.error_rates import Judged, read_judged
+from idml.evaluation.estimates import Estimate
 from idml.learning.validation import FULL_BPS, find_rule
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, ORANGE, PURPLE, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
 from idml.reproduction.attacks import FLIP
 from idml.reproduction.cells import Cell, Cells
-from idml.reproduction.estimates import Estimate
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
 from idml.store import HONEST
