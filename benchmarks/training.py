@@ -17,8 +17,8 @@ from torch import nn
 
 from idml.learning.algorithms import mean
 from idml.learning.arrays import FloatImages, Labels
-from idml.learning.engine import EVALUATED_AT_ONCE, TorchEngine
 from idml.learning.models import model_factory
+from idml.learning.torch_engine import EVALUATED_AT_ONCE, TorchEngine
 
 NETS = ("cnn6", "cnn10", "cnn14")
 SHAPES = {"fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32)}

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from idml.learning.models import MODELS, model_factory
+from idml.learning.architectures import MODELS
+from idml.learning.models import model_factory
 from idml.simulation.config import make_config
 from idml.simulation.executors.processes import Processes
 from idml.simulation.runs import simulate

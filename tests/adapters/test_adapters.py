@@ -17,7 +17,7 @@ from idml.adapters.gossip import Gossip
 from idml.adapters.keys import draw_seed
 from idml.adapters.oppcl import OppCL
 from idml.adapters.registry import load_adapter, name_adapter
-from idml.learning.engine import TorchEngine
+from idml.learning.torch_engine import TorchEngine
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_algorithm.py"
 

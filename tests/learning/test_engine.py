@@ -12,9 +12,10 @@ from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.datasets import Dataset
-from idml.learning.engine import EVALUATED_AT_ONCE, TorchEngine, prepare
+from idml.learning.engine import prepare
 from idml.learning.errors import LearningError
 from idml.learning.models import build_model, model_factory
+from idml.learning.torch_engine import EVALUATED_AT_ONCE, TorchEngine
 
 SHAPE = (1, 28, 28)
 

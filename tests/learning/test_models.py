@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from idml.learning.architectures import MODELS
 from idml.learning.errors import LearningError
-from idml.learning.models import MODELS, build_model, model_factory
+from idml.learning.models import build_model, model_factory
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 

@@ -12,10 +12,11 @@ from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.calls import Epoch, Query, Sample
-from idml.learning.engine import Engine, TorchEngine
+from idml.learning.engine import Engine
 from idml.learning.errors import LearningError
 from idml.learning.models import model_factory
 from idml.learning.stacked import StackedEngine, find_cuda
+from idml.learning.torch_engine import TorchEngine
 
 SHAPE = (1, 12, 8)
 DEVICES = [

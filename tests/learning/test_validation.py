@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from idml.learning.engine import TorchEngine
 from idml.learning.errors import LearningError
 from idml.learning.evidence import View, label_shares
 from idml.learning.rules import Balanced, Loss, McNemar, Paper, at_most
+from idml.learning.torch_engine import TorchEngine
 from idml.learning.validation import (
     _RULES,
     CountRule,

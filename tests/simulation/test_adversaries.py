@@ -10,7 +10,7 @@ from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
 from idml.learning.arrays import FloatVector
-from idml.learning.engine import TorchEngine
+from idml.learning.torch_engine import TorchEngine
 from idml.simulation.adversaries import ADVERSARIES, Assignment, Ballot, Participant
 from idml.simulation.model import Model
 

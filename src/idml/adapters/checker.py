@@ -7,8 +7,9 @@ import numpy as np
 from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.errors import AdapterError
 from idml.learning.arrays import FloatVector
-from idml.learning.engine import TorchEngine, prepare
+from idml.learning.engine import prepare
 from idml.learning.models import build_model
+from idml.learning.torch_engine import TorchEngine
 
 
 def check_adapter(adapter: Adapter) -> None:

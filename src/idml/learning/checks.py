@@ -1,29 +1,9 @@
 """What an engine refuses before it trains or evaluates: each check raises a `LearningError` of one line."""
 
 import numpy as np
-import torch
-from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.errors import LearningError
-
-
-def check_module(module: nn.Module) -> None:
-    """Refuse a module that holds what a float32 vector of trained values cannot carry."""
-    for name, _ in module.named_buffers():
-        raise LearningError(
-            f"the module has the buffer {name!r}, which a parameter vector would not carry: use no batch normalization"
-        )
-    named = list(module.named_parameters())
-    if not named:
-        raise LearningError("the module has no parameters: there is nothing to train")
-    for name, parameter in named:
-        if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise LearningError(f"{name!r} has no shape yet: use no lazy layers")
-        if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
-            raise LearningError(f"{name!r} is {parameter.dtype} on {parameter.device}: use float32 on cpu")
-        if not parameter.requires_grad:
-            raise LearningError(f"{name!r} is frozen: every value of a vector is trained")
 
 
 def check_rates(learning_rate: float, momentum: float, weight_decay: float) -> None:
@@ -52,7 +32,7 @@ def check_images(images: FloatImages) -> None:
     if images.dtype != np.float32:
         raise LearningError(f"the images are {images.dtype}: prepare() makes float32 of them")
     if not len(images):
-        raise LearningError("there are no images: at least one is needed")
+        raise LearningError("there are 0 images: at least one is needed")
 
 
 def check_pairs(images: FloatImages, labels: Labels) -> None:

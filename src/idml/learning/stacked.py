@@ -19,8 +19,9 @@ from torch.nn import functional
 from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
 from idml.learning.calls import Epoch, Query, Sample
 from idml.learning.checks import check_batch, check_images, check_pairs, check_rates, check_seed, check_vector
-from idml.learning.engine import Layout, TorchEngine
+from idml.learning.engine import Layout
 from idml.learning.errors import LearningError
+from idml.learning.torch_engine import TorchEngine
 
 _NO_LABEL: Final = -100
 """Of places without an image, in rows that have fewer images than others; `cross_entropy` leaves it out."""

@@ -11,9 +11,10 @@ from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import name_adapter
 from idml.learning.datasets import Dataset, find_dataset, load_dataset
-from idml.learning.engine import Engine, TorchEngine, prepare
+from idml.learning.engine import Engine, prepare
 from idml.learning.models import model_factory
 from idml.learning.partition import partition
+from idml.learning.torch_engine import TorchEngine
 from idml.learning.validation import find_rule
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
