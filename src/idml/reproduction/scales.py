@@ -8,6 +8,7 @@ from typing import Any, Final
 TABLE_I: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "preset": "paper",
+        "rule": "paper",
         "stake_threshold": 100,
         "validators": 3,
         "voting_window_s": 50_000,
@@ -16,7 +17,7 @@ TABLE_I: Final[Mapping[str, Any]] = MappingProxyType(
         "tolerance": 0.03,
     }
 )
-"""The paper's Table I, as configuration keys; its rules of payment are the preset."""
+"""The paper's Table I, as configuration keys, with its rules of payment (the preset) and of validation."""
 
 
 @dataclass(frozen=True, slots=True)
