@@ -1,6 +1,8 @@
 # make run    set up .venv and run the main job
 # make test   set up everything and run all that CI runs
 # make unit   the fast tests alone
+# make native  compile the native engine anew
+# make wheel  a wheel for any Linux on this kind of processor
 # make bench  measure on this machine: a table, and benchmarks/results.json
 # make analyze  slither and halmos on the contracts: minutes
 # make fuzz   the long search for counterexamples in the contracts: hours
@@ -9,15 +11,17 @@ BIN := .venv/bin
 NODE_STAMP := contracts/node_modules/.package-lock.json
 PYTEST_WORKERS ?= 2
 
-.PHONY: run test setup lint types imports unit pytest bench contracts fuzz analyze artifacts clean
+.PHONY: run test setup native wheel lint types imports unit pytest bench contracts fuzz analyze artifacts clean
 .DELETE_ON_ERROR:
 
-run: .venv/run
+run: .venv/native
 	$(BIN)/idml run experiments/main.toml $(ARGS)
 
 test: lint types imports artifacts contracts pytest
 
-setup: .venv/dev $(NODE_STAMP)
+setup: .venv/dev .venv/native $(NODE_STAMP)
+
+native: .venv/native
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,11 +32,19 @@ $(BIN)/python:
 
 .venv/run: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast]'
-	@touch $@
+	@touch $@ .venv/native
 
 .venv/dev: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,dev]'
-	@touch $@ .venv/run
+	@touch $@ .venv/run .venv/native
+
+# An installation compiles the library, with the zig of a Python package where there is no compiler.
+.venv/native: .venv/run setup.py $(wildcard tools/*.py src/idml/learning/native/cpp/*) src/idml/learning/native/build.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+wheel: $(BIN)/python
+	IDML_NATIVE_TARGET=$$(uname -m)-linux-gnu.2.17 $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 $(NODE_STAMP): contracts/package-lock.json
 	@command -v npm >/dev/null || { echo "the contract tools need Node.js 20 or newer with npm" >&2; exit 1; }
@@ -49,15 +61,15 @@ types: .venv/dev
 imports: .venv/dev
 	$(BIN)/lint-imports
 
-unit: .venv/dev
+unit: .venv/dev .venv/native
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m 'not slow'
 
-pytest: .venv/dev $(NODE_STAMP)
+pytest: .venv/dev .venv/native $(NODE_STAMP)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include='src/idml/protocol/*,src/idml/ledger/*' --fail-under=100 --format=total >/dev/null || \
 	  { echo "protocol and ledger must be covered to the last branch" >&2; exit 1; }
 
-bench: .venv/run
+bench: .venv/native
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 artifacts: $(NODE_STAMP)

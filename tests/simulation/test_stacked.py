@@ -45,7 +45,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def run(directory: Path, **changes: Any) -> dict[str, Any]:
-    summary = simulate(tiny(**changes), directory)
+    summary = simulate(tiny(**{"backend": "torch"} | changes), directory)
     assert summary.pop("wall_s") > 0
     return summary
 

@@ -43,6 +43,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--executor", choices=["processes", "ray", "cuda"], help="who trains: processes, a Ray cluster, a GPU"
     )
+    parser.add_argument(
+        "--backend",
+        choices=["auto", "native", "torch"],
+        help="what computes the networks (default auto: native if built)",
+    )
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
     parser.add_argument("--no-report", action="store_true", help="write no report; idml report DIR does so later")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
@@ -54,7 +59,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     from idml.simulation.config import make_config, read_values
 
-    given = {key: getattr(options, key) for key in ("data_dir", "rpc", "workers", "executor", "ray_address")}
+    given = {key: getattr(options, key) for key in ("data_dir", "rpc", "workers", "executor", "backend", "ray_address")}
     overrides = {key: value for key, value in given.items() if value is not None}
     if options.resume and options.out:
         options.parser.error("--resume writes where the run is: leave --out away")
@@ -63,7 +68,7 @@ def execute(options: argparse.Namespace) -> int:
     config = None if options.resume else make_config(values)
     report = not options.no_report
 
-    # Only now: these load PyTorch, which takes a second.
+    # Only now: these may load PyTorch, which takes a second.
     import idml
     from idml.cli.interrupt import stop_cleanly
     from idml.cli.progress import watch

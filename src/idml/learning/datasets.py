@@ -58,6 +58,10 @@ class _Reader(Protocol):
 _READERS: Final[dict[str, _Reader]] = {"fashion-mnist": fashion_mnist, "cifar10": cifar10}
 
 DATASETS: Final = (*_READERS, "digits")
+IMAGE_SHAPES: Final = {"fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "digits": (1, 8, 8)}
+"""Channels, height and width of each data set's images, known before it is read."""
+CLASSES: Final = 10
+"""Of each of them."""
 
 
 def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = True) -> Dataset:

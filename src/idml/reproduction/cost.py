@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from idml.adapters.registry import load_adapter
+from idml.learning.backends import make_engine
 from idml.learning.datasets import Dataset, load_dataset
 from idml.learning.engine import prepare
 from idml.reproduction.cells import Cell
 from idml.simulation.config import Config, make_config
-from idml.simulation.setup import make_engine, resolve
+from idml.simulation.setup import architecture, resolve
 
 _IMAGES = 320
 _LEDGER_S = 0.005
@@ -79,7 +80,8 @@ def _cost_s(jobs: Sequence[tuple[Cell, Config]]) -> float:
 
 def _speed(config: Config, dataset: Dataset) -> tuple[float, float]:
     """Seconds of one core that an image takes in training and in scoring."""
-    engine = make_engine(config, dataset)
+    assert config.backend != "auto"
+    engine = make_engine(config.backend, architecture(config), threads=config.threads)
     images, labels = prepare(dataset.train_images[:_IMAGES]), dataset.train_labels[:_IMAGES]
     vector = engine.initial(1)
     times: list[tuple[float, float]] = []

@@ -100,6 +100,9 @@ class Config(BaseModel):
     workers: int | None = Field(
         None, ge=1, le=1_024, description="processes that train; by default 1, on ray one a CPU; results are equal"
     )
+    backend: Literal["auto", "native", "torch"] = Field(
+        "auto", description="computes the networks; auto: native where it is built; each its own results"
+    )
     executor: Literal["processes", "ray", "cuda"] = Field(
         "processes", description="who trains: workers here, on a Ray cluster, or a GPU (equal then but for rounding)"
     )
@@ -107,7 +110,9 @@ class Config(BaseModel):
     checkpoint_s: int = Field(
         60, ge=0, le=1_000_000, description="between checkpoints, more where they take over 2 %; 0: each contact"
     )
-    threads: int = Field(1, ge=1, le=256, description="of torch a process; results are equal only among equal numbers")
+    threads: int = Field(
+        1, ge=1, le=256, description="of PyTorch in a process; results are equal only among equal numbers; native: 1"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
@@ -147,6 +152,8 @@ class Config(BaseModel):
             raise _inconsistent("ray_address", self.ray_address, "only the executor 'ray' goes there")
         if self.ray_address is not None and not re.fullmatch(r"[^/\s]+:[0-9]{1,5}", self.ray_address):
             raise _inconsistent("ray_address", self.ray_address, "must be HOST:PORT, as `ray start --head` prints it")
+        if self.backend == "native" and self.executor == "cuda":
+            raise _inconsistent("backend", self.backend, "leave it out: the executor 'cuda' trains with PyTorch")
         if self.stake > self.tokens:
             raise _inconsistent("stake", self.stake, f"must be at most tokens ({self.tokens:g})")
         if self.incentive and self.stake < self.stake_threshold:

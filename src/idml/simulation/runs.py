@@ -9,6 +9,7 @@ from typing import Any
 from idml.adapters.base import Adapter
 from idml.adapters.checker import check_adapter
 from idml.adapters.registry import BUILT_IN, load_adapter
+from idml.learning.backends import definition_of
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.simulation.bank import TOKENS_PER_COIN
@@ -47,7 +48,8 @@ def simulate(
     if resolved.executor == "ray":
         require_ray(resolved.ray_address)
     world = build_world(resolved, adapter)
-    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold))}
+    assert resolved.backend != "auto"
+    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold)), "definition": definition_of(resolved.backend)}
     ledger = open_ledger(resolved)
     with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
         return Simulator(world, store, observer or _look_away, ledger).run()
@@ -76,7 +78,8 @@ def resume(
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
     """
     with RunStore.resume(directory) as store:
-        recorded = make_config(tomllib.loads(store.config))
+        # A run from before there was a choice was trained by PyTorch.
+        recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
         if recorded.rpc is not None:
             raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
         adapter = adapter or load_adapter(recorded.algorithm)
@@ -87,9 +90,18 @@ def resume(
         for key, value in recorded.model_dump(exclude=HOW).items():
             if getattr(config, key) != value:
                 raise ConfigError(f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out")
+        _require_definition(config, store.meta.get("definition"))
         ledger = open_ledger(config)
         with _closing(ledger):
             return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+
+
+def _require_definition(config: Config, recorded: str | None) -> None:
+    """Refuse to go on with a run where its engine would give other results."""
+    assert config.backend != "auto"
+    here = definition_of(config.backend)
+    if recorded is not None and recorded != here:
+        raise ConfigError(f"the run was trained by {recorded}, here is {here}: go on with that version, or run it anew")
 
 
 def open_ledger(config: Config) -> ControlledLedger | None:

@@ -1,20 +1,20 @@
 """From a configuration to devices with data, models and keys."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import name_adapter
-from idml.learning.datasets import Dataset, find_dataset, load_dataset
-from idml.learning.engine import Engine, prepare
-from idml.learning.models import model_factory
+from idml.learning.architectures import Architecture, find_architecture
+from idml.learning.backends import Backend, make_engine, why_not_native
+from idml.learning.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
+from idml.learning.engine import prepare
 from idml.learning.partition import partition
-from idml.learning.torch_engine import TorchEngine
 from idml.learning.validation import find_rule
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
@@ -74,7 +74,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     """Fill in the keys that follow from others, so that the run's `config.toml` says all.
 
     Raises:
-        ConfigError: if there is no such `data_dir`.
+        ConfigError: if there is no such `data_dir`, or the native engine cannot be had.
     """
     data_dir = Path(config.data_dir) if config.data_dir else None
     if data_dir is not None and not data_dir.is_dir():
@@ -102,7 +102,21 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "reject_pot_share": task.reject_pot_bps / FULL_BPS,
     }
     changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
-    return config.model_copy(update=changes)
+    resolved = config.model_copy(update=changes)
+    return resolved.model_copy(update={"backend": _choose_backend(resolved)})
+
+
+def _choose_backend(config: Config) -> Backend:
+    """The engine that a configuration asks for, or the best that is to be had, with a line of notice if it is slow."""
+    if config.backend == "torch" or config.executor == "cuda":
+        return "torch"
+    problem = why_not_native(architecture(config))
+    if problem is None:
+        return "native"
+    if config.backend == "native":
+        raise ConfigError(f"backend is 'native': {problem}")
+    print(f"idml: {problem}; PyTorch trains instead, several times slower", file=sys.stderr)
+    return "torch"
 
 
 def build_world(config: Config, adapter: Adapter) -> World:
@@ -119,7 +133,8 @@ def build_world(config: Config, adapter: Adapter) -> World:
     """
     trace = _matching_trace(config)
     dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
-    engine = make_engine(config, dataset)
+    assert config.backend != "auto"
+    engine = make_engine(config.backend, architecture(config), threads=config.threads)
     assert config.batch is not None
     assert config.learning_rate is not None
     assert config.learning_rate_decay is not None
@@ -177,17 +192,12 @@ def _matching_trace(config: Config) -> Trace | None:
     return trace
 
 
-def make_engine(config: Config, dataset: Dataset) -> Engine:
-    """What trains and scores the models of a resolved configuration."""
-    return TorchEngine(network(config, dataset), threads=config.threads)
-
-
-def network(config: Config, dataset: Dataset) -> Callable[[], nn.Module]:
-    """What builds the network that the configuration names."""
-    return model_factory(
+def architecture(config: Config) -> Architecture:
+    """The network that a resolved configuration names."""
+    return find_architecture(
         config.model,
-        image_shape=dataset.image_shape,
-        classes=dataset.classes,
+        image_shape=IMAGE_SHAPES[config.dataset],
+        classes=CLASSES,
         width=config.width,
         dropout=config.dropout or 0.0,
     )

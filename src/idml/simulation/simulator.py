@@ -20,14 +20,13 @@ from idml.simulation.devices import Device
 from idml.simulation.executors.base import Executor
 from idml.simulation.executors.processes import Processes
 from idml.simulation.executors.ray_cluster import RayCluster
-from idml.simulation.executors.stacked import on_cuda
 from idml.simulation.foresight import Foresight
 from idml.simulation.journal import Journal, Timer
 from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
 from idml.simulation.scene import Scene
-from idml.simulation.setup import World, network
+from idml.simulation.setup import World, architecture
 from idml.simulation.tally import Observer, Snapshot, Stopped, Tally
 from idml.simulation.tasks import Work
 from idml.simulation.voters import OpenVoters
@@ -86,9 +85,14 @@ class Simulator:
         """Choose who does the heavy work."""
         world, config = self._world, self._world.config
         executor: Executor
+        stacked = None
+        if config.executor == "cuda":
+            from idml.simulation.executors.stacked import on_cuda  # loads PyTorch, which takes a second
+
+            stacked = on_cuda(crew, architecture(config))
         if config.executor == "ray":
             executor = RayCluster(crew, config.algorithm, config.workers, config.ray_address)
-        elif config.executor == "cuda" and (stacked := on_cuda(crew, network(config, world.dataset))):
+        elif stacked is not None:
             executor, self._trained_on = stacked, stacked.hardware
         elif config.workers in (1, None):
             return Serial(crew)

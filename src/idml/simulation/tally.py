@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from idml.learning.backends import definition_of
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.devices import Device
@@ -117,6 +118,7 @@ class Tally:
             trained_on: the hardware.
             wall_s: how long the run took.
         """
+        assert config.backend != "auto"
         honest = {device.index for device in devices if device.honest}
         means = [_mean(values) for values in self.gas.values()]
         return {
@@ -149,6 +151,7 @@ class Tally:
             "train_images": measure.trained_images + sum(device.trained_images for device in devices),
             "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
             "trained_on": trained_on,
+            "definition": definition_of(config.backend),
             "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
         }
 

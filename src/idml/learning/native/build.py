@@ -65,8 +65,8 @@ def library_path() -> Path:
 
 
 def compilers() -> list[str]:
-    """Those of `COMPILERS` that are to be had, in this order."""
-    return [name for name in COMPILERS if (find_spec("ziglang") if name == "zig" else shutil.which(name))]
+    """Those of `COMPILERS` that are to be had and new enough, in this order."""
+    return [name for name in COMPILERS if (find_spec("ziglang") if name == "zig" else _is_fit(name))]
 
 
 def build(out: Path, recipe: Recipe, *, program: Path | None = None) -> Path:
@@ -127,6 +127,19 @@ def build_with_any(out: Path) -> str:
         else:
             return name
     raise BuildError(problem)
+
+
+def _is_fit(name: str) -> bool:
+    """Whether a compiler is there and knows the built-ins that the library is written with: GCC 12, clang 17."""
+    probe = (
+        "typedef float V __attribute__((vector_size(8)));\n"
+        "V f(V a, V b) { return __builtin_shufflevector(a, b, 0, 2); }\n"
+        "#ifdef __clang__\nV g(V a, V b) { return __builtin_elementwise_fma(a, b, b); }\n#endif\n"
+    )
+    if shutil.which(name) is None:
+        return False
+    command = [name, "-std=c++17", "-w", "-fsyntax-only", "-x", "c++", "-"]
+    return subprocess.run(command, input=probe, capture_output=True, text=True).returncode == 0
 
 
 def _usual_sets(recipe: Recipe) -> tuple[str, ...]:

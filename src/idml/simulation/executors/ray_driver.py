@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from idml.learning.backends import calm_torch
 from idml.simulation.executors.base import ExecutorError
 from idml.simulation.executors.roster import MOST_DEATHS, Roster
 from idml.simulation.executors.shipping import Cargo, assemble
@@ -68,8 +68,8 @@ class Member:
     """
 
     def __init__(self, cargo: bytes, arrays: Sequence[npt.NDArray[np.generic]]) -> None:
-        torch.set_num_threads(1)
         self._crew = assemble(pickle.loads(cargo), arrays)
+        calm_torch()
 
     def ready(self) -> None:
         """Return once it is there."""

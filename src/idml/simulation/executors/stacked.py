@@ -7,18 +7,19 @@ only one at a time and in turn: algorithms need not be safe for threads, and not
 
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from threading import Semaphore, Thread
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
+from idml.learning.architectures import Architecture
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.calls import Epoch, Query, Sample
 from idml.learning.engine import Layout
+from idml.learning.models import module_factory
 from idml.learning.stacked import StackedEngine, find_cuda
 from idml.simulation.crew import Course, Crew
 from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
@@ -217,18 +218,18 @@ class _Strand:
             self._stopped.release()
 
 
-def on_cuda(crew: Crew, factory: Callable[[], nn.Module]) -> Stacked | None:
+def on_cuda(crew: Crew, architecture: Architecture) -> Stacked | None:
     """An executor on torch's CUDA device; None where there is none, with a line of notice on standard error.
 
     Args:
         crew: does the jobs.
-        factory: of the network that it trains.
+        architecture: the network that it trains.
     """
     device = find_cuda()
     if device is None:
         print("idml: executor is 'cuda': torch finds no CUDA device; training on the CPU instead", file=sys.stderr)
         return None
-    return Stacked(crew, StackedEngine(factory, device))
+    return Stacked(crew, StackedEngine(module_factory(architecture), device))
 
 
 def _fetch(job: Job) -> None:

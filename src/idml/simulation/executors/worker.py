@@ -8,8 +8,7 @@ import traceback
 from io import RawIOBase
 from queue import SimpleQueue
 
-import torch
-
+from idml.learning.backends import calm_torch
 from idml.simulation.crew import Course, Crew
 from idml.simulation.executors.base import Done, Failed, Job
 from idml.simulation.executors.shipping import Cargo
@@ -23,7 +22,7 @@ def main() -> None:
     jobs: SimpleQueue[tuple[int, Job]] = SimpleQueue()
     cargo: Cargo = receive(requests)
     crew = cargo.unpack()
-    torch.set_num_threads(1)
+    calm_torch()
     threading.Thread(target=_listen, args=(requests, jobs), daemon=True).start()
     send(results, None)
     while True:

@@ -1,0 +1,57 @@
+"""Which engine computes: the native one where it can, else PyTorch."""
+
+import sys
+from importlib.metadata import version
+from typing import Final, Literal
+
+from idml.learning.architectures import Architecture
+from idml.learning.engine import Engine
+from idml.learning.errors import LearningError
+from idml.learning.native.engine import NativeEngine, beyond_limits
+from idml.learning.native.library import DEFINITION, NativeError, load_library
+
+Backend = Literal["native", "torch"]
+BACKENDS: Final = ("auto", "native", "torch")
+
+
+def why_not_native(architecture: Architecture) -> str | None:
+    """Say in one line why the native engine cannot compute a network here; None if it can."""
+    if beyond := beyond_limits(architecture):
+        return f"the native engine cannot compute a network of {beyond}"
+    try:
+        load_library()
+    except NativeError as error:
+        return str(error)
+    return None
+
+
+def make_engine(backend: Backend, architecture: Architecture, *, threads: int = 1) -> Engine:
+    """Make the engine of a network.
+
+    Args:
+        backend: which one; there is no other where it cannot be had, as results would differ.
+        architecture: the network.
+        threads: of PyTorch; the native engine computes on one.
+
+    Raises:
+        LearningError: it cannot be had here.
+    """
+    if backend == "native":
+        return NativeEngine(architecture)
+    try:
+        from idml.learning.models import module_factory  # only where it is needed: PyTorch takes a second to load
+        from idml.learning.torch_engine import TorchEngine
+    except ImportError as error:
+        raise LearningError(f"backend is 'torch': PyTorch cannot be loaded ({error})") from error
+    return TorchEngine(module_factory(architecture), threads=threads)
+
+
+def definition_of(backend: Backend) -> str:
+    """Name what decides the bits of a result: "native 1", the version of docs/determinism.md, or "torch 2.13.0"."""
+    return f"native {DEFINITION}" if backend == "native" else f"torch {version('torch').partition('+')[0]}"
+
+
+def calm_torch() -> None:
+    """Have PyTorch compute on one thread if this process has loaded it, as an algorithm of the user's may."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
