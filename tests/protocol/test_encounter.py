@@ -176,7 +176,7 @@ LATE_S = 1_000 + WINDOW_S * 3 // 4  # from then on a party waits for the other n
         (Phase.REPORTED, SAFE, 4_600, 8_200),  # the neighbor may still contest
         (Phase.REPORTED, PAPER, 4_600, 4_600),
         (Phase.DISPUTED, SAFE, 4_600, 4_600),
-        (Phase.DISPUTED, PAPER, 4_600, 999),  # at once
+        (Phase.DISPUTED, PAPER, 4_600, 4_600),  # both signed Reports may still be brought
         (Phase.VALIDATING, SAFE, 51_000, 51_000),
         (Phase.VALIDATING, PAPER, 51_000, 51_000),
     ],
@@ -184,7 +184,7 @@ LATE_S = 1_000 + WINDOW_S * 3 // 4  # from then on a party waits for the other n
 def test_windows(phase: Phase, task: TaskParams, due_s: int, finalizable_after_s: int) -> None:
     now = progress(Stage(phase, 1_000, contest_block=3))
     assert now.due_s(task) == due_s
-    assert not now.finalizable(task, finalizable_after_s, 10**6) or finalizable_after_s < 1_000
+    assert not now.finalizable(task, finalizable_after_s, 10**6)
     assert now.finalizable(task, finalizable_after_s + 1, 0)
 
 
@@ -219,6 +219,7 @@ def test_blocks_decide_about_a_contested_encounter() -> None:
         (Phase.REPORTED, SAFE, [LATE_S, 1_001 + WINDOW_S, 1_001 + 2 * WINDOW_S]),
         (Phase.REPORTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
         (Phase.DISPUTED, SAFE, [1_001 + WINDOW_S]),
+        (Phase.DISPUTED, PAPER, [1_001 + WINDOW_S]),
         (Phase.VALIDATING, SAFE, [1_001 + SAFE.voting_window_s]),
     ],
 )

@@ -210,12 +210,11 @@ class Progress:
     def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
         """Whether anyone may finalize in a block of this time and number.
 
-        Where a committee exists, a neighbor whose learner is silent or denies has one more window to contest.
+        Where a committee exists, a neighbor whose learner is silent has one more window to contest. After a denial there
+        is one for whoever holds both signed Reports, and for a contest.
         """
         if self.phase is Phase.CONTESTED:
             return block > self.seed_block + BLOCKHASH_REACH
-        if self.phase is Phase.DISPUTED and not task.committee_size:
-            return True
         contestable = self.contestable_s(task)
         return now_s > (contestable[1] if contestable else self.due_s(task))
 
