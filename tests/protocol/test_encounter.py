@@ -218,8 +218,8 @@ def test_blocks_decide_about_a_contested_encounter() -> None:
         (Phase.REFUSED, SAFE, [LATE_S, 1_001 + WINDOW_S]),
         (Phase.REPORTED, SAFE, [LATE_S, 1_001 + WINDOW_S, 1_001 + 2 * WINDOW_S]),
         (Phase.REPORTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
-        (Phase.DISPUTED, SAFE, [1_001 + WINDOW_S]),
-        (Phase.DISPUTED, PAPER, [1_001 + WINDOW_S]),
+        (Phase.DISPUTED, SAFE, [LATE_S, 1_001 + WINDOW_S]),
+        (Phase.DISPUTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
         (Phase.VALIDATING, SAFE, [1_001 + SAFE.voting_window_s]),
     ],
 )

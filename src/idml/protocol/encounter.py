@@ -203,15 +203,15 @@ class Progress:
         if self.phase is Phase.CONTESTED:
             return None
         contestable = self.contestable_s(task)
-        changes = [self.late_s(task)] if self.phase in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED) else []
+        changes = [self.late_s(task)] if self.phase is not Phase.VALIDATING else []
         changes += [contestable[0], contestable[1] + 1] if contestable else [self.due_s(task) + 1]
         return next((change for change in changes if change > now_s), None)
 
     def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
         """Whether anyone may finalize in a block of this time and number.
 
-        Where a committee exists, a neighbor whose learner is silent has one more window to contest. After a denial there
-        is one for whoever holds both signed Reports, and for a contest.
+        Where a committee exists, a neighbor whose learner is silent has one more window to contest. A denial leaves
+        one, to contest it or to bring both signed Reports.
         """
         if self.phase is Phase.CONTESTED:
             return block > self.seed_block + BLOCKHASH_REACH

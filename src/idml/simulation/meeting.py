@@ -27,6 +27,7 @@ from idml.protocol.roles import (
     Open,
     Parcel,
     Reject,
+    ReportSent,
     ResultSent,
     Send,
     Submission,
@@ -193,7 +194,7 @@ class Meeting:
     def _deliver(self, to: Device, message: Message) -> list[tuple[Device, Action]]:
         if isinstance(message, Accept | Decline | ResultSent):
             return _by(to, self._learner.on_message(message))
-        if isinstance(message, Offer | ModelSent):
+        if isinstance(message, Offer | ModelSent | ReportSent):
             return _by(to, self._neighbor.on_message(message))
         assert isinstance(message, ValidationRequest)
         if self.encounter is None:
