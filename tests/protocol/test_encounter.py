@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage
+from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage, free_lane
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Report, Terms, commitment, committee_seed
 from idml.protocol.task import TaskParams, preset_task
@@ -285,3 +285,12 @@ def test_only_what_the_contract_allows_can_follow(phase: Phase, event: str) -> N
     else:
         with pytest.raises(ValueError, match=f"cannot follow on phase {phase.name}"):
             encounter.follow(*EVENTS[event], 2)
+
+
+@given(st.sets(st.integers(0, 63)), st.integers(0, (1 << 32) - 1))
+def test_a_free_lane_is_the_lowest_or_the_one_kept_for_the_nonce(busy: set[int], nonce: int) -> None:
+    lane = free_lane(busy, nonce)
+    assert lane not in busy
+    assert set(range(min(lane, 64))) <= busy
+    assert lane == 64 + nonce % 64 if len(busy) == 64 else lane < 64
+    assert free_lane(range(64), nonce) == 64 + nonce % 64

@@ -219,9 +219,19 @@ class Progress:
         return now_s > (contestable[1] if contestable else self.due_s(task))
 
 
-def free_lane(busy: Collection[int]) -> int:
-    """The lowest lane in which a learner has no encounter open, given those in which it has."""
-    return next(lane for lane in range(len(busy) + 1) if lane not in busy)
+LANES = 64
+"""Lanes in which a learner may open any encounter. As many more are kept, one for each nonce in reach."""
+
+
+def free_lane(busy: Collection[int], nonce: int) -> int:
+    """The lowest lane in which a learner has no encounter open, or the one that is kept for a nonce.
+
+    Args:
+        busy: the lanes in which it has one.
+        nonce: of the encounter to be opened. Only the encounter of 64 nonces before can keep its lane busy: then the
+            contract answers `LaneBusy` until that one is over.
+    """
+    return next((lane for lane in range(LANES) if lane not in busy), LANES + nonce % LANES)
 
 
 _POSSIBLE = {

@@ -208,7 +208,7 @@ class Meeting:
         ledger.warp(ledger.now_s + 1)
         try:
             if isinstance(submission, Open):
-                lane = free_lane(self._learner_device.lanes)
+                lane = free_lane(self._learner_device.lanes, submission.terms.nonce)
                 result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature, lane=lane)
             else:
                 assert self.encounter is not None
