@@ -438,14 +438,12 @@ abstract contract Encounters is Settlements, IEncounters {
         }
         Party learner = _party(progress.learner);
         Party neighbor = _party(progress.neighbor);
-        learner.setPurse(learner.purse().end());
-        (uint256 caseNumber, uint256 votesFor) =
-            _settle(rule, progress.reward, true, learner, neighbor, voters, stage.ballots());
+        (uint256 caseNumber, uint256 votesFor, uint256 refund) =
+            _settle(rule, progress.reward, true, neighbor, voters, stage.ballots());
+        learner.setPurse(learner.purse().end().credit(refund));
         learner.save();
         neighbor.save();
-        for (uint256 i; i < voters.length; ++i) {
-            voters.get(i).save();
-        }
+        voters.save();
 
         emit Settled(progress.encounter, uint8(caseNumber), uint8(votesFor), uint8(voters.length - votesFor));
     }

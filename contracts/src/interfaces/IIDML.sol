@@ -248,7 +248,7 @@ interface IRecords {
     event BatchSettled(
         bytes32 indexed task, bool indexed cosigned, uint256 settled, address[] parties, bytes32[] encounters
     );
-    event VoucherSettled(bytes32 indexed task, address indexed learner, address indexed neighbor, bytes32[4] encounter);
+    event VoucherSettled(bytes32 task, address learner, address neighbor, bytes32[4] encounter);
     event Skipped(uint256 index, bytes4 reason);
     event Equivocated(address indexed learner, uint256 indexed nonce, uint256 burnt);
     event DoubleVoted(address indexed validator, bytes32 indexed encounter, uint256 burnt);
