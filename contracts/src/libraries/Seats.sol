@@ -139,6 +139,8 @@ library Seats {
                     let party := mload(add(parties, shl(5, add(index, 1))))
                     // Parties are distinct, so this is none of those who have a part already.
                     if eq(mload(party), seat) {
+                        // The index is by how much the bit is shifted.
+                        // slither-disable-next-line incorrect-shift
                         taken := or(taken, shl(index, 1))
                         named := shl(8, named)
                         last := add(last, 0x20)
