@@ -203,26 +203,35 @@ class Progress:
         if self.phase is Phase.CONTESTED:
             return None
         contestable = self.contestable_s(task)
-        changes = [self.late_s(task)] if self.phase in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED) else []
+        changes = [self.late_s(task)] if self.phase is not Phase.VALIDATING else []
         changes += [contestable[0], contestable[1] + 1] if contestable else [self.due_s(task) + 1]
         return next((change for change in changes if change > now_s), None)
 
     def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
         """Whether anyone may finalize in a block of this time and number.
 
-        Where a committee exists, a neighbor whose learner is silent or denies has one more window to contest.
+        Where a committee exists, a neighbor whose learner is silent has one more window to contest. A denial leaves
+        one, to contest it or to bring both signed Reports.
         """
         if self.phase is Phase.CONTESTED:
             return block > self.seed_block + BLOCKHASH_REACH
-        if self.phase is Phase.DISPUTED and not task.committee_size:
-            return True
         contestable = self.contestable_s(task)
         return now_s > (contestable[1] if contestable else self.due_s(task))
 
 
-def free_lane(busy: Collection[int]) -> int:
-    """The lowest lane in which a learner has no encounter open, given those in which it has."""
-    return next(lane for lane in range(len(busy) + 1) if lane not in busy)
+LANES = 64
+"""Lanes in which a learner may open any encounter. As many more are kept, one for each nonce in reach."""
+
+
+def free_lane(busy: Collection[int], nonce: int) -> int:
+    """The lowest lane in which a learner has no encounter open, or the one that is kept for a nonce.
+
+    Args:
+        busy: the lanes in which it has one.
+        nonce: of the encounter to be opened. Only the encounter of 64 nonces before can keep its lane busy: then the
+            contract answers `LaneBusy` until that one is over.
+    """
+    return next((lane for lane in range(LANES) if lane not in busy), LANES + nonce % LANES)
 
 
 _POSSIBLE = {

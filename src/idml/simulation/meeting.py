@@ -29,6 +29,7 @@ from idml.protocol.roles import (
     Open,
     Parcel,
     Reject,
+    ReportSent,
     ResultSent,
     Send,
     Submission,
@@ -227,7 +228,7 @@ class Meeting:
             return self._hand_over(to, message)
         if isinstance(message, Accept | Decline):
             return self._by(to, self._learner.on_message(message))
-        if isinstance(message, Offer | ModelSent):
+        if isinstance(message, Offer | ModelSent | ReportSent):
             return self._by(to, self._neighbor.on_message(message))
         assert isinstance(message, ValidationRequest)
         if self.encounter is None:
@@ -251,7 +252,7 @@ class Meeting:
         ledger.warp(ledger.now_s + 1)
         try:
             if isinstance(submission, Open):
-                lane = free_lane(self._learner_device.lanes)
+                lane = free_lane(self._learner_device.lanes, submission.terms.nonce)
                 result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature, lane=lane)
             else:
                 assert self.encounter is not None
