@@ -19,7 +19,8 @@ BREACHES = ("withhold", "swap", "no_show", "deny", "silent_learner")
 
 def attacked(directory: Path, kind: str, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The summary of a run with three of a kind among ten, and what became of the three."""
-    summary = simulate(tiny(**{"devices": 10, "encounters": 60, "adversaries": {kind: 3}, **changes}), directory)
+    usual = {"devices": 10, "encounters": 60, "model": "linear", "adversaries": {kind: 3}}
+    summary = simulate(tiny(**{**usual, **changes}), directory)
     assert summary["tokens"]["supply"] == summary["tokens"]["accounts"]
     return summary, summary["kinds"][kind]
 
@@ -44,7 +45,7 @@ def test_under_safe_who_withholds_earns_nothing_and_who_swaps_is_judged_by_what_
 
 def test_after_a_contest_the_learner_has_the_result_that_it_pays_for(tmp_path: Path) -> None:
     """Encounters are so far apart that each is over before the next, and all are accepted: a swap changes no model."""
-    changes = {"devices": 5, "encounters": 30, "contact_interval_s": 40_000, "tolerance": 1.0}
+    changes = {"devices": 5, "encounters": 30, "contact_interval_s": 40_000, "tolerance": 1.0, "model": "linear"}
     for name, adversaries in (("swapped", {"swap": 4}), ("honest", {})):
         simulate(tiny(adversaries=adversaries, **changes), tmp_path / name)
     with RunStore.open(tmp_path / "swapped") as swapped, RunStore.open(tmp_path / "honest") as honest:
@@ -138,16 +139,21 @@ def test_without_an_incentive_nothing_is_merged_that_is_not_handed_over(tmp_path
     assert (ours["rejected"] > 0) is none
 
 
-def test_a_backdoor_takes_models_in_and_flips_do_what_they_want(tmp_path: Path) -> None:
-    changes = {"incentive": False, "encounters": 100, "images_per_device": 300}
-    for kind in ("backdoor", "label_flip_all"):
-        summary, _ = attacked(tmp_path / kind, kind, **changes)
-        clean = simulate(tiny(devices=10, **changes), tmp_path / f"{kind} clean")
-        assert clean["attack_success"] == {}
-        assert 0 <= summary["attack_success"][kind] <= 1
-    assert summary["accuracy"]["mean"] < clean["accuracy"]["mean"]
+@pytest.mark.slow
+def test_attacks_do_what_they_want_where_nothing_stops_them(tmp_path: Path) -> None:
+    """The trigger works on most images and costs little; flips of everything cost much."""
+    changes = {"incentive": False, "encounters": 100, "images_per_device": 300, "model": "linear"}
+    clean = simulate(tiny(devices=10, **changes), tmp_path / "clean")
+    assert clean["attack_success"] == {}
+    backdoor, _ = attacked(tmp_path / "backdoor", "backdoor", **changes)
+    assert backdoor["attack_success"]["backdoor"] > 0.5
+    assert backdoor["accuracy"]["mean"] > clean["accuracy"]["mean"] - 0.15
+    flips, _ = attacked(tmp_path / "flips", "label_flip_all", **changes)
+    assert flips["attack_success"]["label_flip_all"] > 0.1
+    assert flips["accuracy"]["mean"] < clean["accuracy"]["mean"] - 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defence", ["norm", "krum"])
 @pytest.mark.parametrize("incentive", [True, False])
 def test_a_defence_leaves_out_what_stands_out(tmp_path: Path, defence: str, incentive: bool) -> None:
@@ -163,6 +169,7 @@ def test_a_defence_leaves_out_what_stands_out(tmp_path: Path, defence: str, ince
 
 
 MIXED: dict[str, Any] = {
+    "model": "linear",
     "devices": 16,
     "encounters": 96,
     "reward": 60,

@@ -108,7 +108,7 @@ def test_toml_round_trips(values: dict[str, object]) -> None:
 
 
 def test_the_task_is_the_presets_unless_changed() -> None:
-    assert Config().task() == preset_task("safe")
+    assert make_config({"rule": "paper"}).task() == preset_task("safe")
     assert make_config({"preset": "paper"}).task() == preset_task("paper")
     changed = make_config(
         {
@@ -122,6 +122,14 @@ def test_the_task_is_the_presets_unless_changed() -> None:
     ).task()
     assert (changed.good_faith_bps, changed.no_vote_bps, changed.reject_pot_bps) == (5_000, 2_500, 10_000)
     assert (changed.committee_size, changed.quorum, changed.tie_accepts) == (5, 1, False)
+
+
+def test_a_rule_brings_its_tolerance_and_its_number_into_the_task() -> None:
+    assert (Config().judged_by.name, Config().task().metric, Config().task().tolerance_bps) == ("loss", 1, 3_000)
+    paper = make_config({"preset": "paper"})
+    assert (paper.judged_by.name, paper.task().metric, paper.task().tolerance_bps) == ("paper", 0, 500)
+    chosen = make_config({"preset": "paper", "rule": "mcnemar", "tolerance": 0.02}).task()
+    assert (chosen.metric, chosen.tolerance_bps) == (6, 200)
 
 
 def test_defaults_are_the_mechanisms_table() -> None:

@@ -1,5 +1,6 @@
 """What each adversary does to a run, without iDML and with it, and with other defences in its place."""
 
+import gc
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ def _values(scale: Scale, kind: str, variant: str, seed: int, settings: Mapping[
 
 def _finished(directory: Path, values: Mapping[str, Any], observer: Observer | None) -> Path:
     """The directory of a run that is over: read, gone on with or begun."""
+    gc.collect()  # what the last run left behind holds a whole data set
     if not (directory / DATABASE).exists():
         simulate(make_config(values), directory, observer=observer)
         return directory

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # it loads PyTorch, which takes a second
     from idml.learning.engine import Engine
 
 FULL_BPS: Final = 10_000
+DEFAULT_RULE: Final = "loss"
+"""The rule that rejects the least honest work where it detects as much; docs/validation.md has the figures."""
 OTHER_METRIC: Final = 255
 """The `metric` in a task whose rule is none of those that ship."""
 

@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from idml.learning.validation import find_rule, rule_names
+from idml.learning.validation import DEFAULT_RULE, Rule, find_rule, rule_names
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.contacts import EVEN, find_trace
 from idml.simulation.explain import explain
@@ -72,8 +72,8 @@ class Config(BaseModel):
     validators: int = Field(3, ge=1, le=MAX_VOTES, description="votes that settle an encounter (V)")
     committee: int | None = Field(None, ge=0, le=MAX_VOTES, description="members drawn to vote (K), 0: open voting")
     quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="least votes that decide anything")
-    rule: str = Field(
-        "paper", description="how a validator judges: paper, loss, f1, precision, recall, balanced, mcnemar"
+    rule: str | None = Field(
+        None, description="a validator judges by: paper, loss, f1, precision, recall, balanced, mcnemar"
     )
     goal: Literal["all", "own"] = Field(
         "all", description="classes a learner cares for under balanced: alike, or its own"
@@ -125,7 +125,7 @@ class Config(BaseModel):
                 self.validators,
                 f"with {self.devices} devices at most {self.devices - 2}: learner and neighbor do not judge themselves",
             )
-        if self.rule not in rule_names():
+        if self.rule is not None and self.rule not in rule_names():
             raise _inconsistent("rule", self.rule, f"choose one of {', '.join(rule_names())}")
         for kind, count in self.adversaries.items():
             from idml.simulation.adversaries import ADVERSARIES  # loads PyTorch, which takes a second
@@ -179,9 +179,14 @@ class Config(BaseModel):
         return to_wei(target)
 
     @property
+    def judged_by(self) -> Rule:
+        """How a validator judges: under the paper's rules by the paper's, else by the one that errs least."""
+        return find_rule(self.rule or ("paper" if self.preset == "paper" else DEFAULT_RULE))
+
+    @property
     def tolerance_bps(self) -> int:
         """How much worse a yes may be, in 1/10,000."""
-        return _bps(find_rule(self.rule).default_tolerance if self.tolerance is None else self.tolerance)
+        return _bps(self.judged_by.default_tolerance if self.tolerance is None else self.tolerance)
 
     def task(self) -> TaskParams:
         """The task that the contract is given."""
@@ -194,7 +199,7 @@ class Config(BaseModel):
             completion_window_s=self.completion_window_s,
             voting_window_s=self.voting_window_s,
         )
-        changes: dict[str, Any] = {"tie_accepts": self.tie == "accept", "metric": find_rule(self.rule).metric}
+        changes: dict[str, Any] = {"tie_accepts": self.tie == "accept", "metric": self.judged_by.metric}
         for field, share in (
             ("good_faith_bps", self.good_faith_share),
             ("no_vote_bps", self.no_vote_share),

@@ -15,7 +15,6 @@ from idml.learning.backends import Backend, make_engine, why_not_native
 from idml.learning.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
 from idml.learning.engine import prepare
 from idml.learning.partition import partition
-from idml.learning.validation import find_rule
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
@@ -95,6 +94,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
+        "rule": config.judged_by.name,
         "tolerance": task.tolerance_bps / FULL_BPS,
         "workers": 1 if config.workers is None and config.executor == "processes" else config.workers,
         "good_faith_share": task.good_faith_bps / FULL_BPS,
@@ -143,7 +143,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
         seed=config.seed,
         engine=engine,
         adapter=adapter,
-        rule=find_rule(config.rule),
+        rule=config.judged_by,
         learning_rate=config.learning_rate,
         learning_rate_decay=config.learning_rate_decay,
         batch=config.batch,
