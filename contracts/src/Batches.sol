@@ -32,6 +32,8 @@ abstract contract Batches is Settlements, IBatches {
         Rule rule;
         Form form;
         bool cosigned;
+        uint256 seatCount;
+        uint256 grownAt;
         Party[] parties;
     }
 
@@ -49,14 +51,12 @@ abstract contract Batches is Settlements, IBatches {
         if (signatures.length != 4 + 2 * batch.rule.votes()) revert BatchMalformed(4, signatures.length);
         (Party payer, Party helper) = (_party(learner), _party(neighbor));
 
-        (bytes4 fault, Party[] memory voters) =
+        (bytes32 fault, Party[] memory voters) =
             _settleOne(batch, Vouchers.at(encounter), payer, helper, 0, _start(signatures), _noWallets());
-        if (fault != 0) revert NothingSettled(fault);
+        if (fault != 0) revert NothingSettled(bytes4(fault));
         payer.save();
         helper.save();
-        for (uint256 i; i < voters.length; ++i) {
-            voters.get(i).save();
-        }
+        voters.save();
 
         emit VoucherSettled(task, learner, neighbor, encounter);
     }
@@ -78,7 +78,7 @@ abstract contract Batches is Settlements, IBatches {
         if (signatures.length != 2 * count * (2 + votes)) revert BatchMalformed(encounters.length, signatures.length);
         uint256 settled = _settleAll(batch, count, encounters, _start(signatures), walletSignatures);
 
-        emit BatchSettled(task, false, settled, parties, encounters);
+        _emitSettled(task, false, settled, parties, encounters);
     }
 
     /// @inheritdoc IBatches
@@ -102,7 +102,7 @@ abstract contract Batches is Settlements, IBatches {
         }
         uint256 settled = _settleAll(batch, count, encounters, at, walletSignatures);
 
-        emit BatchSettled(task, true, settled, parties, encounters);
+        _emitSettled(task, true, settled, parties, encounters);
     }
 
     /* INTERNAL: BATCHES */
@@ -110,20 +110,17 @@ abstract contract Batches is Settlements, IBatches {
     function _begin(bytes32 task, bool cosigned) private view returns (Batch memory batch) {
         batch.rule = _ruleOf(task);
         if (batch.rule.committeeSize() == 0) revert NoCommittee(task);
-        batch.form = Forms.make(_domainSeparatorV4(), task);
+        batch.form = Forms.make(_domainSeparatorV4(), task, batch.rule.votes());
+        (batch.seatCount, batch.grownAt) = (_seats.length, _seats.grownAt);
         batch.cosigned = cosigned;
     }
 
     function _partiesOf(address[] calldata who) private view returns (Party[] memory parties) {
         if (who.length > MAX_PARTIES) revert PartiesUnordered(MAX_PARTIES);
-        parties = Parties.list(who.length);
-        address previous;
-        for (uint256 i; i < who.length; ++i) {
-            // Ascending, so nobody stands there twice.
-            if (who[i] <= previous) revert PartiesUnordered(i);
-            previous = who[i];
-            parties[i] = _party(previous);
-        }
+        uint256 ordered;
+        // Ascending, so nobody stands there twice.
+        (parties, ordered) = Parties.ascending(_participants, who);
+        if (ordered < who.length) revert PartiesUnordered(ordered);
     }
 
     /// @dev Returns how many encounters there are.
@@ -143,14 +140,14 @@ abstract contract Batches is Settlements, IBatches {
         bytes[] calldata walletSignatures
     ) private returns (uint256 settled) {
         uint256 votes = batch.rule.votes();
-        bytes4 first;
+        bytes32 first;
         for (uint256 i; i < count; ++i) {
             uint256 free = _freeMemory();
             Voucher voucher = Vouchers.at(encounters, i);
             Party learner = batch.parties[voucher.head().learner()];
             Party neighbor = batch.parties[voucher.head().neighbor()];
             uint256 voters = Vouchers.voters(encounters, count, i, votes);
-            (bytes4 fault,) = _settleOne(batch, voucher, learner, neighbor, voters, at, walletSignatures);
+            (bytes32 fault,) = _settleOne(batch, voucher, learner, neighbor, voters, at, walletSignatures);
             unchecked {
                 at += 64 * (2 + votes);
             }
@@ -159,13 +156,38 @@ abstract contract Batches is Settlements, IBatches {
             } else {
                 if (first == 0) first = fault;
 
-                emit Skipped(i, fault);
+                emit Skipped(i, bytes4(fault));
             }
             _setFreeMemory(free);
         }
-        if (settled == 0) revert NothingSettled(first);
-        for (uint256 i; i < batch.parties.length; ++i) {
-            batch.parties.get(i).save();
+        if (settled == 0) revert NothingSettled(bytes4(first));
+        batch.parties.save();
+    }
+
+    /// @dev Emits `BatchSettled`. Solidity would copy the arrays element by element.
+    /// @param parties Addresses without anything in the high bits.
+    function _emitSettled(
+        bytes32 task,
+        bool cosigned,
+        uint256 settled,
+        address[] calldata parties,
+        bytes32[] calldata encounters
+    ) private {
+        bytes32 selector = BatchSettled.selector;
+        assembly ("memory-safe") {
+            // As `abi.encode(settled, parties, encounters)`.
+            let free := mload(0x40)
+            let size := shl(5, parties.length)
+            mstore(free, settled)
+            mstore(add(free, 0x20), 0x60)
+            mstore(add(free, 0x40), add(0x80, size))
+            mstore(add(free, 0x60), parties.length)
+            calldatacopy(add(free, 0x80), parties.offset, size)
+            let second := add(add(free, 0x80), size)
+            size := shl(5, encounters.length)
+            mstore(second, encounters.length)
+            calldatacopy(add(second, 0x20), encounters.offset, size)
+            log3(free, add(sub(add(second, 0x20), free), size), selector, task, cosigned)
         }
     }
 
@@ -182,76 +204,76 @@ abstract contract Batches is Settlements, IBatches {
         uint256 named,
         uint256 at,
         bytes[] calldata walletSignatures
-    ) private returns (bytes4 fault, Party[] memory voters) {
+    ) private returns (bytes32 fault, Party[] memory voters) {
         Head head = voucher.head();
         Purse purse = learner.purse().slide();
-        fault = _checkTerms(batch.rule, head, learner, neighbor, purse);
+        fault = _checkTerms(batch, head, learner, neighbor, purse);
         if (fault != 0) return (fault, voters);
         bytes32 seed = Statements.pair(voucher.learnerSecret(), voucher.neighborSecret());
         (fault, voters) = _checkVoters(batch, head, learner, neighbor, named, seed);
         if (fault != 0) return (fault, voters);
-        if (!_mayBePaid(batch.rule, head, neighbor)) return (InsufficientStake.selector, voters);
-        if (!batch.cosigned) {
-            batch.form.fill(voucher, head, seed, learner.who(), neighbor.who());
-            bool signed = _areReported(batch.form, learner.who(), neighbor.who(), at, walletSignatures)
-                && _areVoted(batch.form, head.ballots(), voters, at + 128, walletSignatures);
-            if (!signed) return (InvalidSignature.selector, voters);
+        if (neighbor.pledge().stake() < _threshold && !_mayBePaid(batch.rule, head, neighbor)) {
+            return (InsufficientStake.selector, voters);
         }
-        uint256 reward = head.reward();
+        if (!batch.cosigned) {
+            Form form = batch.form;
+            form.fill(voucher, head, seed, learner, neighbor);
+            form.fillVotes(voters, head.ballots());
+            if (!_areSigned(form, voters.length, at, walletSignatures)) return (InvalidSignature.selector, voters);
+        }
+        (uint256 reward, uint256 ballots) = (head.reward(), head.ballots());
+        unchecked {
+            ballots &= (1 << voters.length) - 1;
+        }
         // The budget covers the reward, so nothing here can fail.
-        learner.setPurse(purse.debit(reward).useNonce(head.nonce()));
-        _settle(batch.rule, reward, false, learner, neighbor, voters, head.ballots() & ((1 << voters.length) - 1));
+        purse = purse.debit(reward).useNonce(head.nonce());
+        (,, uint256 refund) = _settle(batch.rule, reward, false, neighbor, voters, ballots);
+        learner.setPurse(purse.credit(refund));
     }
 
-    function _checkTerms(Rule rule, Head head, Party learner, Party neighbor, Purse purse)
+    function _checkTerms(Batch memory batch, Head head, Party learner, Party neighbor, Purse purse)
         private
         view
-        returns (bytes4)
+        returns (bytes32)
     {
         if (learner.who() == neighbor.who()) return SelfDealing.selector;
         // What is no signature recovers to address 0.
         if (neighbor.who() == address(0)) return InvalidSignature.selector;
-        (uint256 asOf, uint256 life) = (head.asOf(), head.life_s());
+        (Rule rule, uint256 asOf, uint256 life) = (batch.rule, head.asOf(), head.life_s());
+        // What is true of the table as it is need not be read again for each encounter.
+        bool current = head.seats() == batch.seatCount;
         unchecked {
             if (block.timestamp > asOf + life + rule.votingWindow_s()) return DeadlinePassed.selector;
             if (asOf > block.timestamp || life > rule.completionWindow_s()) return InvalidAsOf.selector;
-            if (!_seats.hadLength(head.seats(), asOf)) return InvalidSeats.selector;
+            if (current ? batch.grownAt > asOf : !_seats.hadLength(head.seats(), asOf)) return InvalidSeats.selector;
             uint256 place = head.nonce() - purse.nonceBase(); // Huge if below.
             if (place >= purse.budgetNonces()) return NonceOutOfWindow.selector;
             if (purse.nonceWindow() >> place & 1 != 0) return NonceUsed.selector;
         }
-        return head.reward() > purse.budgetReward() ? RewardAboveBudget.selector : bytes4(0);
+        return head.reward() > purse.budgetReward() ? RewardAboveBudget.selector : bytes32(0);
     }
 
     /// @dev The votes must be those of the first V members of the committee, so nobody picks among them.
     function _checkVoters(Batch memory batch, Head head, Party learner, Party neighbor, uint256 named, bytes32 seed)
         private
         view
-        returns (bytes4, Party[] memory voters)
+        returns (bytes32, Party[] memory voters)
     {
         uint256 votes = batch.rule.votes();
         if (batch.parties.length > 0) {
             uint256 count;
-            (voters, count) =
-                _seats.drawAmong(seed, votes, head.seats(), head.asOf(), learner, neighbor, batch.parties, named);
+            (voters, count) = _seats.drawAmong(seed, votes, head, learner, neighbor, batch.parties, named);
             if (count == votes) return (0, voters);
             return (count < votes ? CommitteeShort.selector : NotInCommittee.selector, voters);
         }
         address[] memory committee = _seats.draw(seed, votes, head.seats(), head.asOf(), learner.who(), neighbor.who());
         if (committee.length < votes) return (CommitteeShort.selector, voters);
-        voters = Parties.list(votes);
-        unchecked {
-            for (uint256 i; i < votes; ++i) {
-                voters.set(i, _party(Seats.get(committee, i)));
-            }
-        }
-        return (0, voters);
+        return (0, Parties.replace(_participants, committee));
     }
 
     /// @dev Who is paid must have the stake that it needs to act; who loses pays with what it has.
     function _mayBePaid(Rule rule, Head head, Party neighbor) private view returns (bool) {
-        uint256 pledged = neighbor.pledge().stake();
-        if (pledged >= _threshold || pledged + neighbor.stored().exit.unbonding >= _threshold) return true;
+        if (neighbor.pledge().stake() + neighbor.stored().exit.unbonding >= _threshold) return true;
         // Bits beyond the voters are nobody's.
         uint256 yes = Stages.count(head.ballots() & ((1 << rule.votes()) - 1));
         return !Settlement.isAccepted(Settlement.judge(rule, yes, rule.votes() - yes));
@@ -259,31 +281,20 @@ abstract contract Batches is Settlements, IBatches {
 
     /* INTERNAL: SIGNATURES */
 
-    function _areReported(Form form, address learner, address neighbor, uint256 at, bytes[] calldata walletSignatures)
+    /// @dev Whether both parties and the voters sign what the form says that they are to sign.
+    /// @param at Where the signatures begin in calldata.
+    function _areSigned(Form form, uint256 votes, uint256 at, bytes[] calldata walletSignatures)
         private
         view
         returns (bool)
     {
-        bytes32 digest = form.reportOf(neighbor, 1, 0);
-        if (!_isSigned(form, neighbor, digest, at, walletSignatures)) return false;
         unchecked {
-            return _isSigned(form, learner, form.reportOf(learner, 0, digest), at + 64, walletSignatures);
-        }
-    }
-
-    function _areVoted(Form form, uint256 ballots, Party[] memory voters, uint256 at, bytes[] calldata walletSignatures)
-        private
-        view
-        returns (bool)
-    {
-        uint256 count = voters.length;
-        unchecked {
+            uint256 count = 2 + votes;
             for (uint256 i; i < count; ++i) {
-                (uint256 signed, bytes32 digest) = form.countVotes(voters, i, ballots, at);
-                if (signed == count) return true;
-                address voter = voters.get(signed).who();
-                if (!_isSignedByWallet(voter, digest, at + 64 * signed, walletSignatures)) return false;
-                i = signed;
+                i = form.countSigned(i, count, at);
+                if (i == count) return true;
+                (address signer, bytes32 digest) = form.signed(i);
+                if (!_isSignedByWallet(signer, digest, at + 64 * i, walletSignatures)) return false;
             }
         }
         return true;

@@ -180,9 +180,7 @@ abstract contract Encounters is Settlements, IEncounters {
             if (block.number <= lastBlock) revert TooEarly(progress.encounter, lastBlock);
         } else {
             uint256 due = stage.since() + _patience(phase, rule);
-            // Nothing is awaited after a dispute among parties that chose open voting.
-            bool atOnce = phase == Phase.Disputed && rule.committeeSize() == 0;
-            if (block.timestamp <= due && !atOnce) revert TooEarly(progress.encounter, due);
+            if (block.timestamp <= due) revert TooEarly(progress.encounter, due);
         }
 
         if (phase == Phase.Validating) {
@@ -264,9 +262,7 @@ abstract contract Encounters is Settlements, IEncounters {
     function _patience(Phase phase, Rule rule) private pure returns (uint256) {
         if (phase == Phase.Validating) return rule.votingWindow_s();
         uint256 window = rule.completionWindow_s();
-        uint256 appeal = rule.committeeSize() > 0 ? window : 0;
-        if (phase == Phase.Reported) return window + appeal;
-        return phase == Phase.Disputed ? appeal : window;
+        return phase == Phase.Reported && rule.committeeSize() > 0 ? 2 * window : window;
     }
 
     /* INTERNAL: STEPS */
@@ -442,14 +438,12 @@ abstract contract Encounters is Settlements, IEncounters {
         }
         Party learner = _party(progress.learner);
         Party neighbor = _party(progress.neighbor);
-        learner.setPurse(learner.purse().end());
-        (uint256 caseNumber, uint256 votesFor) =
-            _settle(rule, progress.reward, true, learner, neighbor, voters, stage.ballots());
+        (uint256 caseNumber, uint256 votesFor, uint256 refund) =
+            _settle(rule, progress.reward, true, neighbor, voters, stage.ballots());
+        learner.setPurse(learner.purse().end().credit(refund));
         learner.save();
         neighbor.save();
-        for (uint256 i; i < voters.length; ++i) {
-            voters.get(i).save();
-        }
+        voters.save();
 
         emit Settled(progress.encounter, uint8(caseNumber), uint8(votesFor), uint8(voters.length - votesFor));
     }

@@ -16,19 +16,16 @@ abstract contract Settlements is Base {
     /// @dev Pays by the votes cast; the one place where an encounter's money is divided. Cannot revert.
     /// @param locked Whether the neighbor's and the voters' penalties are locked; else losers pay what they have.
     /// @param ballots Bit i set: `voters[i]` voted yes.
-    function _settle(
-        Rule rule,
-        uint256 reward,
-        bool locked,
-        Party learner,
-        Party neighbor,
-        Party[] memory voters,
-        uint256 ballots
-    ) internal returns (uint256 caseNumber, uint256 votesFor) {
+    /// @return caseNumber As in `Split`.
+    /// @return votesFor How many voted yes.
+    /// @return refund What the learner gets back, for the caller to give to it.
+    function _settle(Rule rule, uint256 reward, bool locked, Party neighbor, Party[] memory voters, uint256 ballots)
+        internal
+        returns (uint256 caseNumber, uint256 votesFor, uint256 refund)
+    {
         unchecked {
             if (voters.length >= rule.quorum() && ballots == (1 << voters.length) - 1) {
-                _settleUnanimous(rule, reward, locked, learner, neighbor, voters, ballots);
-                return (2, voters.length);
+                return (2, voters.length, _settleUnanimous(rule, reward, locked, neighbor, voters, ballots));
             }
             votesFor = Stages.count(ballots);
             uint256 atRisk = locked ? reward : _atRisk(neighbor, reward);
@@ -37,28 +34,28 @@ abstract contract Settlements is Base {
 
             _payNeighbor(neighbor, locked ? reward : 0, split);
             uint256 lock = locked ? Settlement.voterLock(rule, reward) : 0;
-            uint256 refund = split.learnerRefund + _payVoters(voters, ballots, lock, split, votesFor);
-            learner.setPurse(learner.purse().credit(refund));
+            refund = split.learnerRefund + _payVoters(voters, ballots, lock, split, votesFor);
             if (split.burnt > 0) _burn(split.burnt);
         }
     }
 
-    /// @dev Case 2, which is what most encounters come to, without what only the other cases need.
+    /// @dev Case 2, which is what most encounters come to, without what only the other cases need. Returns the dust.
     function _settleUnanimous(
         Rule rule,
         uint256 reward,
         bool locked,
-        Party learner,
         Party neighbor,
         Party[] memory voters,
         uint256 everyone
-    ) private view {
+    ) private view returns (uint256 dust) {
         uint256 gain = Settlement.shareDown(reward, rule.neighborShareBps());
-        (uint256 share, uint256 dust) = Settlement.divide(reward - gain, 0, voters.length);
+        uint256 share;
+        unchecked {
+            (share, dust) = Settlement.divide(reward - gain, 0, voters.length);
+        }
         uint256 lock = locked ? Settlement.voterLock(rule, reward) : 0;
         neighbor.setPledge(neighbor.pledge().unlock(locked ? reward : 0).add(gain).countAccepted());
         voters.addTo(everyone, Pledges.wonDelta(share, lock));
-        if (dust > 0) learner.setPurse(learner.purse().credit(dust));
     }
 
     function _atRisk(Party neighbor, uint256 reward) private view returns (uint256) {

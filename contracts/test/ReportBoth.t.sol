@@ -80,20 +80,17 @@ contract ReportBothTest is IDMLTest {
     /// @dev A learner that signed its Report cannot deny afterwards.
     function test_reportBoth_overridesADenial() public {
         Encounter memory e = opened();
-        reportAsNeighbor(e, RESULT);
-        bytes memory agreed = signAgreement(e);
-        reportAsLearner(e, OTHER_RESULT);
-        vm.prank(neighbor);
-        idml.reportBoth(
-            e.progress,
-            RESULT,
-            NEIGHBOR_SECRET,
-            LEARNER_SECRET,
-            signReport(e, neighbor, RESULT, NEIGHBOR_SECRET),
-            agreed
-        );
-        afterBoth(e, keccak256(abi.encode(LEARNER_SECRET, NEIGHBOR_SECRET)));
+        deniedAfterAgreeing(e);
         assertEq(e.progress.committee.length, 3, "committee");
+    }
+
+    /// @dev Nobody can end the encounter between the denial and the neighbor's answer.
+    function test_reportBoth_overridesADenialWithOpenVoting() public {
+        Terms memory agreed = terms();
+        agreed.task = openTask();
+        Encounter memory e = opened(agreed);
+        deniedAfterAgreeing(e);
+        assertTrue(e.phase == Phase.Validating, "phase");
     }
 
     function test_reportBoth_byAnyoneWithBothSignatures() public {
@@ -174,6 +171,20 @@ contract ReportBothTest is IDMLTest {
         bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
         e.progress.reward += 1;
         fails(e, learner, LEARNER_SECRET, signature, abi.encodeWithSelector(IRecords.StateMismatch.selector, e.id));
+    }
+
+    /// @dev The learner signs its Report, denies, and the neighbor brings both in the last second.
+    function deniedAfterAgreeing(Encounter memory e) private {
+        reportAsNeighbor(e, RESULT);
+        bytes memory agreed = signAgreement(e);
+        bytes memory signature = signReport(e, neighbor, RESULT, NEIGHBOR_SECRET);
+        reportAsLearner(e, OTHER_RESULT);
+        vm.warp(block.timestamp + COMPLETION);
+        expect(IRecords.TooEarly.selector, e.id, block.timestamp);
+        idml.finalize(e.progress);
+        vm.prank(neighbor);
+        idml.reportBoth(e.progress, RESULT, NEIGHBOR_SECRET, LEARNER_SECRET, signature, agreed);
+        afterBoth(e, keccak256(abi.encode(LEARNER_SECRET, NEIGHBOR_SECRET)));
     }
 
     function fails(Encounter memory e, address who, bytes32 secret, bytes memory signature, bytes memory reason)

@@ -134,7 +134,7 @@ contract ScaleTest is DealTest {
             address who = stranger(i);
             keys[who] = i + 1;
             uint256 seat = uint256(type(uint32).max) << 224 | START << 192 | START << 160 | uint160(who);
-            vm.store(address(idml), keccak256(abi.encode(i, SEATS)), bytes32(seat));
+            vm.store(address(idml), bytes32(SEATS + i), bytes32(seat));
             uint256 slot = uint256(keccak256(abi.encode(who, PARTICIPANTS)));
             vm.store(address(idml), bytes32(slot + 1), bytes32(STAKE)); // Pledge.
             vm.store(address(idml), bytes32(slot + 2), bytes32(i + 1 << 224)); // Record: its seat.

@@ -212,6 +212,26 @@ contract SettleBatchTest is DealTest {
         failsAt(4, parties, words, signatures);
     }
 
+    /// @dev What has something above its 160 bits is no address.
+    function test_settleBatch_revertsOnMoreThanAnAddress() public {
+        Deal[] memory deals = list(dealOf(0, 7));
+        address[] memory parties = partiesOf(deals);
+        bytes[] memory none = new bytes[](0);
+        bytes memory data =
+            abi.encodeCall(idml.settleBatch, (taskId, parties, pack(deals, parties), signAll(deals), none));
+        for (uint256 i; i < parties.length; ++i) {
+            uint256 place = 4 + 32 * (6 + i) + 11; // The last byte before the address.
+            data[place] = 0x01;
+            (bool success, bytes memory answer) = address(idml).call(data);
+            assertTrue(!success, "settled");
+            bytes memory expected = abi.encodeWithSelector(IRecords.PartiesUnordered.selector, i);
+            assertEq(keccak256(answer), keccak256(expected), "error");
+            data[place] = 0;
+        }
+        (bool settled,) = address(idml).call(data);
+        assertTrue(settled, "as it was");
+    }
+
     function test_settleBatch_revertsForTooManyParties() public {
         address[] memory parties = new address[](257);
         for (uint256 i; i < 257; ++i) {

@@ -36,6 +36,7 @@ def run(
     *,
     adapter: Adapter | None = None,
     observer: Observer | None = None,
+    report: bool = True,
     **settings: Any,
 ) -> Run:
     """Simulate and report.
@@ -45,6 +46,7 @@ def run(
         config: what to run, best made by `load_config`, which explains what is wrong; by default the defaults.
         adapter: a learning algorithm of your own, instead of the one that the configuration names.
         observer: called with a `Snapshot` after each contact.
+        report: whether to write the report, which takes a second or two; `idml report` does so later.
         settings: configuration keys that differ from `config`, for instance `devices=30`.
 
     Raises:
@@ -52,12 +54,18 @@ def run(
     """
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
     summary = simulate(make_config(values), Path(directory), adapter=adapter, observer=observer)
-    write_report(Path(directory))
+    if report:
+        write_report(Path(directory))
     return Run(Path(directory), summary)
 
 
 def resume(
-    directory: Path | str, *, adapter: Adapter | None = None, observer: Observer | None = None, **settings: Any
+    directory: Path | str,
+    *,
+    adapter: Adapter | None = None,
+    observer: Observer | None = None,
+    report: bool = True,
+    **settings: Any,
 ) -> Run:
     """Go on with a run that was stopped or killed, and report: it ends as it would have ended.
 
@@ -65,11 +73,13 @@ def resume(
         directory: of the run.
         adapter: the learning algorithm, if the run was given one.
         observer: called with a `Snapshot` after each contact, from the first on.
+        report: as in `run`.
         settings: keys that change nothing about what happens, for instance `workers=4`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     summary = go_on(Path(directory), settings, adapter=adapter, observer=observer)
-    write_report(Path(directory))
+    if report:
+        write_report(Path(directory))
     return Run(Path(directory), summary)

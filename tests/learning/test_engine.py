@@ -199,6 +199,34 @@ def test_nothing_that_is_evaluated_beside_or_before_a_sample_changes_its_count(
     assert used.evaluate([np.full(used.size, np.nan, np.float32)], images, labels) == [0]
 
 
+@given(count=st.integers(1, 2 * EVALUATED_AT_ONCE + 1), place=st.integers(0, 2))
+@settings(max_examples=20, deadline=None)
+def test_logits_depend_on_their_vector_and_images_alone_and_are_those_that_are_counted(count: int, place: int) -> None:
+    engine, (images, labels) = make_engine(), random_images(count)
+    vectors = [engine.initial(seed) for seed in range(3)]
+    rows = engine.logits(vectors, images)
+    assert [row.shape for row in rows] == [(count, 10)] * 3
+    assert all(row.dtype == np.float32 for row in rows)
+    assert [int((row.argmax(axis=1) == labels).sum()) for row in rows] == engine.evaluate(vectors, images, labels)
+    (alone,) = engine.logits([vectors[place]], images.copy())
+    assert alone.tobytes() == rows[place].tobytes()
+    assert engine.logits([], images) == []
+
+
+def test_logits_are_those_of_the_module() -> None:
+    engine, (images, _) = make_engine("cnn6"), random_images(30)
+    torch.manual_seed(4)
+    module = build_model("cnn6", image_shape=SHAPE, classes=10, width=8).eval()
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    (found,) = engine.logits([engine.initial(4)], images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(LearningError, match="no images"):
+        engine.logits([engine.initial(4)], images[:0])
+    with pytest.raises(LearningError, match="prepare"):
+        engine.logits([engine.initial(4)], np.zeros((3, *SHAPE), np.uint8))
+
+
 def test_a_tie_goes_to_the_first_class() -> None:
     engine, (images, labels) = make_engine(), random_images(30)
     assert engine.evaluate([np.zeros(engine.size, np.float32)], images, labels) == [int((labels == 0).sum())]

@@ -6,7 +6,7 @@ import pytest
 from idml.learning import cifar10, fashion_mnist
 from idml.learning.datasets import Dataset
 from idml.learning.errors import LearningError
-from idml.learning.label_maps import LOOK_ALIKE, flip_labels, map_labels
+from idml.learning.label_maps import LOOK_ALIKE, find_look_alikes, map_labels
 
 NAMES = {"fashion-mnist": fashion_mnist.CLASS_NAMES, "cifar10": cifar10.CLASS_NAMES}
 
@@ -32,7 +32,7 @@ def test_the_pairs_of_digits_are_the_most_alike(digits: Dataset) -> None:
 def test_flipped_labels_lack_two_classes_and_leave_the_others(dataset: str) -> None:
     labels = np.arange(10).repeat(3)
     before = labels.copy()
-    flipped = flip_labels(labels, dataset)
+    flipped = map_labels(labels, find_look_alikes(dataset))
     np.testing.assert_array_equal(labels, before)
     assert flipped.dtype == np.int64
     changed = flipped != labels
@@ -46,4 +46,4 @@ def test_a_mapping_may_swap() -> None:
 
 def test_unknown_data_sets_are_named() -> None:
     with pytest.raises(LearningError, match="'mnist'"):
-        flip_labels(np.zeros(1, np.int64), "mnist")
+        find_look_alikes("mnist")

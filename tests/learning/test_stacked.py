@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
+from idml.learning.calls import Epoch, Query, Sample
 from idml.learning.engine import Engine
 from idml.learning.errors import LearningError
 from idml.learning.models import model_factory
-from idml.learning.stacked import Epoch, Sample, StackedEngine, find_cuda
+from idml.learning.stacked import StackedEngine, find_cuda
 from idml.learning.torch_engine import TorchEngine
 
 SHAPE = (1, 12, 8)
@@ -97,6 +98,28 @@ def test_each_model_of_a_stack_is_evaluated_as_if_alone(
     assert [len(row) for row in counts] == [vectors for _, vectors in samples]
     for sample, row in zip(stack, counts, strict=True):
         assert row == single.evaluate(sample.vectors, sample.images, sample.labels)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@settings(deadline=None, max_examples=10)
+@given(
+    queries=st.lists(st.tuples(st.integers(1, 450), st.integers(0, 3)), max_size=4),
+    shapes=st.lists(st.sampled_from([SHAPE, (1, 8, 12)]), min_size=4, max_size=4),
+)
+def test_logits_of_a_stack_are_near_those_of_each_model_alone(
+    device: str, queries: list[tuple[int, int]], shapes: list[tuple[int, int, int]]
+) -> None:
+    single, stacked = TorchEngine(network()), StackedEngine(network(), device)
+    stack = [
+        Query([single.initial(10 * i + j) for j in range(vectors)], drawn(count, i, shape)[0])
+        for i, ((count, vectors), shape) in enumerate(zip(queries, shapes, strict=False))
+    ]
+    found = stacked.logits_of(stack)
+    assert [len(rows) for rows in found] == [vectors for _, vectors in queries]
+    for query, rows in zip(stack, found, strict=True):
+        for row, expected in zip(rows, single.logits(query.vectors, query.images), strict=True):
+            assert row.dtype == np.float32
+            np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("device", DEVICES)

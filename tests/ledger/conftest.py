@@ -95,7 +95,7 @@ class Driver:
         """Send what a role submits about an encounter; an opening takes the lowest free lane."""
         if isinstance(submission, Open):
             terms, signature = submission.terms, submission.neighbor_signature
-            return self.do("open", sender, terms, b"", signature, lane=self.mirror.lane(terms.learner))
+            return self.do("open", sender, terms, b"", signature, lane=self.mirror.lane(terms.learner, terms.nonce))
         progress = self.at(encounter).progress
         return self._on_all(lambda ledger: submit(ledger, sender, progress, submission))
 
@@ -215,7 +215,8 @@ class Driver:
         """Open an encounter; returns its id."""
         terms = self.terms(learner, neighbor, task, reward)
         encounter = self.ledger.domain.digest(terms)
-        self.must("open", learner, terms, b"", neighbor.sign(encounter), lane=self.mirror.lane(learner.address))
+        lane = self.mirror.lane(learner.address, terms.nonce)
+        self.must("open", learner, terms, b"", neighbor.sign(encounter), lane=lane)
         return encounter
 
     def at(self, encounter: bytes) -> Encounter:

@@ -242,7 +242,7 @@ class LedgerMachine(RuleBasedStateMachine):
         terms = driver.terms(learner, neighbor, driver.tasks[task], reward, account.nonce_base + ahead, count)
         encounter = driver.ledger.domain.digest(terms)
         own = learner.sign(encounter) if account.budget_nonces else b""
-        lane = driver.mirror.lane(learner.address) if lane is None else lane
+        lane = driver.mirror.lane(learner.address, terms.nonce) if lane is None else lane
         other = (neighbor if signed else learner).sign(encounter)
         if isinstance(driver.do("open", learner, terms, own, other, lane=lane), TxResult):
             if together and steps:

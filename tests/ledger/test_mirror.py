@@ -255,6 +255,28 @@ def test_nonces_may_be_used_in_any_order(driver: Any) -> None:
     driver.check()
 
 
+def test_more_than_64_encounters_may_be_open(driver: Any) -> None:
+    """Each nonce in reach has a lane of its own beyond them; the one of 64 nonces before may keep it busy."""
+    learner, neighbor, *_ = driver.actors
+    opened = [driver.open(learner, neighbor, reward=0) for _ in range(128)]
+    assert [driver.at(encounter).progress.where.lane for encounter in opened] == list(range(128))
+    driver.check()
+
+    terms = driver.terms(learner, neighbor, reward=0)
+    lane = driver.mirror.lane(learner.address, terms.nonce)
+    assert (terms.nonce, lane) == (128, 64)
+    signature = neighbor.sign(driver.ledger.domain.digest(terms))
+    driver.fails("LaneBusy", "open", learner, terms, b"", signature, lane=lane)
+
+    driver.warp(101)
+    driver.finalize(opened[100])
+    driver.finalize(opened[64])
+    assert driver.at(driver.open(learner, neighbor, reward=0)).progress.where.lane == 64
+    driver.finalize(opened[3])
+    assert driver.at(driver.open(learner, neighbor, reward=0)).progress.where.lane == 3
+    driver.check()
+
+
 def test_events_of_nobody_known_are_skipped_and_gaps_are_noticed(driver: Any) -> None:
     mirror = AccountsMirror(driver.ledger.domain, DELAY_S)
     mirror.apply([Event("Bought", {"account": driver.actors[0].address, "paid": 1, "minted": 2}, 1, 1)])

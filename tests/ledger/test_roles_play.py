@@ -18,6 +18,7 @@ from idml.protocol.roles import (
     Adopt,
     Contribute,
     Decline,
+    Fetch,
     Finish,
     Judge,
     Learner,
@@ -26,6 +27,7 @@ from idml.protocol.roles import (
     Offer,
     Open,
     Parcel,
+    ReportSent,
     ResultSent,
     Send,
     Submit,
@@ -63,7 +65,7 @@ class Play:
         learner, neighbor = driver.actors[:2]
         self.terms: Terms = driver.terms(learner, neighbor, self.task, REWARD_WEI, nonce)
         secrets = driver.secrets(learner.address, neighbor.address, nonce)
-        judges = [actor.address for actor in driver.actors[2:6]]
+        judges = [actor.address for actor in driver.actors[2:5]]
         common: dict[str, Any] = {"domain": driver.ledger.domain, "task": self.task, "validators": judges}
         offer = replace(self.terms, neighbor_commitment=ZERO_WORD)
         self.learner = Learner(identity=learner, offer=offer, secret=secrets[0], model=MODEL, **common)
@@ -113,6 +115,9 @@ class Play:
                 return [(who, following) for following in self.validators[who].on_verdict(self.verdict, at)]
             case Adopt(result):
                 self.adopted = result
+            case Fetch(digest):
+                assert digest == RESULT.digest
+                return [(who, following) for following in self.learner.on_fetched(RESULT)]
             case Finish(reason):
                 self.reasons[who] = reason
         return []
@@ -121,7 +126,7 @@ class Play:
         match message:
             case Accept() | Decline() | ResultSent():
                 return self.learner.on_message(message)
-            case Offer() | ModelSent():
+            case Offer() | ModelSent() | ReportSent():
                 return self.neighbor.on_message(message)
             case ValidationRequest():
                 at = self.driver.mirror.encounters.get(self.encounter)
@@ -158,8 +163,12 @@ def once_it_knows_the_committee(driver: Any, instead: Callable[[Action], Action 
     learner = driver.actors[0].address
 
     def bend(who: bytes, action: Action) -> Action | None:
-        knows = isinstance(action, Submit) and isinstance(action.submission, SubmitReports | SubmitReport)
-        return instead(action) if who == learner and knows else action
+        match action:
+            case Send(_, ReportSent()):
+                return None
+            case Submit(SubmitReports() | SubmitReport()) if who == learner:
+                return instead(action)
+        return action
 
     return bend
 
@@ -179,6 +188,12 @@ def denying(driver: Any) -> Bend:
         return Submit(SubmitReport(replace(action.submission.report, result=WRONG.digest)))
 
     return once_it_knows_the_committee(driver, instead)
+
+
+def signing_only(driver: Any) -> Bend:
+    """A learner that hands over its signed Report, and falls silent then."""
+    bend = silent(driver)
+    return lambda who, action: action if isinstance(action, Send) else bend(who, action)
 
 
 def without_votes(driver: Any) -> Bend:
@@ -228,6 +243,53 @@ def test_a_contested_committee_is_another_one(new_driver: Any) -> None:
             driver = new_driver()
             drawn.append(tuple(Play(driver, nonce=nonce, bend=bend(driver)).run().validators))
     assert any(first != second for first, second in zip(drawn[::2], drawn[1::2], strict=True))
+
+
+@pytest.mark.parametrize("task", [SAFE, PAPER])
+@pytest.mark.parametrize("denies", [False, True])
+def test_a_learner_that_signed_its_report_is_held_to_it(new_driver: Any, task: int, denies: bool) -> None:
+    """The neighbor holds both signed Reports and brings them: no contest, and the judges that the learner saw."""
+    honest = Play(new_driver(), task).run()
+    driver = new_driver()
+    bend = signing_only(driver)
+
+    def deny(who: bytes, action: Action) -> Action | None:
+        """At once when the neighbor's report is on the ledger, before the neighbor brings both."""
+        match action:
+            case Send(_, ResultSent()) if denies and play.log == ["Open", "SubmitReport"]:
+                at, secret = driver.at(play.encounter), driver.secret(play.encounter, play.terms.learner)
+                denial = at.report(play.terms.learner, WRONG.digest, secret, driver.ledger.domain)
+                for follower in play.tell(driver.submit(driver.actors[0], play.encounter, SubmitReport(denial))):
+                    play.perform(follower[0], [follower[1]])
+                return None
+        return bend(who, action)
+
+    play = Play(driver, task, bend=deny)
+    play.run()
+    assert play.log[:3] == ["Open", "SubmitReport", "SubmitReports"]
+    assert set(play.log[3:]) == {"SubmitVote"}
+    assert set(play.reasons.values()) == {"settled: accepted"}
+    assert play.wealth() == honest.wealth()
+    assert list(play.validators) == list(honest.validators)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_learner_that_denied_for_want_of_the_result_takes_it_back(driver: Any, lost: int) -> None:
+    """Nothing that the neighbor sends arrives as it was, until the learner has denied."""
+    neighbor, sent = driver.actors[1], []
+
+    def bend(who: bytes, action: Action) -> Action | None:
+        match action:
+            case Send(to, ResultSent(_, report, signature)) if who == neighbor.address:
+                sent.append(report)
+                return Send(to, ResultSent(WRONG, report, signature)) if len(sent) <= lost else action
+        return action
+
+    play = Play(driver, PAPER, bend=bend).run()
+    reports = {1: ["SubmitReport", "SubmitReport"], 2: ["SubmitReport", "SubmitReport", "SubmitReports"]}[lost]
+    assert play.log[: len(reports) + 1] == ["Open", *reports]
+    assert set(play.log[len(reports) + 1 :]) == {"SubmitVote"}
+    assert play.adopted == RESULT
 
 
 @pytest.mark.parametrize("cheat", [silent, denying])

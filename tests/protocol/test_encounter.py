@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage
+from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage, free_lane
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Report, Terms, commitment, committee_seed
 from idml.protocol.task import TaskParams, preset_task
@@ -176,7 +176,7 @@ LATE_S = 1_000 + WINDOW_S * 3 // 4  # from then on a party waits for the other n
         (Phase.REPORTED, SAFE, 4_600, 8_200),  # the neighbor may still contest
         (Phase.REPORTED, PAPER, 4_600, 4_600),
         (Phase.DISPUTED, SAFE, 4_600, 4_600),
-        (Phase.DISPUTED, PAPER, 4_600, 999),  # at once
+        (Phase.DISPUTED, PAPER, 4_600, 4_600),  # both signed Reports may still be brought
         (Phase.VALIDATING, SAFE, 51_000, 51_000),
         (Phase.VALIDATING, PAPER, 51_000, 51_000),
     ],
@@ -184,7 +184,7 @@ LATE_S = 1_000 + WINDOW_S * 3 // 4  # from then on a party waits for the other n
 def test_windows(phase: Phase, task: TaskParams, due_s: int, finalizable_after_s: int) -> None:
     now = progress(Stage(phase, 1_000, contest_block=3))
     assert now.due_s(task) == due_s
-    assert not now.finalizable(task, finalizable_after_s, 10**6) or finalizable_after_s < 1_000
+    assert not now.finalizable(task, finalizable_after_s, 10**6)
     assert now.finalizable(task, finalizable_after_s + 1, 0)
 
 
@@ -218,7 +218,8 @@ def test_blocks_decide_about_a_contested_encounter() -> None:
         (Phase.REFUSED, SAFE, [LATE_S, 1_001 + WINDOW_S]),
         (Phase.REPORTED, SAFE, [LATE_S, 1_001 + WINDOW_S, 1_001 + 2 * WINDOW_S]),
         (Phase.REPORTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
-        (Phase.DISPUTED, SAFE, [1_001 + WINDOW_S]),
+        (Phase.DISPUTED, SAFE, [LATE_S, 1_001 + WINDOW_S]),
+        (Phase.DISPUTED, PAPER, [LATE_S, 1_001 + WINDOW_S]),
         (Phase.VALIDATING, SAFE, [1_001 + SAFE.voting_window_s]),
     ],
 )
@@ -284,3 +285,12 @@ def test_only_what_the_contract_allows_can_follow(phase: Phase, event: str) -> N
     else:
         with pytest.raises(ValueError, match=f"cannot follow on phase {phase.name}"):
             encounter.follow(*EVENTS[event], 2)
+
+
+@given(st.sets(st.integers(0, 63)), st.integers(0, (1 << 32) - 1))
+def test_a_free_lane_is_the_lowest_or_the_one_kept_for_the_nonce(busy: set[int], nonce: int) -> None:
+    lane = free_lane(busy, nonce)
+    assert lane not in busy
+    assert set(range(min(lane, 64))) <= busy
+    assert lane == 64 + nonce % 64 if len(busy) == 64 else lane < 64
+    assert free_lane(range(64), nonce) == 64 + nonce % 64

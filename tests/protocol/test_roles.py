@@ -17,6 +17,7 @@ from idml.protocol.roles import (
     Contribute,
     Decline,
     Draw,
+    Fetch,
     Finalize,
     Finish,
     Ignore,
@@ -28,6 +29,7 @@ from idml.protocol.roles import (
     Open,
     Parcel,
     Reject,
+    ReportSent,
     ResultSent,
     Send,
     Submit,
@@ -120,6 +122,20 @@ def handed_over(result: Parcel = RESULT, task: TaskParams = SAFE, **changes: obj
     return ResultSent(result, report, NEIGHBOR.sign(DOMAIN.digest(report)))
 
 
+def agreed(result: Parcel = RESULT, task: TaskParams = SAFE, **changes: object) -> ReportSent:
+    """What the learner hands over when it agrees; `changes` are made to its report before it is signed."""
+    previous = DOMAIN.digest(handed_over(result, task).report)
+    report = Report(at(Phase.OPEN, task).id, LEARNER.address, result.digest, LEARNER_SECRET, previous)
+    report = replace(report, **changes)
+    return ReportSent(report, LEARNER.sign(DOMAIN.digest(report)))
+
+
+def both_of_them(task: TaskParams = SAFE) -> Submit:
+    """Both reports, brought by the neighbor."""
+    signatures = handed_over(task=task).signature, agreed(task=task).signature
+    return Submit(SubmitReports(RESULT.digest, NEIGHBOR_SECRET, LEARNER_SECRET, *signatures))
+
+
 def submissions(actions: Sequence[Action]) -> list[object]:
     return [action.submission for action in actions if isinstance(action, Submit)]
 
@@ -130,7 +146,7 @@ def test_the_learners_way() -> None:
     assert role.on_message(accept()) == [Submit(Open(terms(), accept().signature))]
     assert role.on_encounter(at(Phase.OPEN)) == [Send(NEIGHBOR.address, ModelSent(MODEL))]
     both = SubmitReports(RESULT.digest, NEIGHBOR_SECRET, LEARNER_SECRET, handed_over().signature)
-    assert role.on_message(handed_over()) == [Submit(both)]
+    assert role.on_message(handed_over()) == [Submit(both), Send(NEIGHBOR.address, agreed())]
     assert role.on_message(handed_over()) == []  # once
     asked = role.on_encounter(at(Phase.VALIDATING))
     request = ValidationRequest(at(Phase.VALIDATING), MODEL, RESULT)
@@ -229,7 +245,29 @@ def test_a_result_that_never_came_is_neither_reported_nor_shown() -> None:
     assert role.on_encounter(at(Phase.REPORTED)) == []
     assert submissions(role.on_time(OPENED_AT + WINDOW_S, 1)) == []  # nothing to deny
     assert role.on_encounter(at(Phase.VALIDATING)) == []
-    assert role.on_settled(True) == [Finish("settled: accepted")]
+    assert role.on_settled(True) == [Fetch(RESULT.digest), Finish("settled: accepted")]
+    assert role.on_fetched(WRONG) == []
+    assert role.on_fetched(RESULT) == [Adopt(RESULT)]
+
+
+def test_what_is_merged_is_what_was_judged_not_what_was_handed_over() -> None:
+    role = opened_learner()
+    role.on_message(handed_over(WRONG))
+    for phase in (Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING):
+        role.on_encounter(at(phase))
+    assert role.on_settled(True) == [Fetch(RESULT.digest), Finish("settled: accepted")]
+    assert role.on_fetched(RESULT) == [Adopt(RESULT)]
+
+
+def test_what_was_rejected_is_not_asked_for() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REPORTED))
+    role.on_encounter(at(Phase.VALIDATING))
+    assert role.on_settled(False) == [Finish("settled: rejected")]
+
+
+def test_of_an_encounter_that_it_never_opened_the_learner_makes_nothing() -> None:
+    assert learner().on_settled(True) == []
 
 
 def test_the_learner_reports_what_the_neighbor_reported_and_once() -> None:
@@ -270,10 +308,13 @@ def test_of_results_that_are_not_the_reported_one_the_last_is_kept() -> None:
     assert len(submissions(role.on_encounter(at(Phase.REPORTED)))) == 1
 
 
+UNSIGNED = replace(handed_over(WRONG), signature=b"forged")
+
+
 def test_another_result_is_denied_only_late() -> None:
     role = opened_learner()
     role.on_encounter(at(Phase.REPORTED))
-    role.on_message(handed_over(WRONG))
+    role.on_message(UNSIGNED)
     assert role.on_time(LATE - 1, 1) == []
     (report,) = submissions(role.on_time(LATE, 1))
     assert isinstance(report, SubmitReport)
@@ -281,10 +322,53 @@ def test_another_result_is_denied_only_late() -> None:
     assert role.on_time(LATE + 100, 1) == []
 
 
+def test_what_the_neighbor_signed_is_not_denied_but_brought_again() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.REPORTED))
+    first = role.on_message(handed_over(WRONG))
+    assert len(submissions(first)) == 1
+    assert role.on_time(LATE - 1, 1) == []
+    assert role.on_time(LATE, 1) == first
+    assert role.on_time(LATE + 1, 1) == []
+
+
+@pytest.mark.parametrize("task", [SAFE, PAPER])
+def test_a_learner_takes_its_denial_back_when_the_right_result_comes(task: TaskParams) -> None:
+    role = opened_learner(task)
+    role.on_encounter(at(Phase.REPORTED, task))
+    role.on_message(UNSIGNED)
+    assert len(submissions(role.on_time(LATE, 1))) == 1
+    assert role.on_encounter(at(Phase.DISPUTED, task)) == []
+    assert role.on_message(replace(handed_over(task=task), signature=b"forged")) == []
+    both = SubmitReports(RESULT.digest, NEIGHBOR_SECRET, LEARNER_SECRET, handed_over(task=task).signature)
+    assert role.on_message(handed_over(task=task)) == [Submit(both), Send(NEIGHBOR.address, agreed(task=task))]
+    assert role.on_message(handed_over(task=task)) == []  # once
+    asked = role.on_encounter(at(Phase.VALIDATING, task))
+    assert {action.message.result for action in asked if isinstance(action, Send)} == {RESULT}
+
+
+def test_a_learner_brings_both_reports_against_a_denial_that_it_did_not_send() -> None:
+    """Another client with its key did: what it holds is more than that."""
+    role = opened_learner()
+    role.on_message(handed_over())
+    (both,) = submissions(role.on_encounter(at(Phase.DISPUTED)))
+    assert isinstance(both, SubmitReports)
+    assert role.on_encounter(at(Phase.DISPUTED)) == []
+
+
+def test_after_a_denial_the_right_result_is_kept_whatever_comes_after_it() -> None:
+    role = opened_learner()
+    role.on_encounter(at(Phase.DISPUTED))
+    role.on_message(replace(handed_over(), signature=b"forged"))
+    assert role.on_message(UNSIGNED) == []
+    asked = role.on_encounter(at(Phase.VALIDATING))
+    assert {action.message.result for action in asked if isinstance(action, Send)} == {RESULT}
+
+
 def test_a_learner_that_can_report_in_time_no_more_does_not() -> None:
     role = opened_learner()
     role.on_encounter(at(Phase.REPORTED))
-    role.on_message(handed_over(WRONG))
+    role.on_message(UNSIGNED)
     assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == []
 
 
@@ -433,8 +517,75 @@ def test_the_neighbor_contests_a_denial_at_once() -> None:
 def test_where_nobody_is_drawn_nothing_is_contested() -> None:
     for phase in (Phase.REPORTED, Phase.DISPUTED):
         role = done_neighbor(PAPER)
-        assert submissions(role.on_encounter(at(phase, PAPER))) == []
+        # The learner may have missed it, and may yet agree.
+        assert role.on_encounter(at(phase, PAPER)) == [Send(LEARNER.address, handed_over(task=PAPER))]
+        assert role.on_encounter(at(phase, PAPER)) == []
+        assert role.on_time(OPENED_AT + WINDOW_S, 1) == []
         assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Finalize())]
+
+
+def agreeing_neighbor(task: TaskParams = SAFE) -> Neighbor:
+    """One that holds both reports."""
+    role = done_neighbor(task)
+    assert role.on_message(agreed(task=task)) == []
+    return role
+
+
+@pytest.mark.parametrize("task", [SAFE, PAPER])
+def test_a_learner_that_denies_what_it_signed_is_held_to_it(task: TaskParams) -> None:
+    role = agreeing_neighbor(task)
+    role.on_encounter(at(Phase.REPORTED, task))
+    assert role.on_encounter(at(Phase.DISPUTED, task)) == [both_of_them(task)]
+    assert role.on_encounter(at(Phase.DISPUTED, task)) == []
+    assert role.on_time(LATE - 1, 1) == [both_of_them(task)]  # the first did not go through
+    # A wallet that took its signature back: a committee judges, where there is one.
+    again = Submit(Contest()) if task is SAFE else both_of_them(task)
+    for now_s in (LATE, OPENED_AT + WINDOW_S):
+        assert role.on_time(now_s, 1) == [again]
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Finalize())]
+
+
+def test_a_learner_that_agreed_and_fell_silent_is_held_to_it() -> None:
+    role = agreeing_neighbor()
+    assert role.on_time(LATE, 1) == [Submit(SubmitReport(handed_over().report))]
+    role.on_encounter(at(Phase.REPORTED))
+    assert role.on_time(LATE - 1, 1) == []  # it may yet answer
+    for now_s in (LATE, OPENED_AT + WINDOW_S):
+        assert role.on_time(now_s, 1) == [both_of_them()]
+    assert role.on_time(OPENED_AT + WINDOW_S + 1, 1) == [Submit(Contest())]
+
+
+def test_an_agreement_that_comes_after_the_denial_is_brought() -> None:
+    role = done_neighbor()
+    role.on_encounter(at(Phase.DISPUTED))
+    assert role.on_message(agreed()) == [both_of_them()]
+    assert role.on_message(agreed()) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        replace(agreed(), signature=NEIGHBOR.sign(DOMAIN.digest(agreed().report))),
+        replace(agreed(), signature=b"forged"),
+        agreed(WRONG),
+        agreed(encounter=b"e" * 32),
+        agreed(reporter=NEIGHBOR.address),
+        agreed(secret=b"s" * 32),  # not what the learner committed to
+        agreed(previous=b"p" * 32),
+    ],
+)
+def test_a_report_of_the_learners_that_does_not_agree_is_not_brought(message: ReportSent) -> None:
+    role = done_neighbor()
+    role.on_encounter(at(Phase.DISPUTED))
+    assert role.on_message(message) == []
+    assert role.on_message(agreed()) == [both_of_them()]  # a bad one does not spoil a good one
+
+
+def test_an_agreement_to_nothing_is_none() -> None:
+    role = working_neighbor()
+    assert role.on_message(agreed()) == []
+    role.on_contribution(RESULT)
+    assert role.on_encounter(at(Phase.DISPUTED)) == [Submit(Contest())]
 
 
 def test_who_has_no_result_contests_nothing() -> None:

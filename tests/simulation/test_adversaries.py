@@ -1,23 +1,24 @@
 """Adversaries: each does what its name says, and is honest in everything else."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
-from idml.adapters.base import LocalTraining
+from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
+from idml.learning.arrays import FloatVector
 from idml.learning.torch_engine import TorchEngine
-from idml.simulation.adversaries import (
-    ADVERSARIES,
-    AlwaysNo,
-    AlwaysYes,
-    FreeRider,
-    Invert,
-    LabelFlip,
-    Participant,
-    RandomWeights,
-)
+from idml.simulation.adversaries import ADVERSARIES, Assignment, Ballot, Participant
+from idml.simulation.model import Model
+
+HONEST_WORK = {
+    *("label_flip", "label_flip_target", "label_flip_all", "backdoor", "sybil"),  # on poisoned data
+    *("withhold", "swap", "no_show", "deny", "silent_learner"),
+    *("always_yes", "always_no", "invert", "copy_votes", "collude_learner"),
+}
 
 
 def training() -> LocalTraining:
@@ -27,64 +28,111 @@ def training() -> LocalTraining:
     return LocalTraining(engine, images, generator.integers(0, 3, 20), 0.1, 8, key=(0, "test"))
 
 
-def models() -> tuple[np.ndarray, np.ndarray]:
+def assignment(
+    adapter: Adapter | None = None, passes: Callable[[FloatVector], bool] = lambda _result: True
+) -> Assignment:
     engine = training().engine
-    return engine.initial(1), engine.initial(2)
+    return Assignment(adapter or OppCL(), engine.initial(1), engine.initial(2), training(), passes)
 
 
-def test_label_flippers_relabel_what_looks_alike_and_nothing_else() -> None:
-    labels = np.arange(10)
-    assert LabelFlip().labels(labels, "fashion-mnist").tolist() == [0, 1, 2, 1, 4, 5, 6, 5, 8, 9]
-    assert labels.tolist() == list(range(10))
-    received, own = models()
-    honest = OppCL().contribute(received, own, training())
-    assert np.array_equal(LabelFlip().contribute(OppCL(), received, own, training()), honest)  # on its own labels
+def votes(role: Participant, learner: Participant | None = None, neighbor: Participant | None = None) -> list[bool]:
+    """How it votes on good and on bad work, the first to vote."""
+    blind = role.blind_vote(Ballot(learner or Participant(), neighbor or Participant()))
+    return [role.verdict(good) if blind is None else blind for good in (True, False)]
+
+
+@pytest.mark.parametrize("kind", ADVERSARIES)
+def test_each_is_known_by_its_name_and_repeats_itself(kind: str) -> None:
+    role = ADVERSARIES[kind]()
+    assert role.kind == kind
+    assert type(role).__doc__
+    first, again = (role.contribute(assignment()) for _ in range(2))
+    assert first.tobytes() == again.tobytes()
+    assert first.dtype == np.float32
+    honest = np.allclose(first, Participant().contribute(assignment()), atol=1e-6)
+    assert honest == (kind in HONEST_WORK or kind == "drift")  # drift: all of its step passes here
+    # Somewhere it differs from an honest participant.
+    hooks = ("poison", "waits", "keeps", "works", "recruits", "rejoins")
+    hooks += ("contribute", "hand_over", "act", "blind_vote", "verdict")
+    assert any(getattr(type(role), hook) != getattr(Participant, hook) for hook in hooks)
 
 
 @pytest.mark.parametrize("adapter", [OppCL(), Gossip()])
-def test_free_riders_return_what_came(adapter: OppCL | Gossip) -> None:
-    received, own = models()
-    means = training()
-    assert np.array_equal(FreeRider().contribute(adapter, received, own, means), received)
-    assert means.trained_images == 0
+def test_free_riders_return_what_came(adapter: Adapter) -> None:
+    asked = assignment(adapter)
+    assert np.array_equal(ADVERSARIES["free_rider"]().contribute(asked), asked.received)
+    assert asked.training.trained_images == 0
 
 
-@pytest.mark.parametrize("adapter", [OppCL(), Gossip()])
-def test_random_weights_have_nothing_of_the_model_but_its_spread(adapter: OppCL | Gossip) -> None:
+@pytest.mark.parametrize("kind", ["random_weights", "collude_neighbor"])
+def test_random_weights_have_nothing_of_the_model_but_its_spread(kind: str) -> None:
     received = np.random.default_rng(0).standard_normal(10_000, dtype=np.float32)
-    result = RandomWeights().contribute(adapter, received, received, training())
-    assert result.dtype == np.float32
+    asked = Assignment(OppCL(), received, received, training(), lambda _result: True)
+    result = ADVERSARIES[kind]().contribute(asked)
     assert result.std() == pytest.approx(received.std(), rel=0.05)
     assert abs(np.corrcoef(result, received)[0, 1]) < 0.05
-    assert np.array_equal(result, RandomWeights().contribute(adapter, received, received, training()))
 
 
-@pytest.mark.parametrize(
-    ("role", "on_good", "on_bad"),
-    [
-        (Participant, True, False),
-        (RandomWeights, True, False),
-        (FreeRider, True, False),
-        (LabelFlip, True, True),
-        (AlwaysYes, True, True),
-        (AlwaysNo, False, False),
-        (Invert, False, True),
-    ],
-)
-def test_votes(role: type[Participant], on_good: bool, on_bad: bool) -> None:
-    voter = role()
-    assert (voter.verdict(True), voter.verdict(False)) == (on_good, on_bad)
-    if not voter.evaluates:
-        assert voter.verdict(None) is on_good
+@pytest.mark.parametrize("adapter", [OppCL(), Gossip()])
+def test_steps_are_turned_round_and_stretched(adapter: Adapter) -> None:
+    asked = assignment(adapter)
+    step = asked.honest() - asked.received
+    for kind, factor in (("sign_flip", -1), ("scaling", 10)):
+        result = ADVERSARIES[kind]().contribute(assignment(adapter))
+        np.testing.assert_allclose(result, asked.received + factor * step, rtol=1e-5, atol=1e-6)
 
 
-def test_all_are_known_by_their_name_and_work_honestly_where_they_do_not_cheat() -> None:
-    expected = {"label_flip", "random_weights", "free_rider", "always_yes", "always_no", "invert"}
-    assert {kind for kind, role in ADVERSARIES.items() if role.kind == kind} == expected
-    received, own = models()
-    honest = OppCL().contribute(received, own, training())
-    for role in (AlwaysYes, AlwaysNo, Invert):
-        assert np.array_equal(role().contribute(OppCL(), received, own, training()), honest)
-    for role in ADVERSARIES.values():
-        if role is not LabelFlip:
-            assert role().labels(np.arange(10), "fashion-mnist").tolist() == list(range(10))
+def test_noise_comes_on_top_of_honest_work() -> None:
+    received = np.random.default_rng(0).standard_normal(10_000, dtype=np.float32)
+    asked = Assignment(Gossip(), received, received, training(), lambda _result: True)
+    noise = ADVERSARIES["noise"]().contribute(asked) - received
+    assert noise.std() == pytest.approx(received.std() / 2, rel=0.05)
+    assert abs(np.corrcoef(noise, received)[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("passing", [1.0, 0.5, 0.125, 0.0])
+def test_drift_goes_as_far_as_the_committee_it_rehearses_with_lets_it(passing: float) -> None:
+    step = assignment().honest() - assignment().received
+
+    def passes(result: FloatVector) -> bool:
+        return bool(np.linalg.norm(result - assignment().received) <= passing * np.linalg.norm(step) * 1.001)
+
+    result = ADVERSARIES["drift"]().contribute(assignment(passes=passes))
+    np.testing.assert_allclose(result, assignment().received + np.float32(passing) * step, rtol=1e-5, atol=1e-6)
+
+
+def test_votes() -> None:
+    blind_yes = ("label_flip", "label_flip_target", "label_flip_all", "backdoor", "sybil", "always_yes", "copy_votes")
+    for kind, role in ADVERSARIES.items():
+        expected = [True, False]
+        if kind in blind_yes:
+            expected = [True, True]
+        elif kind in ("always_no", "invert"):
+            expected = [False, False] if kind == "always_no" else [False, True]
+        assert votes(role()) == expected, kind
+
+
+def test_who_copies_votes_joins_the_majority() -> None:
+    role = ADVERSARIES["copy_votes"]()
+    assert role.waits
+    for cast, expected in (((False,), False), ((True, False), True), ((False, True, False), False)):
+        assert role.blind_vote(Ballot(Participant(), Participant(), cast)) is expected
+
+
+def test_rings_vote_for_each_other_and_honestly_on_others() -> None:
+    neighbor, learner = ADVERSARIES["collude_neighbor"](), ADVERSARIES["collude_learner"]()
+    assert votes(neighbor, neighbor=neighbor) == [True, True]
+    assert votes(neighbor, learner=neighbor) == [True, False]
+    assert votes(learner, learner=learner) == [False, False]
+    assert votes(learner, neighbor=learner) == [True, False]
+    assert votes(neighbor, learner=learner, neighbor=learner) == [True, False]
+    assert learner.keeps
+    assert not neighbor.keeps
+
+
+def test_what_is_handed_over() -> None:
+    received, result = (Model(bytes([n]) * 32, np.zeros(1, np.float32)) for n in range(2))
+    handed = {kind: role().hand_over(received, result) for kind, role in ADVERSARIES.items()}
+    assert handed.pop("withhold") is None
+    assert handed.pop("swap") is received
+    assert set(handed.values()) == {result}

@@ -29,7 +29,9 @@ from idml.simulation.config import Config, ConfigError, load_config, make_config
         ("adversaries=3", "adversaries is 3: must be a table, kind = count"),
         ("adversaries.label_flip=51", "adversaries.label_flip is 51: must be between 0 and 49, below devices"),
         ("adversaries={label_flip=25, invert=25}", "adversaries is 50: must leave an honest one among 50 devices"),
-        ("adversaries.lable_flip=5", "adversaries.lable_flip is 5: kinds are always_no, always_yes, free_rider, "),
+        ("adversaries.lable_flip=5", "adversaries.lable_flip is 5: kinds are always_no, always_yes, backdoor, "),
+        ("rule=accuracy", "rule is 'accuracy': choose one of paper, loss, f1, precision, recall, balanced, mcnemar"),
+        ("defence=median", "defence is 'median': choose none, norm or krum"),
         ("committee=2", "committee is 2: must be 0 or at least validators (3)"),
         ("quorum=4", "quorum is 4: must be at most validators (3)"),
         ("good_faith_share=0.00001", "good_faith_share is 1e-05: must be a multiple of 0.0001 (one basis point)"),
@@ -106,7 +108,7 @@ def test_toml_round_trips(values: dict[str, object]) -> None:
 
 
 def test_the_task_is_the_presets_unless_changed() -> None:
-    assert Config().task() == preset_task("safe")
+    assert make_config({"rule": "paper"}).task() == preset_task("safe")
     assert make_config({"preset": "paper"}).task() == preset_task("paper")
     changed = make_config(
         {
@@ -120,6 +122,14 @@ def test_the_task_is_the_presets_unless_changed() -> None:
     ).task()
     assert (changed.good_faith_bps, changed.no_vote_bps, changed.reject_pot_bps) == (5_000, 2_500, 10_000)
     assert (changed.committee_size, changed.quorum, changed.tie_accepts) == (5, 1, False)
+
+
+def test_a_rule_brings_its_tolerance_and_its_number_into_the_task() -> None:
+    assert (Config().judged_by.name, Config().task().metric, Config().task().tolerance_bps) == ("loss", 1, 3_000)
+    paper = make_config({"preset": "paper"})
+    assert (paper.judged_by.name, paper.task().metric, paper.task().tolerance_bps) == ("paper", 0, 500)
+    chosen = make_config({"preset": "paper", "rule": "mcnemar", "tolerance": 0.02}).task()
+    assert (chosen.metric, chosen.tolerance_bps) == (6, 200)
 
 
 def test_defaults_are_the_mechanisms_table() -> None:

@@ -163,10 +163,11 @@ def test_more_workers_than_the_cluster_has_room_for_are_refused(tmp_path: Path, 
 
 
 @needs_ray
-@pytest.mark.slow
-def test_where_no_cluster_is_a_line_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ExecutorError, match=r"^ray_address is '127.0.0.1:9': no cluster answers there \(.*\)$"):
-        simulate(tiny(executor="ray", ray_address="127.0.0.1:9"), tmp_path / "run")
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "127.0.0.1:99999"])
+def test_where_no_cluster_is_a_line_says_so_before_a_run_begins(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ExecutorError, match=rf"^ray_address is '{address}': no cluster answers there \(.*\)$"):
+        simulate(tiny(executor="ray", ray_address=address), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_ray_a_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,20 @@ def test_contacts_that_end_too_early_are_incomplete_encounters_on_the_ledger(
         assert history.incomplete_as_neighbor == sum(record.neighbor == device for record in incomplete)
 
 
+def test_a_learner_may_have_more_than_64_encounters_open(play: Any, tmp_path: Path) -> None:
+    """All contacts but the first four are broken off, and stay open until their windows are over."""
+    path, count, rate = tmp_path / "trace.csv", 140, world_of(tiny()).timing.model_bytes
+    rows = [f"{10 * n},0,{1 + n % 7},{10 * n + (9 if n < 4 else 0.5)}\n" for n in range(count)]
+    path.write_text("time_start,client1,client2,time_end\n" + "".join(rows))
+    run = play(contacts=str(path), encounters=count, reward=0.1, link_bytes_s=rate, baseline_devices=0)
+    records = sorted(run.store.encounters(), key=lambda record: record.contact)
+    assert {record.status for record in records[:4]} == {"settled"}
+    assert 0 in {record.learner for record in records[:4]}, "its nonces and its lanes differ from here on"
+    assert {(record.status, record.reason) for record in records[4:]} == {("incomplete", Stage.SENDING.value)}
+    assert sum(record.learner == 0 for record in records[4:]) > 64
+    assert_tokens_conserved(run)
+
+
 def test_nobody_learns_from_an_exchange_that_was_broken_off(play_trace: Callable[..., Played]) -> None:
     run = play_trace(link_bytes_s=1)
     assert {record.status for record in run.store.encounters()} == {"incomplete"}

@@ -15,7 +15,7 @@ type Form is uint256;
 /// @notice Fills in what is signed about an encounter that was never opened, and looks whether it is.
 /// @dev In memory, each field a word: what is hashed to be signed (0x19 0x01, domain separator, struct hash: 66 bytes in
 /// three words); Terms, Report and Vote as `Statements` lays them out, typehash first; the input of `ecrecover`; both
-/// secrets, the learner's first.
+/// secrets, the learner's first; for each who signs, in the order of the signatures, its address and what it signs.
 library Forms {
     uint256 private constant STRUCT_HASH = 0x22;
     uint256 private constant SEALED_SIZE = 0x42;
@@ -26,17 +26,19 @@ library Forms {
     uint256 private constant STATEMENT_SIZE = 0xc0;
     uint256 private constant RECOVERY = 0x360;
     uint256 private constant SECRETS = 0x3e0;
-    uint256 private constant SIZE = 0x420;
+    uint256 private constant SIGNED = 0x420;
+    uint256 private constant TWO_SIGNED = 0x80;
     /// @dev Half of the order of secp256k1.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     /// @param separator Of the EIP-712 domain.
-    function make(bytes32 separator, bytes32 task) internal pure returns (Form form) {
+    /// @param votes Of each encounter.
+    function make(bytes32 separator, bytes32 task, uint256 votes) internal pure returns (Form form) {
         (bytes32 terms, bytes32 report, bytes32 vote) =
             (Statements.TERMS_TYPEHASH, Statements.REPORT_TYPEHASH, Statements.VOTE_TYPEHASH);
         assembly ("memory-safe") {
             form := mload(0x40)
-            mstore(0x40, add(form, SIZE))
+            mstore(0x40, add(form, add(add(SIGNED, TWO_SIGNED), shl(6, votes))))
             mstore(form, hex"1901")
             mstore(add(form, 0x02), separator)
             mstore(add(form, TERMS), terms)
@@ -46,11 +48,8 @@ library Forms {
         }
     }
 
-    /// @notice Fills in all that does not depend on who signs.
-    function fill(Form form, Voucher voucher, Head head, bytes32 seed, address learner, address neighbor)
-        internal
-        pure
-    {
+    /// @notice Fills in the Terms and both Reports, and what is common to all Votes.
+    function fill(Form form, Voucher voucher, Head head, bytes32 seed, Party learner, Party neighbor) internal pure {
         (uint256 reward, uint256 nonce, uint256 deadline) = (head.reward(), head.nonce(), 0);
         (uint256 seats, uint256 asOf) = (head.seats(), head.asOf());
         unchecked {
@@ -59,11 +58,13 @@ library Forms {
         assembly ("memory-safe") {
             let secrets := calldataload(add(voucher, 0x60))
             let place := add(form, SECRETS)
-            mstore(place, shl(128, shr(128, secrets)))
-            mstore(add(place, 0x20), shl(128, secrets))
+            let secret := shl(128, secrets) // The neighbor's.
+            secrets := shl(128, shr(128, secrets))
+            mstore(place, secrets)
+            mstore(add(place, 0x20), secret)
             let terms := add(form, TERMS)
-            mstore(add(terms, 0x40), learner)
-            mstore(add(terms, 0x60), neighbor)
+            mstore(add(terms, 0x40), mload(learner))
+            mstore(add(terms, 0x60), mload(neighbor))
             mstore(add(terms, 0x80), reward)
             mstore(add(terms, 0xa0), calldataload(add(voucher, 0x20)))
             mstore(add(terms, 0xc0), keccak256(place, 0x20))
@@ -75,11 +76,90 @@ library Forms {
             mstore(add(form, STRUCT_HASH), keccak256(terms, TERMS_SIZE))
             let encounter := keccak256(form, SEALED_SIZE)
             let result := calldataload(add(voucher, 0x40))
-            mstore(add(form, add(REPORT, 0x20)), encounter)
-            mstore(add(form, add(REPORT, 0x60)), result)
-            mstore(add(form, add(VOTE, 0x20)), encounter)
-            mstore(add(form, add(VOTE, 0x60)), seed)
-            mstore(add(form, add(VOTE, 0x80)), result)
+
+            let statement := add(form, VOTE)
+            mstore(add(statement, 0x20), encounter)
+            mstore(add(statement, 0x60), seed)
+            mstore(add(statement, 0x80), result)
+
+            statement := add(form, REPORT)
+            mstore(add(statement, 0x20), encounter)
+            mstore(add(statement, 0x40), mload(neighbor))
+            mstore(add(statement, 0x60), result)
+            mstore(add(statement, 0x80), secret)
+            mstore(add(statement, 0xa0), 0)
+            mstore(add(form, STRUCT_HASH), keccak256(statement, STATEMENT_SIZE))
+            let digest := keccak256(form, SEALED_SIZE)
+            mstore(add(form, SIGNED), mload(neighbor))
+            mstore(add(form, add(SIGNED, 0x20)), digest)
+
+            // The learner's names the neighbor's.
+            mstore(add(statement, 0x40), mload(learner))
+            mstore(add(statement, 0x80), secrets)
+            mstore(add(statement, 0xa0), digest)
+            mstore(add(form, STRUCT_HASH), keccak256(statement, STATEMENT_SIZE))
+            mstore(add(form, add(SIGNED, 0x40)), mload(learner))
+            mstore(add(form, add(SIGNED, 0x60)), keccak256(form, SEALED_SIZE))
+        }
+    }
+
+    /// @notice Fills in the Votes, once all else is.
+    /// @param ballots Bit i set: the i-th voter voted yes.
+    function fillVotes(Form form, Party[] memory voters, uint256 ballots) internal pure {
+        assembly ("memory-safe") {
+            let statement := add(form, VOTE)
+            let entry := add(form, add(SIGNED, TWO_SIGNED))
+            let end := add(add(voters, 0x20), shl(5, mload(voters)))
+            for { let place := add(voters, 0x20) } lt(place, end) { place := add(place, 0x20) } {
+                let voter := mload(mload(place))
+                mstore(add(statement, 0x40), voter)
+                mstore(add(statement, 0xa0), and(ballots, 1))
+                mstore(add(form, STRUCT_HASH), keccak256(statement, STATEMENT_SIZE))
+                mstore(entry, voter)
+                mstore(add(entry, 0x20), keccak256(form, SEALED_SIZE))
+                entry := add(entry, 0x40)
+                ballots := shr(1, ballots)
+            }
+        }
+    }
+
+    /// @notice How many of those who are to sign did so with their keys, until the first that did not.
+    /// @param index Of the one to begin with, less than `total`; it counts as if those before had signed.
+    /// @param total How many are to sign: the neighbor, the learner and the voters.
+    /// @param at Where their signatures begin in calldata: EIP-2098, two words for each.
+    /// @return count All of them, or the index of the first that did not.
+    function countSigned(Form form, uint256 index, uint256 total, uint256 at) internal view returns (uint256 count) {
+        uint256 half = HALF_ORDER;
+        assembly ("memory-safe") {
+            let question := add(form, RECOVERY)
+            let first := add(form, SIGNED)
+            let place := add(first, shl(6, index))
+            let end := add(first, shl(6, total))
+            at := add(at, shl(6, index))
+            for {} 1 {} {
+                let vs := calldataload(add(at, 0x20))
+                let s := shr(1, shl(1, vs))
+                mstore(question, mload(add(place, 0x20)))
+                mstore(add(question, 0x20), add(shr(255, vs), 27))
+                mstore(add(question, 0x40), calldataload(at))
+                mstore(add(question, 0x60), s)
+                mstore(0, 0)
+                pop(staticcall(gas(), 1, question, 0x80, 0, 0x20))
+                let good := gt(eq(mload(0), mload(place)), gt(s, half))
+                place := add(place, shl(6, good))
+                at := add(at, 0x40)
+                if iszero(and(good, lt(place, end))) { break }
+            }
+            count := shr(6, sub(place, first))
+        }
+    }
+
+    /// @notice The index-th of those who are to sign, and what.
+    function signed(Form form, uint256 index) internal pure returns (address signer, bytes32 digest) {
+        assembly ("memory-safe") {
+            let place := add(add(form, SIGNED), shl(6, index))
+            signer := mload(place)
+            digest := mload(add(place, 0x20))
         }
     }
 
@@ -88,65 +168,6 @@ library Forms {
         assembly ("memory-safe") {
             mstore(add(form, STRUCT_HASH), structHash)
             digest := keccak256(form, SEALED_SIZE)
-        }
-    }
-
-    /// @notice What a party signs as its Report.
-    /// @param place 0: the learner's, 1: the neighbor's.
-    function reportOf(Form form, address reporter, uint256 place, bytes32 previous)
-        internal
-        pure
-        returns (bytes32 digest)
-    {
-        assembly ("memory-safe") {
-            let statement := add(form, REPORT)
-            mstore(add(statement, 0x40), reporter)
-            mstore(add(statement, 0x80), mload(add(form, add(SECRETS, shl(5, place)))))
-            mstore(add(statement, 0xa0), previous)
-            mstore(add(form, STRUCT_HASH), keccak256(statement, STATEMENT_SIZE))
-            digest := keccak256(form, SEALED_SIZE)
-        }
-    }
-
-    /// @notice How many voters signed their Votes with their keys, until the first that did not.
-    /// @param index Of the voter to begin with; it counts as if those before had signed.
-    /// @param ballots Bit i set: the i-th voter voted yes.
-    /// @param at Where the voters' signatures begin in calldata: EIP-2098, two words for each.
-    /// @return count All of them, or the index of the first that did not.
-    /// @return digest What it should have signed.
-    function countVotes(Form form, Party[] memory voters, uint256 index, uint256 ballots, uint256 at)
-        internal
-        view
-        returns (uint256 count, bytes32 digest)
-    {
-        uint256 half = HALF_ORDER;
-        assembly ("memory-safe") {
-            let statement := add(form, VOTE)
-            let question := add(form, RECOVERY)
-            let place := add(voters, shl(5, add(index, 1)))
-            let end := add(voters, shl(5, add(mload(voters), 1)))
-            ballots := shr(index, ballots)
-            at := add(at, shl(6, index))
-            for {} lt(place, end) {} {
-                let who := mload(mload(place))
-                mstore(add(statement, 0x40), who)
-                mstore(add(statement, 0xa0), and(ballots, 1))
-                mstore(add(form, STRUCT_HASH), keccak256(statement, STATEMENT_SIZE))
-                digest := keccak256(form, SEALED_SIZE)
-                let vs := calldataload(add(at, 0x20))
-                let s := shr(1, shl(1, vs))
-                mstore(question, digest)
-                mstore(add(question, 0x20), add(shr(255, vs), 27))
-                mstore(add(question, 0x40), calldataload(at))
-                mstore(add(question, 0x60), s)
-                mstore(0, 0)
-                pop(staticcall(gas(), 1, question, 0x80, 0, 0x20))
-                if or(xor(mload(0), who), gt(s, half)) { break }
-                place := add(place, 0x20)
-                ballots := shr(1, ballots)
-                at := add(at, 0x40)
-            }
-            count := sub(shr(5, sub(place, voters)), 1)
         }
     }
 

@@ -12,16 +12,15 @@ using Parties for Party global;
 type Party is uint256;
 
 /// @title Parties
-/// @notice Reads and changes a `Party`. In memory, a word each: who, the slot of its `Participant`, whether the purse was
-/// read, whether the pledge was read, purse, pledge. The purse is a participant's first slot, the pledge its second.
+/// @notice Reads and changes a `Party`. In memory, a word each: who, the slot of its `Participant`, purse, pledge, the
+/// last two all ones until they are read. No account is: a budget has at most 64 nonces, and a pledge of all tokens, all
+/// locked, would have come to it by 2^32 encounters. The purse is a participant's first slot, the pledge its second.
 /// @dev Safe casts: IDML never holds more than 2^96 - 1 tokens and no amount here exceeds what it holds.
 library Parties {
     uint256 private constant SLOT = 0x20;
-    uint256 private constant HAS_PURSE = 0x40;
-    uint256 private constant HAS_PLEDGE = 0x60;
-    uint256 private constant PURSE = 0x80;
-    uint256 private constant PLEDGE = 0xa0;
-    uint256 private constant SIZE = 0xc0;
+    uint256 private constant PURSE = 0x40;
+    uint256 private constant PLEDGE = 0x60;
+    uint256 private constant SIZE = 0x80;
 
     /* READ AND WRITE */
 
@@ -31,8 +30,67 @@ library Parties {
             mstore(0x40, add(p, SIZE))
             mstore(p, who_)
             mstore(add(p, SLOT), self.slot)
-            mstore(add(p, HAS_PURSE), 0)
-            mstore(add(p, HAS_PLEDGE), 0)
+            mstore(add(p, PURSE), not(0))
+            mstore(add(p, PLEDGE), not(0))
+        }
+    }
+
+    /// @notice The participants at some addresses, in memory one after another.
+    /// @return parties As many as there are addresses.
+    /// @return ordered How many of them stand there, until the first that is no address above the one before it.
+    function ascending(mapping(address => Participant) storage participants, address[] calldata addresses)
+        internal
+        pure
+        returns (Party[] memory parties, uint256 ordered)
+    {
+        parties = list(addresses.length);
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            let place := parties
+            let from := addresses.offset
+            let previous := 0
+            mstore(0x20, participants.slot)
+            for { let end := add(from, shl(5, addresses.length)) } lt(from, end) { from := add(from, 0x20) } {
+                let who_ := calldataload(from)
+                if or(iszero(gt(who_, previous)), shr(160, who_)) { break }
+                previous := who_
+                mstore(0, who_)
+                mstore(p, who_)
+                mstore(add(p, SLOT), keccak256(0, 0x40))
+                mstore(add(p, PURSE), not(0))
+                mstore(add(p, PLEDGE), not(0))
+                place := add(place, 0x20)
+                mstore(place, p)
+                p := add(p, SIZE)
+            }
+            mstore(0x40, p)
+            ordered := shr(5, sub(from, addresses.offset))
+        }
+    }
+
+    /// @notice The participants at some addresses, in memory one after another.
+    /// @param addresses Becomes the array of parties: it must not be read any more.
+    function replace(mapping(address => Participant) storage participants, address[] memory addresses)
+        internal
+        pure
+        returns (Party[] memory parties)
+    {
+        assembly ("memory-safe") {
+            parties := addresses
+            let p := mload(0x40)
+            let place := add(parties, 0x20)
+            mstore(0x20, participants.slot)
+            for { let end := add(place, shl(5, mload(parties))) } lt(place, end) { place := add(place, 0x20) } {
+                let who_ := mload(place)
+                mstore(0, who_)
+                mstore(p, who_)
+                mstore(add(p, SLOT), keccak256(0, 0x40))
+                mstore(add(p, PURSE), not(0))
+                mstore(add(p, PLEDGE), not(0))
+                mstore(place, p)
+                p := add(p, SIZE)
+            }
+            mstore(0x40, p)
         }
     }
 
@@ -49,16 +107,13 @@ library Parties {
     /// @param delta May wrap around: what it takes from a field must be there.
     function addTo(Party[] memory parties, uint256 which, uint256 delta) internal view {
         assembly ("memory-safe") {
-            for { let place := add(parties, 0x20) } which { which := shr(1, which) } {
-                if and(which, 1) {
-                    let p := mload(place)
-                    if iszero(mload(add(p, HAS_PLEDGE))) {
-                        mstore(add(p, HAS_PLEDGE), 1)
-                        mstore(add(p, PLEDGE), sload(add(mload(add(p, SLOT)), 1)))
-                    }
-                    mstore(add(p, PLEDGE), add(mload(add(p, PLEDGE)), delta))
-                }
+            for { let place := parties } which { which := shr(1, which) } {
                 place := add(place, 0x20)
+                if iszero(and(which, 1)) { continue }
+                let p := mload(place)
+                let value := mload(add(p, PLEDGE))
+                if iszero(not(value)) { value := sload(add(mload(add(p, SLOT)), 1)) }
+                mstore(add(p, PLEDGE), add(value, delta))
             }
         }
     }
@@ -67,12 +122,6 @@ library Parties {
     function get(Party[] memory parties, uint256 index) internal pure returns (Party p) {
         assembly ("memory-safe") {
             p := mload(add(parties, add(0x20, shl(5, index))))
-        }
-    }
-
-    function set(Party[] memory parties, uint256 index, Party p) internal pure {
-        assembly ("memory-safe") {
-            mstore(add(parties, add(0x20, shl(5, index))), p)
         }
     }
 
@@ -90,43 +139,58 @@ library Parties {
 
     function purse(Party p) internal view returns (Purse value) {
         assembly ("memory-safe") {
-            if iszero(mload(add(p, HAS_PURSE))) {
-                mstore(add(p, HAS_PURSE), 1)
-                mstore(add(p, PURSE), sload(mload(add(p, SLOT))))
-            }
             value := mload(add(p, PURSE))
+            if iszero(not(value)) {
+                value := sload(mload(add(p, SLOT)))
+                mstore(add(p, PURSE), value)
+            }
         }
     }
 
     function setPurse(Party p, Purse value) internal pure {
         assembly ("memory-safe") {
-            mstore(add(p, HAS_PURSE), 1)
             mstore(add(p, PURSE), value)
         }
     }
 
     function pledge(Party p) internal view returns (Pledge value) {
         assembly ("memory-safe") {
-            if iszero(mload(add(p, HAS_PLEDGE))) {
-                mstore(add(p, HAS_PLEDGE), 1)
-                mstore(add(p, PLEDGE), sload(add(mload(add(p, SLOT)), 1)))
-            }
             value := mload(add(p, PLEDGE))
+            if iszero(not(value)) {
+                value := sload(add(mload(add(p, SLOT)), 1))
+                mstore(add(p, PLEDGE), value)
+            }
         }
     }
 
     function setPledge(Party p, Pledge value) internal pure {
         assembly ("memory-safe") {
-            mstore(add(p, HAS_PLEDGE), 1)
             mstore(add(p, PLEDGE), value)
+        }
+    }
+
+    /// @notice Saves all.
+    function save(Party[] memory parties) internal {
+        assembly ("memory-safe") {
+            let place := add(parties, 0x20)
+            for { let end := add(place, shl(5, mload(parties))) } lt(place, end) { place := add(place, 0x20) } {
+                let p := mload(place)
+                let slot := mload(add(p, SLOT))
+                let value := mload(add(p, PURSE))
+                if not(value) { sstore(slot, value) }
+                value := mload(add(p, PLEDGE))
+                if not(value) { sstore(add(slot, 1), value) }
+            }
         }
     }
 
     function save(Party p) internal {
         assembly ("memory-safe") {
             let slot := mload(add(p, SLOT))
-            if mload(add(p, HAS_PURSE)) { sstore(slot, mload(add(p, PURSE))) }
-            if mload(add(p, HAS_PLEDGE)) { sstore(add(slot, 1), mload(add(p, PLEDGE))) }
+            let value := mload(add(p, PURSE))
+            if not(value) { sstore(slot, value) }
+            value := mload(add(p, PLEDGE))
+            if not(value) { sstore(add(slot, 1), value) }
         }
     }
 

@@ -99,12 +99,12 @@ library Purses {
         if (window & 1 == 0) return purse;
         unchecked {
             if (purse.balance() < purse.budgetNonces() * purse.budgetReward()) return purse;
-            uint256 moved;
-            for (; window & 1 != 0; window >>= 1) {
+            uint256 moved = 1;
+            while (window >> moved & 1 != 0) {
                 ++moved;
             }
-            uint256 kept = Purse.unwrap(purse) & ~(uint256(type(uint64).max) << WINDOW);
-            return Purse.wrap((kept | window << WINDOW) + (moved << BASE));
+            uint256 shifted = window - (window >> moved);
+            return Purse.wrap(Purse.unwrap(purse) - (shifted << WINDOW) + (moved << BASE));
         }
     }
 

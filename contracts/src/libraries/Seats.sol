@@ -3,18 +3,20 @@ pragma solidity ^0.8.20;
 
 import {Seat} from "../interfaces/IIDML.sol";
 import {Parties, Party} from "./Parties.sol";
+import {Head} from "./Vouchers.sol";
 
 /// @notice The table of all seats, and the queue of those that were left, oldest first.
 /// @param length Seats in the table; it only grows.
 /// @param head Position in the queue of the seat that was left first.
 /// @param tail Position in the queue of the next seat to be left.
 /// @param grownAt When the table grew last, in seconds.
+/// @param seats One slot each, one after another from the slot after this one on: a draw need not hash to find one.
 struct SeatTable {
     uint32 length;
     uint32 head;
     uint32 tail;
     uint32 grownAt;
-    mapping(uint256 index => Seat) seats;
+    Seat[1 << 32] seats;
     mapping(uint256 position => uint32 index) vacant;
 }
 
@@ -74,22 +76,18 @@ library Seats {
         address learner,
         address neighbor
     ) internal view returns (address[] memory committee) {
-        mapping(uint256 index => Seat) storage seats = table.seats;
+        Seat[1 << 32] storage seats = table.seats;
         uint256 most = length == 0 ? 0 : size;
         assembly ("memory-safe") {
             committee := mload(0x40)
             let last := committee // The element found last.
             let full := add(committee, shl(5, most))
-            // Beyond the committee: seed and number of the draw, index and table, to be hashed in pairs.
-            let pairs := add(full, 0x20)
-            mstore(0x40, pairs)
-            mstore(pairs, seed)
-            mstore(add(pairs, 0x60), seats.slot)
+            mstore(0x40, add(full, 0x20))
+            mstore(0, seed)
             for { let j := 0 } and(lt(last, full), lt(j, MAX_DRAWS)) { j := add(j, 1) } {
-                mstore(add(pairs, 0x20), j)
-                mstore(add(pairs, 0x40), mod(keccak256(pairs, 0x40), length))
+                mstore(0x20, j)
                 // One slot, from the low end: member (160 bits), createdAt, activeFrom, inactiveFrom (32 each).
-                let seat := sload(keccak256(add(pairs, 0x40), 0x40))
+                let seat := sload(add(seats.slot, mod(keccak256(0, 0x40), length)))
                 let inactive := or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat)))
                 seat := shr(96, shl(96, seat))
                 let skip := or(inactive, or(eq(seat, learner), eq(seat, neighbor)))
@@ -107,6 +105,7 @@ library Seats {
     }
 
     /// @notice As `draw`, among the parties of a batch: who is drawn must be who was named.
+    /// @param head Of the encounter between two of the parties, `learner` and `neighbor`.
     /// @param named The parties to be found, by their indices, a byte each from the high end on.
     /// @return found Those who were named, as far as they were drawn.
     /// @return count How many were; more than `size` if somebody else was drawn.
@@ -114,54 +113,51 @@ library Seats {
         SeatTable storage table,
         bytes32 seed,
         uint256 size,
-        uint256 length,
-        uint256 asOf,
+        Head head,
         Party learner,
         Party neighbor,
         Party[] memory parties,
         uint256 named
     ) internal view returns (Party[] memory found, uint256 count) {
-        mapping(uint256 index => Seat) storage seats = table.seats;
+        Seat[1 << 32] storage seats = table.seats;
+        (uint256 length, uint256 asOf) = (head.seats(), head.asOf());
+        // Bit i set: parties[i] has a part in the encounter already, or is not there.
+        uint256 taken = type(uint256).max << parties.length | 1 << head.learner() | 1 << head.neighbor();
         found = Parties.list(size);
         assembly ("memory-safe") {
             let last := found // The element found last.
             let full := add(found, shl(5, size))
-            // Beyond what is allocated: seed and number of the draw, index and table, to be hashed in pairs.
-            let pairs := mload(0x40)
-            mstore(pairs, seed)
-            mstore(add(pairs, 0x60), seats.slot)
             if iszero(length) { full := found }
+            mstore(0, seed)
             for { let j := 0 } and(lt(last, full), lt(j, MAX_DRAWS)) { j := add(j, 1) } {
-                mstore(add(pairs, 0x20), j)
-                mstore(add(pairs, 0x40), mod(keccak256(pairs, 0x40), length))
-                let seat := sload(keccak256(add(pairs, 0x40), 0x40))
-                let skip := or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat)))
+                mstore(0x20, j)
+                let seat := sload(add(seats.slot, mod(keccak256(0, 0x40), length)))
+                if or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat))) { continue }
                 seat := shr(96, shl(96, seat))
-                skip := or(skip, or(eq(seat, mload(learner)), eq(seat, mload(neighbor))))
+                let index := byte(0, named)
+                if iszero(and(shr(index, taken), 1)) {
+                    let party := mload(add(parties, shl(5, add(index, 1))))
+                    // Parties are distinct, so this is none of those who have a part already.
+                    if eq(mload(party), seat) {
+                        // The index is by how much the bit is shifted.
+                        // slither-disable-next-line incorrect-shift
+                        taken := or(taken, shl(index, 1))
+                        named := shl(8, named)
+                        last := add(last, 0x20)
+                        mstore(last, party)
+                        continue
+                    }
+                }
+                let skip := or(eq(seat, mload(learner)), eq(seat, mload(neighbor)))
                 for { let other := last } gt(other, found) { other := sub(other, 0x20) } {
                     skip := or(skip, eq(mload(mload(other)), seat))
                 }
-                if skip { continue }
-                let other := byte(0, named)
-                let known := lt(other, mload(parties))
-                other := mload(add(parties, shl(5, add(other, 1))))
-                if known { known := eq(mload(other), seat) }
-                if iszero(known) {
+                if iszero(skip) {
                     last := not(0)
                     break
                 }
-                named := shl(8, named)
-                last := add(last, 0x20)
-                mstore(last, other)
             }
             count := shr(5, sub(last, found))
-        }
-    }
-
-    /// @notice The member at an index below the committee's length.
-    function get(address[] memory committee, uint256 index) internal pure returns (address member) {
-        assembly ("memory-safe") {
-            member := mload(add(committee, add(0x20, shl(5, index))))
         }
     }
 }

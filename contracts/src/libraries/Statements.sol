@@ -54,13 +54,22 @@ library Statements {
         }
     }
 
+    /// @param parties Addresses without anything in the high bits.
     function hashBatch(bytes32 task, address[] calldata parties, bytes32[] calldata encounters)
         internal
         pure
         returns (bytes32)
     {
-        bytes32 who = keccak256(abi.encodePacked(parties));
-        return keccak256(abi.encode(BATCH_TYPEHASH, task, who, keccak256(abi.encodePacked(encounters))));
+        bytes32 who;
+        bytes32 what;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, parties.offset, shl(5, parties.length))
+            who := keccak256(free, shl(5, parties.length))
+            calldatacopy(free, encounters.offset, shl(5, encounters.length))
+            what := keccak256(free, shl(5, encounters.length))
+        }
+        return keccak256(abi.encode(BATCH_TYPEHASH, task, who, what));
     }
 
     /// @notice What a secret was committed to as.

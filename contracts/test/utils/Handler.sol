@@ -453,7 +453,7 @@ contract Handler is DealTest {
         } else if (phase == Phase.Validating) {
             return voteAtRandom(which, e, random);
         } else {
-            bytes32 result = random % 8 == 0 ? OTHER_RESULT : RESULT;
+            bytes32 result = random % 4 == 0 ? OTHER_RESULT : RESULT;
             if (phase == Phase.Reported) reportAsLearner(e, result);
             else if (random >> 8 & 1 == 0) reportAsNeighbor(e, result);
             else reportBoth(e);
@@ -512,12 +512,11 @@ contract Handler is DealTest {
 
     function isDue(Encounter memory e) private view returns (bool) {
         Phase phase = e.phase;
-        uint256 extra = idml.task(e.terms.task).committeeSize == 0 ? 0 : COMPLETION;
+        uint256 appeal = idml.task(e.terms.task).committeeSize == 0 ? 0 : COMPLETION;
         uint256 since = e.since;
         if (phase == Phase.Contested) return block.number > uint256(e.contestBlock) + 2 + 256;
         if (phase == Phase.Validating) return block.timestamp > since + VOTING;
-        if (phase == Phase.Reported) return block.timestamp > since + COMPLETION + extra;
-        if (phase == Phase.Disputed) return extra == 0 || block.timestamp > since + extra;
+        if (phase == Phase.Reported) return block.timestamp > since + COMPLETION + appeal;
         return block.timestamp > since + COMPLETION;
     }
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from idml.cli import chain, gas, report, run, traces
+from idml.cli import chain, evaluate, gas, report, reproduce, run, traces
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -17,6 +17,8 @@ examples:
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml report runs/main                          write its report anew
+  idml reproduce all --scale smoke               the paper's figures and tables, computed anew
+  idml evaluate all                              measure validation rules, adversaries and defences
   idml gas                                       what an encounter costs on a chain
   idml chain --help                              deploy to a chain, fund and stake accounts
   idml traces info contacts.csv.gz               what a contact trace is like
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report, gas, chain, traces):
+    for command in (run, report, reproduce, evaluate, gas, chain, traces):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
@@ -58,7 +60,11 @@ def _exit_code(error: Exception) -> int:
 
     if isinstance(error, idml.TraceError | idml.ConfigError | idml.LearningError | idml.AdapterError):
         return 2
-    return 1 if isinstance(error, idml.StoreError | idml.LedgerError | idml.ExecutorError) else 0
+    if isinstance(error, idml.StoreError | idml.LedgerError | idml.ExecutorError):
+        return 1
+    from idml.reproduction.errors import ReproductionError
+
+    return int(isinstance(error, ReproductionError))
 
 
 if __name__ == "__main__":

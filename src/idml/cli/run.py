@@ -49,6 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="what computes the networks (default auto: native if built)",
     )
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
+    parser.add_argument("--no-report", action="store_true", help="write no report; idml report DIR does so later")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(execute=execute, parser=parser)
@@ -65,6 +66,7 @@ def execute(options: argparse.Namespace) -> int:
     directory = options.resume or options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     values = {**read_values(options.config, options.settings), **overrides}
     config = None if options.resume else make_config(values)
+    report = not options.no_report
 
     # Only now: these may load PyTorch, which takes a second.
     import idml
@@ -75,9 +77,9 @@ def execute(options: argparse.Namespace) -> int:
     try:
         with watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
             if options.resume:
-                finished = idml.resume(directory, observer=observer, **values)
+                finished = idml.resume(directory, observer=observer, report=report, **values)
             else:
-                finished = idml.run(directory, config, observer=observer)
+                finished = idml.run(directory, config, observer=observer, report=report)
     except (KeyboardInterrupt, idml.Stopped):
         goes_on = "rpc" not in values and (directory / DATABASE).exists()
         hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}" if goes_on else ""
@@ -88,7 +90,7 @@ def execute(options: argparse.Namespace) -> int:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:
         _print_summary(summary)
-        print(f"report: {finished.report}")
+        print(f"report: {finished.report}" if report else f"run: {directory}")
     if summary["tokens"]["supply"] != summary["tokens"]["accounts"]:
         print("idml: tokens were lost or minted: supply and accounts differ", file=sys.stderr)
         return 1

@@ -27,10 +27,17 @@ def check_batch(batch: int) -> None:
         raise LearningError(f"batch is {batch}: it must be at least 1")
 
 
-def check_pairs(images: FloatImages, labels: Labels) -> None:
-    """Refuse images that are not prepared, and labels that are not one class for each of them."""
+def check_images(images: FloatImages) -> None:
+    """Refuse images that are not prepared, and an empty set of them."""
     if images.dtype != np.float32:
         raise LearningError(f"the images are {images.dtype}: prepare() makes float32 of them")
+    if not len(images):
+        raise LearningError("there are 0 images: at least one is needed")
+
+
+def check_pairs(images: FloatImages, labels: Labels) -> None:
+    """Refuse images that are not prepared, and labels that are not one class for each of them."""
+    check_images(images)
     if labels.dtype != np.int64 or labels.ndim != 1:
         raise LearningError(f"the labels are {labels.dtype} {labels.shape}: int64 (N,) is needed")
     if len(images) != len(labels) or not len(labels):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from idml.learning.arrays import ByteImages, FloatImages, FloatVector, Labels
 
@@ -70,4 +71,11 @@ class Engine(Protocol):
 
         A count depends on its vector, the images and their order, and on nothing else: not on the other vectors, and
         not on what else is evaluated at the time.
+        """
+
+    def logits(self, vectors: Sequence[FloatVector], images: FloatImages) -> list[npt.NDArray[np.float32]]:
+        """Return, for each vector, what it makes of the images: float32 (N, classes).
+
+        They depend on the vector, the images and their order, and on nothing else; the first of the greatest of a row
+        is the class that `evaluate` takes the image for.
         """

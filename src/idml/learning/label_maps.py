@@ -21,13 +21,13 @@ def map_labels(labels: Labels, mapping: Mapping[int, int]) -> Labels:
     return mapped
 
 
-def flip_labels(labels: Labels, dataset_name: str) -> Labels:
-    """Return a copy of the labels with the data set's `LOOK_ALIKE` classes relabeled.
+def find_look_alikes(dataset_name: str) -> Mapping[int, int]:
+    """Return which classes of a data set pass for which.
 
     Raises:
-        LearningError: no look-alike classes are known for this data set.
+        LearningError: none are known for this data set.
     """
     mapping = LOOK_ALIKE.get(dataset_name)
     if mapping is None:
         raise LearningError(f"no look-alike classes are known for {dataset_name!r}: use map_labels with your own")
-    return map_labels(labels, mapping)
+    return mapping

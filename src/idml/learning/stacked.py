@@ -7,17 +7,18 @@ hardware and on how many rows there are, so equal arguments give equal bits only
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
-from idml.learning.checks import check_batch, check_pairs, check_rates, check_seed, check_vector
+from idml.learning.calls import Epoch, Query, Sample
+from idml.learning.checks import check_batch, check_images, check_pairs, check_rates, check_seed, check_vector
 from idml.learning.engine import Layout
 from idml.learning.errors import LearningError
 from idml.learning.torch_engine import TorchEngine
@@ -26,29 +27,6 @@ _NO_LABEL: Final = -100
 """Of places without an image, in rows that have fewer images than others; `cross_entropy` leaves it out."""
 _EVALUATED_AT_ONCE: Final = 200
 """Images of each row in one pass of an evaluation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One call of `Engine.train_epoch`: see there for the arguments."""
-
-    vector: FloatVector
-    images: FloatImages
-    labels: Labels
-    learning_rate: float
-    batch: int
-    seed: int
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One call of `Engine.evaluate`: see there for the arguments."""
-
-    vectors: Sequence[FloatVector]
-    images: FloatImages
-    labels: Labels
 
 
 class StackedEngine:
@@ -113,6 +91,10 @@ class StackedEngine:
         """Count correct images for each vector: see `Engine.evaluate`."""
         return self.evaluate_samples([Sample(vectors, images, labels)])[0]
 
+    def logits(self, vectors: Sequence[FloatVector], images: FloatImages) -> list[npt.NDArray[np.float32]]:
+        """Return the logits of each vector: see `Engine.logits`."""
+        return self.logits_of([Query(vectors, images)])[0]
+
     def train_epochs(self, epochs: Sequence[Epoch]) -> list[FloatVector]:
         """Train many models one epoch each, and return their new vectors.
 
@@ -143,6 +125,27 @@ class StackedEngine:
             places.sort(key=lambda place: -len(samples[place].labels))
             counts |= zip(places, self._evaluate([samples[place] for place in places]), strict=True)
         return [counts[place] for place in range(len(samples))]
+
+    def logits_of(self, queries: Sequence[Query]) -> list[list[npt.NDArray[np.float32]]]:
+        """Return, for each vector of each query, its logits on the query's images.
+
+        Raises:
+            LearningError: a query is not one that `Engine.logits` takes.
+        """
+        for query in queries:
+            self.check_query(query)
+        samples = [Sample(query.vectors, query.images, np.zeros(len(query.images), np.int64)) for query in queries]
+        found: dict[int, list[npt.NDArray[np.float32]]] = {}
+        for places in _alike([sample.images.shape[1:] for sample in samples]):
+            places.sort(key=lambda place: -len(samples[place].labels))
+            found |= zip(places, self._collect_logits([samples[place] for place in places]), strict=True)
+        return [found[place] for place in range(len(samples))]
+
+    def check_query(self, query: Query) -> None:
+        """Refuse with a `LearningError` what `logits_of` would refuse."""
+        check_images(query.images)
+        for vector in query.vectors:
+            check_vector(vector, self.size)
 
     def check_epoch(self, epoch: Epoch) -> None:
         """Refuse with a `LearningError` what `train_epochs` would refuse."""
@@ -186,25 +189,41 @@ class StackedEngine:
 
     def _evaluate(self, samples: Sequence[Sample]) -> list[list[int]]:
         """Evaluate samples of one shape, those with the most images first."""
+        correct = torch.zeros(sum(len(sample.vectors) for sample in samples), dtype=torch.int64, device=self._device)
+        for logits, labels in self._passes(samples):
+            best, classes = logits.max(dim=2)
+            # NaN, the greatest to max, classifies nothing.
+            correct[: len(labels)] += ((classes == labels) & ~best.isnan()).sum(dim=1)
+        counts = iter(correct.tolist())
+        return [[next(counts) for _ in sample.vectors] for sample in samples]
+
+    def _collect_logits(self, samples: Sequence[Sample]) -> list[list[npt.NDArray[np.float32]]]:
+        """The logits of samples of one shape, those with the most images first."""
+        parts: list[list[npt.NDArray[np.float32]]] = [[] for sample in samples for _ in sample.vectors]
+        for logits, labels in self._passes(samples):
+            for part, row, present in zip(
+                parts, logits.cpu().numpy(), (labels != _NO_LABEL).cpu().numpy(), strict=False
+            ):
+                part.append(row[present])
+        rows = iter(parts)
+        return [[np.concatenate(next(rows)) for _ in sample.vectors] for sample in samples]
+
+    def _passes(self, samples: Sequence[Sample]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Run models forward: logits (rows, n, classes) and labels (rows, n) of those that still have images."""
         sizes = np.repeat([len(sample.labels) for sample in samples], [len(sample.vectors) for sample in samples])
         if not len(sizes):
-            return [[] for _ in samples]
+            return
         inputs, targets = self._stack(samples, [np.arange(len(sample.labels)) for sample in samples])
         values = self._rows([vector for sample in samples for vector in sample.vectors])
         owners = torch.tensor(
             [owner for owner, sample in enumerate(samples) for _ in sample.vectors], device=self._device
         )
-        correct = torch.zeros(len(sizes), dtype=torch.int64, device=self._device)
         self._module.eval()
         with self._fenced([]), torch.inference_mode():
             for start in range(0, sizes[0], _EVALUATED_AT_ONCE):
                 top, stop = int(np.count_nonzero(sizes > start)), start + _EVALUATED_AT_ONCE
                 x, y = inputs[owners[:top], start:stop], targets[owners[:top], start:stop]
-                best, classes = vmap(self._logits)(self._parameters(values[:top]), x).max(dim=2)
-                # NaN, the greatest to max, classifies nothing.
-                correct[:top] += ((classes == y) & ~best.isnan()).sum(dim=1)
-        counts = iter(correct.tolist())
-        return [[next(counts) for _ in sample.vectors] for sample in samples]
+                yield vmap(self._logits)(self._parameters(values[:top]), x), y
 
     def _loss(
         self, parameters: dict[str, torch.Tensor], images: torch.Tensor, labels: torch.Tensor, greatest: int

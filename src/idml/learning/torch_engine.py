@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
-from idml.learning.checks import check_batch, check_pairs, check_rates, check_seed, check_vector
+from idml.learning.checks import check_batch, check_images, check_pairs, check_rates, check_seed, check_vector
 from idml.learning.engine import Layout
 from idml.learning.errors import LearningError
 
@@ -122,16 +122,31 @@ class TorchEngine:
         """Count correct images for each vector: see `Engine.evaluate`."""
         check_pairs(images, labels)
         counts = [0] * len(vectors)
+        for place, chosen, logits in self._passes(vectors, images):
+            counts[place] += _count_correct(logits, labels[chosen])
+        return counts
+
+    def logits(self, vectors: Sequence[FloatVector], images: FloatImages) -> list[npt.NDArray[np.float32]]:
+        """Return the logits of each vector: see `Engine.logits`."""
+        check_images(images)
+        parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in vectors]
+        for place, _, logits in self._passes(vectors, images):
+            parts[place].append(logits)
+        return [np.concatenate(part) for part in parts]
+
+    def _passes(
+        self, vectors: Sequence[FloatVector], images: FloatImages
+    ) -> Iterator[tuple[int, Indices, npt.NDArray[np.float32]]]:
+        """Run models forward: the place of a vector, the places of some images, and their logits."""
         if self._module.training:
             self._module.eval()
         with self._fenced(0), torch.inference_mode():
-            for start in range(0, len(labels), EVALUATED_AT_ONCE):
-                chosen = np.arange(start, min(start + EVALUATED_AT_ONCE, len(labels)))
-                inputs, targets = _gather(images, chosen), labels[chosen]
+            for start in range(0, len(images), EVALUATED_AT_ONCE):
+                chosen = np.arange(start, min(start + EVALUATED_AT_ONCE, len(images)))
+                inputs = _gather(images, chosen)
                 for place, vector in enumerate(vectors):
                     self._load(vector)
-                    counts[place] += _count_correct(self._module(inputs).numpy(), targets)
-        return counts
+                    yield place, chosen, self._module(inputs).numpy()
 
     def _load(self, vector: FloatVector) -> None:
         check_vector(vector, self._size)

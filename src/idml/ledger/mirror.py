@@ -57,9 +57,10 @@ class AccountsMirror:
         accounts = sum(who.balance + who.stake + who.unbonding for who in self._participants.values())
         return accounts + sum(encounter.terms.reward for encounter in self.encounters.values())
 
-    def lane(self, learner: bytes) -> int:
-        """The lowest lane in which a learner has no encounter open."""
-        return free_lane({e.progress.where.lane for e in self.encounters.values() if e.terms.learner == learner})
+    def lane(self, learner: bytes, nonce: int) -> int:
+        """Where a learner can open an encounter with a nonce: see `free_lane`."""
+        busy = {e.progress.where.lane for e in self.encounters.values() if e.terms.learner == learner}
+        return free_lane(busy, nonce)
 
     def apply(self, events: Iterable[Event]) -> None:
         """Follow the contract. Events must come in order, from the first; those of other contracts are skipped.

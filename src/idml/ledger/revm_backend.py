@@ -13,7 +13,7 @@ from typing import Any
 
 from idml.ledger.errors import EvmError
 from idml.ledger.evm import COINBASE, GAS_CAP, START_S, Evm, Log, Outcome, Transaction
-from idml.ledger.world import Diff
+from idml.ledger.world import Account, Diff
 from idml.protocol.hashing import keccak256
 
 pyrevm: Any = importlib.import_module("pyrevm")  # untyped: its stubs lack arguments that it takes
@@ -28,6 +28,7 @@ _CODED = re.compile(rf"CodeChange \{{ address: {_ADDRESS}")
 _DESTROYED = re.compile(rf"AccountDestroyed \{{ address: {_ADDRESS}")
 _REVERT = re.compile(r"Revert \{ gas_used: (\d+), output: 0x([0-9a-f]*) \}")
 _HALT = re.compile(r"Halt \{ reason: .*, gas_used: (\d+) \}")
+_NONCES = range(1, 10)
 _CODE_PADDING = 33  # revm appends zero bytes to code that it has analysed
 
 
@@ -120,14 +121,29 @@ class Revm(Evm):
     def _write(self, addresses: Iterable[bytes], slots: Iterable[tuple[tuple[bytes, int], int]]) -> None:
         engine = self._engine
         for address in addresses:
-            account = self._world.account(address)
-            info = pyrevm.AccountInfo(nonce=account.nonce, balance=account.balance, code=account.code or None)
-            engine.insert_account_info(_hex(address), info)
+            engine.insert_account_info(_hex(address), self._info(self._world.account(address)))
         for (address, slot), value in slots:
             # Inserting loads the account into the journal, which would hide the next slot: so one checkpoint for each.
             checkpoint = engine.snapshot()
             engine.insert_account_storage(_hex(address), slot, value)
             engine.revert(checkpoint)
+
+    def _info(self, account: Account) -> Any:
+        """What pyrevm's database holds of an account."""
+        plain = pyrevm.AccountInfo(nonce=account.nonce, balance=account.balance, code=account.code or None)
+        if not account.code or account.balance or account.nonce not in _NONCES:
+            return plain
+        # Given plain code, revm looks for its jump targets in every call, which takes as long as a small call itself.
+        # What it has created it has analysed: so let it create the same account once, and keep what comes of it.
+        checkpoint = self._engine.snapshot()
+        try:
+            created = self._engine.deploy(_hex(COINBASE), _creating(account), gas=GAS_CAP)
+            analysed = self._engine.basic(created)
+            return analysed if (analysed.nonce, analysed.code_hash) == (plain.nonce, plain.code_hash) else plain
+        except RuntimeError:
+            return plain  # code that no transaction may create
+        finally:
+            self._engine.revert(checkpoint)
 
     def _block(self, number: int) -> Any:
         return pyrevm.BlockEnv(
@@ -144,6 +160,17 @@ class Revm(Evm):
 
 def _hex(address: bytes) -> str:
     return "0x" + address.hex()
+
+
+def _creating(account: Account) -> bytes:
+    """Creation code after which a new contract has this account's nonce and code."""
+    # Each contract that it creates, here an empty one, counts its nonce up: 3 times PUSH1 0, CREATE, POP.
+    counting = bytes.fromhex("600060006000f050") * (account.nonce - 1)
+    size, start = len(account.code).to_bytes(2, "big"), bytes([len(counting) + 14])
+    # PUSH2 size, PUSH1 start, PUSH1 0, CODECOPY, PUSH2 size, PUSH1 0, RETURN
+    return (
+        counting + b"\x61" + size + b"\x60" + start + bytes.fromhex("60003961") + size + b"\x60\x00\xf3" + account.code
+    )
 
 
 def _failure(text: str) -> Outcome:

@@ -29,8 +29,8 @@ def submit(ledger: Ledger, wallet: Wallet, progress: Progress, submission: Submi
     match submission:
         case SubmitReport(report):
             return ledger.report(wallet, progress, report.reporter, report.result, report.secret)
-        case SubmitReports(result, neighbor_secret, learner_secret, signature):
-            return ledger.report_both(wallet, progress, result, neighbor_secret, learner_secret, signature)
+        case SubmitReports(result, neighbor_secret, learner_secret, first, second):
+            return ledger.report_both(wallet, progress, result, neighbor_secret, learner_secret, first, second)
         case SubmitVote(vote):
             return ledger.vote(wallet, progress, vote.validator, vote.accept)
         case Contest():

@@ -7,6 +7,7 @@ can rebuild it from the contract's events with `Encounter.follow`.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 from idml.protocol.hashing import WORD_BYTES, ZERO_WORD, keccak256, words
@@ -43,6 +44,9 @@ _STAGE_BITS = {
     "voted": _MAX_VOTERS,
     "accepts": _MAX_VOTERS,
 }
+_PLACES = [(sum([*_STAGE_BITS.values()][:index]), (1 << bits) - 1) for index, bits in enumerate(_STAGE_BITS.values())]
+"""Where each part begins in the word, and its mask; `Stage` has the same parts in the same order."""
+_parts = attrgetter(*_STAGE_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,13 @@ class Stage:
 
     def pack(self) -> int:
         """The word."""
-        word, at = 0, 0
-        for name, bits in _STAGE_BITS.items():
-            word |= getattr(self, name) << at
-            at += bits
-        return word
+        return sum([part << at for part, (at, _) in zip(_parts(self), _PLACES, strict=True)])
 
     @classmethod
     def unpack(cls, word: int) -> "Stage":
         """Read the word."""
-        values = {}
-        for name, bits in _STAGE_BITS.items():
-            values[name] = word & (1 << bits) - 1
-            word >>= bits
-        return cls(phase=Phase(values.pop("phase")), **values)
+        phase, *others = [word >> at & mask for at, mask in _PLACES]
+        return cls(Phase(phase), *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,26 +203,35 @@ class Progress:
         if self.phase is Phase.CONTESTED:
             return None
         contestable = self.contestable_s(task)
-        changes = [self.late_s(task)] if self.phase in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED) else []
+        changes = [self.late_s(task)] if self.phase is not Phase.VALIDATING else []
         changes += [contestable[0], contestable[1] + 1] if contestable else [self.due_s(task) + 1]
         return next((change for change in changes if change > now_s), None)
 
     def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
         """Whether anyone may finalize in a block of this time and number.
 
-        Where a committee exists, a neighbor whose learner is silent or denies has one more window to contest.
+        Where a committee exists, a neighbor whose learner is silent has one more window to contest. A denial leaves
+        one, to contest it or to bring both signed Reports.
         """
         if self.phase is Phase.CONTESTED:
             return block > self.seed_block + BLOCKHASH_REACH
-        if self.phase is Phase.DISPUTED and not task.committee_size:
-            return True
         contestable = self.contestable_s(task)
         return now_s > (contestable[1] if contestable else self.due_s(task))
 
 
-def free_lane(busy: Collection[int]) -> int:
-    """The lowest lane in which a learner has no encounter open, given those in which it has."""
-    return next(lane for lane in range(len(busy) + 1) if lane not in busy)
+LANES = 64
+"""Lanes in which a learner may open any encounter. As many more are kept, one for each nonce in reach."""
+
+
+def free_lane(busy: Collection[int], nonce: int) -> int:
+    """The lowest lane in which a learner has no encounter open, or the one that is kept for a nonce.
+
+    Args:
+        busy: the lanes in which it has one.
+        nonce: of the encounter to be opened. Only the encounter of 64 nonces before can keep its lane busy: then the
+            contract answers `LaneBusy` until that one is over.
+    """
+    return next((lane for lane in range(LANES) if lane not in busy), LANES + nonce % LANES)
 
 
 _POSSIBLE = {
@@ -328,7 +334,7 @@ class Encounter:
             }
         else:
             stage, changes = self._voted(stage, arguments["validator"], arguments["accept"])
-        return replace(self, progress=replace(progress, stage=stage.pack(), **changes))
+        return Encounter(self.id, self.terms, replace(progress, stage=stage.pack(), **changes))
 
     def _voted(self, stage: Stage, validator: bytes, accept: bool) -> tuple[Stage, dict[str, Any]]:
         """In open voting whoever votes joins the committee."""

@@ -14,7 +14,7 @@ from idml.simulation.crew import Course, Crew, Foreseen
 from idml.simulation.devices import Device
 from idml.simulation.executors.base import Done, Executor, Failed
 from idml.simulation.model import Model
-from idml.simulation.tasks import Answer, Contribute, Merge, Task, TrainOwn, task_key
+from idml.simulation.tasks import Answer, Contribute, Merge, Screen, Task, TrainOwn, task_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Ahead:
             self._take_course(key, task)
         if (answer := self._answers.get(key)) is not None:
             return answer
-        if isinstance(task, Merge):
+        if isinstance(task, Merge | Screen):
             return self._crew.perform(task)
         self.redone += 1
         return self.ask_all([task])[0]

@@ -26,7 +26,7 @@ class Bank:
 
     Args:
         ledger: the contract.
-        wallets: by device number.
+        wallets: by device number; replaced where a device comes back under another name.
         task: the rules, registered by `join`.
         config: how much each device buys and stakes.
 
@@ -35,41 +35,60 @@ class Bank:
     """
 
     ledger: ControlledLedger
-    wallets: Sequence[Wallet]
+    wallets: list[Wallet]
     task: TaskParams
     config: Config
     stakes_wei: dict[int, int] = field(init=False)
     _accounts: dict[int, AccountState] = field(default_factory=dict)
     _touched: Counter[int] = field(default_factory=Counter)
+    _left: list[Wallet] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.stakes_wei = dict.fromkeys(range(len(self.wallets)), 0)
 
     def join(self) -> list[tuple[int, TxResult]]:
         """Register the task and let every device buy, deposit and stake; returns who sent what."""
+        ledger, sent = self.ledger, []
+        for index, wallet in enumerate(self.wallets):
+            first = [partial(ledger.create_task, wallet, self.task)] if index == 0 else []
+            sent += [(index, result) for result in self._enter(index, wallet, first)]
+        # A seat can be drawn by Terms of a later second than the one in which it was taken.
+        ledger.warp(ledger.now_s + 1)
+        return sent
+
+    def rejoin(self, device: int) -> tuple[Wallet, list[TxResult]]:
+        """Let a device come back under another name: as much bought, deposited and staked anew.
+
+        What is left under the old name stays there.
+        """
+        wallet = Wallet.from_seed(self.config.seed, len(self.wallets) + len(self._left))
+        self._left.append(self.wallets[device])
+        self.wallets[device] = wallet
+        self._accounts.pop(device, None)
+        sent = self._enter(device, wallet, [])
+        self.ledger.warp(self.ledger.now_s + 1)
+        return wallet, sent
+
+    def _enter(self, device: int, wallet: Wallet, first: Sequence[Callable[[], TxResult]]) -> list[TxResult]:
+        """Take some steps first, then buy, deposit and stake."""
         ledger, config = self.ledger, self.config
         amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
         price_wei = -(-amount_wei // TOKENS_PER_COIN)
-        sent: list[tuple[int, TxResult]] = []
-        for index, wallet in enumerate(self.wallets):
-            ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)
-            steps: list[Callable[[], TxResult]] = []
-            if index == 0:
-                steps.append(partial(ledger.create_task, wallet, self.task))
-            if price_wei:
-                steps.append(partial(ledger.buy, wallet, price_wei))
-                steps.append(partial(ledger.approve, wallet, amount_wei))
-                steps.append(partial(ledger.deposit, wallet, amount_wei))
-            if config.target_wei:
-                steps.append(partial(ledger.set_target, wallet, config.target_wei))
-            if stake_wei:
-                steps.append(partial(ledger.stake, wallet, stake_wei))
-            for step in steps:
-                ledger.warp(ledger.now_s + 1)  # on a node, no two blocks have the same time
-                sent.append((index, step()))
-            self.stakes_wei[index] = stake_wei
-        # A seat can be drawn by Terms of a later second than the one in which it was taken.
-        ledger.warp(ledger.now_s + 1)
+        ledger.fund(wallet.address, price_wei + _GAS_MONEY_WEI)
+        steps: list[Callable[[], TxResult]] = list(first)
+        if price_wei:
+            steps.append(partial(ledger.buy, wallet, price_wei))
+            steps.append(partial(ledger.approve, wallet, amount_wei))
+            steps.append(partial(ledger.deposit, wallet, amount_wei))
+        if config.target_wei:
+            steps.append(partial(ledger.set_target, wallet, config.target_wei))
+        if stake_wei:
+            steps.append(partial(ledger.stake, wallet, stake_wei))
+        sent = []
+        for step in steps:
+            ledger.warp(ledger.now_s + 1)  # on a node, no two blocks have the same time
+            sent.append(step())
+        self.stakes_wei[device] = stake_wei
         return sent
 
     def obstacle(self, learner: int, neighbor: int) -> str | None:
@@ -115,7 +134,7 @@ class Bank:
         """
         ledger = self.ledger
         held_wei = prepaid_wei + ledger.account(ACCOUNT_ZERO).balance
-        for wallet in self.wallets:
+        for wallet in (*self.wallets, *self._left):
             account = ledger.account(wallet.address)
             held_wei += account.balance + account.stake + account.unbonding + ledger.token_balance_wei(wallet.address)
         return {"supply": str(ledger.token_supply_wei()), "accounts": str(held_wei)}

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from idml.learning.validation import DEFAULT_RULE, Rule, find_rule, rule_names
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.contacts import EVEN, find_trace
 from idml.simulation.explain import explain
@@ -62,6 +63,8 @@ class Config(BaseModel):
     compute_images_s: Rate | None = Field(None, description="a device trains; by default at once")
     heterogeneity: float = Field(0.0, ge=0, le=5, description="of both rates over devices: sigma of a log-normal")
 
+    defence: Literal["none", "norm", "krum"] = Field("none", description="by which a learner screens what it merges")
+
     # what is paid
     incentive: bool = Field(True, description="false: no ledger, every contribution is merged")
     preset: Literal["safe", "paper"] = Field("safe", description="rules of the task")
@@ -69,7 +72,13 @@ class Config(BaseModel):
     validators: int = Field(3, ge=1, le=MAX_VOTES, description="votes that settle an encounter (V)")
     committee: int | None = Field(None, ge=0, le=MAX_VOTES, description="members drawn to vote (K), 0: open voting")
     quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="least votes that decide anything")
-    tolerance: Share = Field(0.05, description="by how much accuracy may fall for a yes (tau)")
+    rule: str | None = Field(
+        None, description="a validator judges by: paper, loss, f1, precision, recall, balanced, mcnemar"
+    )
+    goal: Literal["all", "own"] = Field(
+        "all", description="classes a learner cares for under balanced: alike, or its own"
+    )
+    tolerance: Share | None = Field(None, description="how much worse a yes may be (tau); None: the rule's own")
     validation_images: int = Field(200, ge=1, le=65_535, description="a validator scores, drawn from its own")
     neighbor_share: Share = Field(0.8, description="of the reward; validators share the rest (p_n)")
     good_faith_share: Share | None = Field(None, description="of the reward, if the encounter ends incomplete (g)")
@@ -116,6 +125,8 @@ class Config(BaseModel):
                 self.validators,
                 f"with {self.devices} devices at most {self.devices - 2}: learner and neighbor do not judge themselves",
             )
+        if self.rule is not None and self.rule not in rule_names():
+            raise _inconsistent("rule", self.rule, f"choose one of {', '.join(rule_names())}")
         for kind, count in self.adversaries.items():
             from idml.simulation.adversaries import ADVERSARIES  # loads PyTorch, which takes a second
 
@@ -167,18 +178,28 @@ class Config(BaseModel):
         target = self.stake_target if self.stake_target is not None else 200.0 if self.preset == "safe" else 0.0
         return to_wei(target)
 
+    @property
+    def judged_by(self) -> Rule:
+        """How a validator judges: under the paper's rules by the paper's, else by the one that errs least."""
+        return find_rule(self.rule or ("paper" if self.preset == "paper" else DEFAULT_RULE))
+
+    @property
+    def tolerance_bps(self) -> int:
+        """How much worse a yes may be, in 1/10,000."""
+        return _bps(self.judged_by.default_tolerance if self.tolerance is None else self.tolerance)
+
     def task(self) -> TaskParams:
         """The task that the contract is given."""
         task = preset_task(
             self.preset,
             votes=self.validators,
             neighbor_share_bps=_bps(self.neighbor_share),
-            tolerance_bps=_bps(self.tolerance),
+            tolerance_bps=self.tolerance_bps,
             validation_images=self.validation_images,
             completion_window_s=self.completion_window_s,
             voting_window_s=self.voting_window_s,
         )
-        changes: dict[str, Any] = {"tie_accepts": self.tie == "accept"}
+        changes: dict[str, Any] = {"tie_accepts": self.tie == "accept", "metric": self.judged_by.metric}
         for field, share in (
             ("good_faith_bps", self.good_faith_share),
             ("no_vote_bps", self.no_vote_share),

@@ -4,17 +4,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-import numpy as np
-
 from idml.adapters.keys import draw_seed
 from idml.learning.algorithms import learning_rate
-from idml.learning.arrays import FloatVector, Indices
+from idml.learning.arrays import FloatVector
+from idml.learning.defences import SCREENS
+from idml.learning.poisons import aims
+from idml.learning.validation import measure_harm
 from idml.protocol.settlement import settle
 from idml.protocol.task import TaskParams
+from idml.simulation.adversaries import ADVERSARIES, Assignment, Ballot
 from idml.simulation.devices import Device, Settings
 from idml.simulation.measure import TestSet
 from idml.simulation.model import Model
-from idml.simulation.tasks import Answer, Contribute, Judge, Merge, Score, Task, TrainAlone, TrainOwn, task_key
+from idml.simulation.tasks import (
+    Answer,
+    Contribute,
+    Deceive,
+    Judge,
+    Merge,
+    Score,
+    Screen,
+    Task,
+    TrainAlone,
+    TrainOwn,
+    task_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +86,14 @@ class Crew:
                 return self._judge(task)
             case Merge(current, result):
                 return Answer((), self._made(self.settings.adapter.merge(current.vector, result.vector)))
+            case Screen():
+                return self._screen(task)
             case TrainOwn():
                 return self._train_own(task)
             case Score(model, part, count):
                 return Answer((self.test_set.correct(model.vector, part, count, self.settings.engine),))
+            case Deceive():
+                return self._deceive(task)
             case TrainAlone():
                 return self._train_alone(task)
             case _:
@@ -109,37 +127,78 @@ class Crew:
         if validators is None:
             return True
         verdicts: list[bool] = []
-        for index in validators:
+        parties = self.devices[asked.learner].participant, self.devices[asked.neighbor].participant
+        for index in sorted(validators, key=lambda index: self.devices[index].participant.waits):
             if len(verdicts) == self.rules.votes:
                 break
-            participant, honest = self.devices[index].participant, None
-            if participant.evaluates:
+            participant = self.devices[index].participant
+            verdict = participant.blind_vote(Ballot(*parties, tuple(verdicts)))
+            if verdict is None:
                 task = Judge(asked.learner, asked.encounter, index, asked.received, result)
-                honest = bool(ask(task).values[0])
-            verdicts.append(participant.verdict(honest))
+                verdict = participant.verdict(bool(ask(task).values[0]))
+            verdicts.append(verdict)
         votes_for = sum(verdicts)
         accepted = settle(0, votes_for, len(verdicts) - votes_for, self.rules).accepted
         return self.adopt_unjudged if accepted is None else accepted
 
-    def _contribute(self, task: Contribute) -> Answer:
+    def assignment(self, task: Contribute) -> Assignment:
+        """What a neighbor is asked for in a task, and its means to do it."""
         learner, neighbor = self.devices[task.learner], self.devices[task.neighbor]
+        received = task.received.vector
         training = neighbor.training(learner, task.encounter, "contribute", self.settings)
-        adapter = self.settings.adapter
-        result = neighbor.participant.contribute(adapter, task.received.vector, task.own.vector, training)
-        return Answer((training.trained_images,), self._made(result))
+
+        def passes(result: FloatVector) -> bool:
+            """Rehearse the vote with samples of the neighbor's own."""
+            rehearsals = [f"rehearsal {member}" for member in range(self.rules.votes)]
+            return all(self._accepted(learner, task.encounter, neighbor, received, result, name) for name in rehearsals)
+
+        return Assignment(self.settings.adapter, received, task.own.vector, training, passes)
+
+    def _contribute(self, task: Contribute) -> Answer:
+        assignment = self.assignment(task)
+        result = self.devices[task.neighbor].participant.contribute(assignment)
+        return Answer((assignment.training.trained_images,), self._made(result))
 
     def _judge(self, task: Judge) -> Answer:
-        learner, validator, settings = self.devices[task.learner], self.devices[task.validator], self.settings
-        count = validator.sample_size(settings)
-        drawn: Indices | slice = slice(None)
-        if count < len(validator.labels):
-            seed = draw_seed(*learner.key(settings, task.encounter, "validate", validator.address.hex()))
-            drawn = np.random.default_rng(seed).choice(len(validator.labels), count, replace=False)
-        before = task.before.vector
-        candidate = settings.adapter.candidate(before, task.result.vector)
-        images = validator.pool[validator.own[drawn]]
-        old, new = settings.engine.evaluate([before, candidate], images, validator.labels[drawn])
-        return Answer((int(settings.rule(old, new, count, settings.tolerance_bps)),))
+        learner, validator = self.devices[task.learner], self.devices[task.validator]
+        before, result = task.before.vector, task.result.vector
+        return Answer((int(self._accepted(learner, task.encounter, validator, before, result, "validate")),))
+
+    def _accepted(
+        self, learner: Device, encounter: int, judge: Device, before: FloatVector, result: FloatVector, purpose: str
+    ) -> bool:
+        """Whether the rule accepts a contribution on a sample of a device's images, drawn for this purpose."""
+        settings = self.settings
+        drawn = judge.draw_sample(learner, encounter, purpose, settings)
+        harm = measure_harm(
+            settings.rule,
+            settings.engine,
+            before,
+            settings.adapter.candidate(before, result),
+            judge.pool[judge.own[drawn]],
+            judge.labels[drawn],
+            learner.goal(settings),
+        )
+        return settings.rule.accepts(harm, settings.tolerance_bps)
+
+    def _screen(self, task: Screen) -> Answer:
+        settings, models = self.settings, (*task.recent, task.before, task.result)
+        updates = [
+            settings.adapter.candidate(before.vector, result.vector) - before.vector
+            for before, result in zip(models[::2], models[1::2], strict=True)
+        ]
+        assert settings.defence is not None
+        return Answer((int(SCREENS[settings.defence](updates[-1], updates[:-1])),))
+
+    def _deceive(self, task: Deceive) -> Answer:
+        poison = ADVERSARIES[task.kind].poison
+        assert poison is not None
+        images, labels = self.test_set.sample(task.part, task.count)
+        shown, wanted = aims(poison, images, labels, self.settings.dataset, self.settings.classes)
+        if not len(wanted):
+            return Answer((0, 0))
+        (taken,) = self.settings.engine.evaluate([task.model.vector], shown, wanted)
+        return Answer((taken, len(wanted)))
 
     def _train_own(self, task: TrainOwn) -> Answer:
         learner = self.devices[task.learner]

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from idml.adapters.base import Adapter, LocalTraining
-from idml.adapters.keys import draw_bytes
+from idml.adapters.keys import draw_bytes, draw_seed
 from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatImages, Indices, Labels
+from idml.learning.defences import RECENT
 from idml.learning.engine import Engine
+from idml.learning.evidence import Weights, label_shares
+from idml.learning.poisons import taint
 from idml.learning.validation import Rule
 from idml.protocol.batch import SECRET_BYTES
-from idml.simulation.adversaries import Participant
+from idml.simulation.adversaries import Ballot, Participant
 from idml.simulation.model import Model
-from idml.simulation.tasks import Contribute, Judge, Merge, TrainOwn, Work
+from idml.simulation.tasks import Contribute, Judge, Merge, Screen, TrainOwn, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,10 @@ class Settings:
         learning_rate, learning_rate_decay, batch: of gradient descent; the rate decays with a learner's encounters.
         local_epochs: on its own data that a learner trains after each encounter.
         validation_images: that a validator scores.
-        tolerance_bps: by how much the metric may fall for a yes.
+        tolerance_bps: how much worse a contribution may be for a yes.
+        dataset, classes: name of the data set, and how many classes it has.
+        own_goal: whether learners care for the classes of their own data; else for all alike.
+        defence: a key of `idml.learning.defences.SCREENS`, None for none.
     """
 
     seed: int
@@ -37,6 +45,10 @@ class Settings:
     local_epochs: int
     validation_images: int
     tolerance_bps: int
+    dataset: str
+    classes: int
+    own_goal: bool = False
+    defence: str | None = None
 
 
 @dataclass(slots=True)
@@ -45,14 +57,17 @@ class Device:
 
     Args:
         index: its number.
-        address: on the ledger, 20 bytes.
+        address: on the ledger when it began, 20 bytes; all its draws derive from it.
         participant: how it acts.
         pool: images that all devices draw from, float32 (M, C, H, W).
         own: which of them are its own, integers (N,).
-        labels: int64 (N,), as it trains on them.
+        labels: int64 (N,).
         model: its own; replaced, never changed in place.
-        encounters: that it opened as a learner so far; also its next nonce.
+        encounters: that it opened as a learner so far.
         lanes: of the contract that its open encounters occupy.
+        account: its address on the ledger, if it is not the one that it began with.
+        since: how many encounters it had opened when it came to that account.
+        recent: models before and after its recent encounters, one after another; only where a defence reads them.
     """
 
     index: int
@@ -64,13 +79,28 @@ class Device:
     model: Model
     encounters: int = 0
     lanes: set[int] = field(default_factory=set)
+    account: bytes = b""
+    since: int = 0
+    recent: list[Model] = field(default_factory=list)
     trained_images: int = 0
     scored_images: int = 0
+
+    def __post_init__(self) -> None:
+        self.account = self.account or self.address
 
     @property
     def honest(self) -> bool:
         """Whether it follows the rules."""
         return type(self.participant) is Participant
+
+    @property
+    def nonce(self) -> int:
+        """Of its account's next encounter as a learner."""
+        return self.encounters - self.since
+
+    def rejoin(self, account: bytes) -> None:
+        """Take another address on the ledger, 20 bytes, which owes nobody anything."""
+        self.account, self.since, self.lanes = account, self.encounters, set()
 
     @property
     def images(self) -> FloatImages:
@@ -93,17 +123,31 @@ class Device:
         learner.trained_images += answer.values[0]
         return answer.made
 
-    def judge(self, learner: "Device", before: Model, result: Model, settings: Settings, work: Work) -> bool:
+    def judge(
+        self, learner: "Device", before: Model, result: Model, ballot: Ballot, settings: Settings, work: Work
+    ) -> bool:
         """Its verdict on a contribution in a learner's current encounter."""
-        if not self.participant.evaluates:
-            return self.participant.verdict(None)
+        blind = self.participant.blind_vote(ballot)
+        if blind is not None:
+            return blind
         answer = work.ask(Judge(learner.index, learner.encounters, self.index, before, result))
         self.scored_images += 2 * self.sample_size(settings)
         return self.participant.verdict(bool(answer.values[0]))
 
-    def adopt(self, result: Model, work: Work) -> None:
-        """Merge an accepted contribution."""
+    def adopt(self, before: Model, result: Model, settings: Settings, work: Work) -> bool:
+        """Merge an accepted contribution, if its own defence takes it; returns whether it did.
+
+        Args:
+            before: its model at the beginning of the encounter.
+            result: what the neighbor contributed.
+        """
+        if settings.defence is not None:
+            takes = bool(work.ask(Screen(before, result, tuple(self.recent))).values[0])
+            self.recent = [*self.recent, before, result][-2 * RECENT :]
+            if not takes:
+                return False
         self.model = work.ask(Merge(self.model, result)).made
+        return True
 
     def finish_encounter(self, settings: Settings, work: Work) -> None:
         """Train on its own data after its encounter, and count the encounter."""
@@ -113,9 +157,21 @@ class Device:
             self.trained_images += answer.values[0]
         self.encounters += 1
 
+    def goal(self, settings: Settings) -> Weights | None:
+        """How much each class counts to it as a learner, float64 (classes,); None: all alike."""
+        return label_shares(self.labels, settings.classes) if settings.own_goal else None
+
     def sample_size(self, settings: Settings) -> int:
         """How many of its images it scores as a validator."""
         return min(settings.validation_images, len(self.labels))
+
+    def draw_sample(self, learner: "Device", encounter: int, purpose: str, settings: Settings) -> Indices | slice:
+        """Which of its images it scores in one of a learner's encounters, drawn for this purpose."""
+        count = self.sample_size(settings)
+        if count == len(self.labels):
+            return slice(None)
+        seed = draw_seed(*learner.key(settings, encounter, purpose, self.address.hex()))
+        return np.random.default_rng(seed).choice(len(self.labels), count, replace=False)
 
     def training(self, learner: "Device", encounter: int, purpose: str, settings: Settings) -> LocalTraining:
         """Its means to train in one of a learner's encounters.
@@ -123,10 +179,13 @@ class Device:
         The rate falls with the encounters of the learner, whose model it is: the more a model has learned, the more a
         constant rate would undo.
         """
+        images, labels, poison = self.images, self.labels, self.participant.poison
+        if poison is not None:
+            images, labels = taint(poison, images, labels, settings.dataset, settings.classes)
         return LocalTraining(
             settings.engine,
-            self.images,
-            self.labels,
+            images,
+            labels,
             learning_rate(settings.learning_rate, settings.learning_rate_decay, encounter + 1),
             settings.batch,
             key=learner.key(settings, encounter, purpose),

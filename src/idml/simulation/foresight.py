@@ -34,7 +34,7 @@ class Foresight:
         self._expelled = expelled
         self._open_voters = open_voters
         self._task = world.config.task()
-        self._numbers = {device.address: device.index for device in world.devices}
+        self._numbers: dict[bytes, int] = {}
         self._seats: list[Seat] = []
         self._known: dict[tuple[int, int], Prospect] = {}
         self._turns = -1
@@ -46,11 +46,13 @@ class Foresight:
             return Prospect(None, contributes=stage is None, broken_off=stage is not None)
         if not self._bank.eligible(contact.neighbor):
             return None
-        if self._turns != len(self._expelled):
-            self._turns = len(self._expelled)
+        turns = len(self._expelled) + sum(bool(device.since) for device in self._world.devices)
+        if self._turns != turns:
+            self._turns = turns
+            self._numbers = {device.account: device.index for device in self._world.devices}
             self._known.clear()
             self._seats = [
-                Seat(device.address, 0, 0, 1 if self._bank.eligible(device.index) else 0)
+                Seat(device.account, 0, 0, 1 if self._bank.eligible(device.index) else 0)
                 for device in self._world.devices
             ]
         key = contact.index, encounter
@@ -70,8 +72,8 @@ class Foresight:
         )
         terms = Terms(
             task=self._task.id,
-            learner=learner.address,
-            neighbor=neighbor.address,
+            learner=learner.account,
+            neighbor=neighbor.account,
             reward=0,
             model_before=ZERO_WORD,
             learner_commitment=ZERO_WORD,

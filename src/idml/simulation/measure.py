@@ -10,7 +10,7 @@ from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.engine import Engine
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
-from idml.simulation.tasks import Score, TrainAlone, Work
+from idml.simulation.tasks import Deceive, Score, TrainAlone, Work
 
 _TRAINING = 3
 """What training on an image costs, in evaluations of one: measured 3.4 for 6 to 14 convolutions."""
@@ -42,9 +42,13 @@ class TestSet:
 
     def correct(self, vector: FloatVector, part: int, count: int, engine: Engine) -> int:
         """How many of `count` images a model classifies correctly: those from the start of a part on."""
-        drawn = self._order[(part * self.size // self.parts + np.arange(count)) % self.size]
-        (correct,) = engine.evaluate([vector], self.images[drawn], self.labels[drawn])
+        (correct,) = engine.evaluate([vector], *self.sample(part, count))
         return correct
+
+    def sample(self, part: int, count: int) -> tuple[FloatImages, Labels]:
+        """`count` images with their labels: those from the start of a part on."""
+        drawn = self._order[(part * self.size // self.parts + np.arange(count)) % self.size]
+        return self.images[drawn], self.labels[drawn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,23 @@ class Measure:
         self.scored_images += count * len(devices)
         tasks = [Score(device.model, self._parts[device.index], count) for device in devices]
         return [answer.values[0] / count for answer in self._work.ask_all(tasks)]
+
+    def deceived(self, kind: str) -> float | None:
+        """How often an attack takes in the devices' models, on as many images as a device has of the test set.
+
+        Args:
+            kind: of the adversary.
+
+        Returns:
+            The mean over devices of the share of images that are taken for what the attack wants; None if no device had
+            any image that the attack would change.
+        """
+        count = min(self._test_set.size, max(_START_IMAGES, -(-self._test_set.size // len(self._devices))))
+        tasks = [Deceive(device.model, kind, self._parts[device.index], count) for device in self._devices]
+        answers = [answer.values for answer in self._work.ask_all(tasks)]
+        self.scored_images += sum(tried for _, tried in answers)
+        shares = [taken / tried for taken, tried in answers if tried]
+        return float(np.mean(shares)) if shares else None
 
     def alone(self, devices: Sequence[Device], start: Model, epochs: int) -> list[float]:
         """What devices reach that train alone, each from `start` on its own data.

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from idml.ledger.errors import LedgerError, Reverted
@@ -17,6 +18,7 @@ from idml.protocol.roles import (
     Contest,
     Contribute,
     Decline,
+    Fetch,
     Finish,
     Judge,
     Learner,
@@ -27,6 +29,7 @@ from idml.protocol.roles import (
     Open,
     Parcel,
     Reject,
+    ReportSent,
     ResultSent,
     Send,
     Submission,
@@ -35,6 +38,8 @@ from idml.protocol.roles import (
     Validator,
 )
 from idml.protocol.settlement import settle
+from idml.simulation.adversaries import Ballot
+from idml.simulation.adversaries.base import Party
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.scene import Outcome, Scene, Transaction
@@ -73,7 +78,7 @@ class Meeting:
         self.result: Parcel | None = None
         secret = learner.secret(learner, learner.encounters, scene.settings)
         self._learner = Learner(
-            identity=scene.wallets[learner.address],
+            identity=scene.wallets[learner.account],
             domain=scene.domain,
             task=scene.task,
             offer=self._offer(secret),
@@ -83,7 +88,7 @@ class Meeting:
             adopt_unjudged=scene.adopt_unjudged,
         )
         self._neighbor = Neighbor(
-            identity=scene.wallets[neighbor.address],
+            identity=scene.wallets[neighbor.account],
             domain=scene.domain,
             task=scene.task,
             secret=neighbor.secret(learner, learner.encounters, scene.settings),
@@ -91,10 +96,12 @@ class Meeting:
             validators=validators,
         )
         self._validators: dict[bytes, Validator] = {}
+        self._waiting: set[int] = set()
+        self._adopted = self.discarded = False
 
     def play(self) -> None:
         """Play the encounter as far as it goes by itself."""
-        self._perform(self._learner_device, self._learner.start())
+        self._perform(self._by(self._learner_device, self._learner.start()))
 
     def wake(self) -> None:
         """Let both parties see the time: they go on without each other, and end an encounter whose windows are over."""
@@ -103,7 +110,7 @@ class Meeting:
             # No block comes by itself here.
             ledger.mine(max(0, self.encounter.progress.seed_block - ledger.block_number))
         for device, role in ((self._neighbor_device, self._neighbor), (self._learner_device, self._learner)):
-            self._perform(device, role.on_time(ledger.now_s, ledger.block_number + 1))
+            self._perform(self._by(device, role.on_time(ledger.now_s, ledger.block_number + 1)))
 
     @property
     def models(self) -> list[Model]:
@@ -131,8 +138,8 @@ class Meeting:
         now_s = scene.ledger.now_s
         return Terms(
             task=scene.task.id,
-            learner=learner.address,
-            neighbor=self._neighbor_device.address,
+            learner=learner.account,
+            neighbor=self._neighbor_device.account,
             reward=scene.reward_wei,
             model_before=self.model_before.digest,
             learner_commitment=commitment(secret),
@@ -140,7 +147,7 @@ class Meeting:
             seats=scene.ledger.seat_count(),
             as_of=now_s,
             deadline=now_s + scene.task.completion_window_s,
-            nonce=learner.encounters,
+            nonce=learner.nonce,
         )
 
     def _neighbor_policy(self, terms: Terms) -> str | None:
@@ -149,11 +156,22 @@ class Meeting:
             return "the reward is too low"
         return None
 
-    def _perform(self, actor: Device, actions: Iterable[Action]) -> None:
+    def _by(self, actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]:
+        """What a device does of the actions that its role asks for."""
+        parties: dict[int, Party] = {self._learner_device.index: "learner", self._neighbor_device.index: "neighbor"}
+        party = parties.get(actor.index)
+        acts = (action if party is None else actor.participant.act(action, party) for action in actions)
+        return [(actor, action) for action in acts if action is not None]
+
+    def _perform(self, actions: Iterable[tuple[Device, Action]]) -> None:
         """Carry out actions depth first, so that each decision sees the ledger as the last one left it."""
-        queue = deque((actor, action) for action in actions)
+        queue = deque(actions)
         while queue:
             doer, action = queue.popleft()
+            if isinstance(action, Judge) and doer.participant.waits and doer.index not in self._waiting:
+                self._waiting.add(doer.index)
+                queue.append((doer, action))
+                continue
             followers = self._do(doer, action)
             queue.extendleft(reversed(followers))
 
@@ -166,16 +184,31 @@ class Meeting:
         if isinstance(action, Contribute) and self.broken_off is not Stage.TRAINING:
             contribution = actor.contribute(learner, _model(action.model), scene.settings, scene.work)
             self.result = _parcel(contribution)
-            return _by(actor, self._neighbor.on_contribution(self.result))
-        if isinstance(action, Judge):
-            verdict = actor.judge(learner, _model(action.model), _model(action.result), scene.settings, scene.work)
-            assert self.encounter is not None
-            return _by(actor, self._validators[actor.address].on_verdict(verdict, self.encounter))
+            return self._by(actor, self._neighbor.on_contribution(self.result))
+        if isinstance(action, Judge) and self.encounter is not None:
+            verdict = self._judge(actor, action, self.encounter)
+            return self._by(actor, self._validators[actor.account].on_verdict(verdict, self.encounter))
         if isinstance(action, Adopt):
-            actor.adopt(_model(action.result), scene.work)
+            self._adopt(_model(action.result))
+        if isinstance(action, Fetch) and self.result is not None and any(self.votes.values()):
+            return self._by(actor, self._learner.on_fetched(self.result))  # who voted yes keeps it for the learner
         if isinstance(action, Finish) and actor is learner and self.outcome.status == "declined":
             self.outcome.reason = action.reason
         return []
+
+    def _judge(self, actor: Device, action: Judge, encounter: Encounter) -> bool:
+        scene, learner = self._scene, self._learner_device
+        cast = tuple(accept for _, accept in encounter.progress.votes)
+        ballot = Ballot(learner.participant, self._neighbor_device.participant, cast)
+        return actor.judge(learner, _model(action.model), _model(action.result), ballot, scene.settings, scene.work)
+
+    def _adopt(self, result: Model) -> None:
+        """Let the learner merge a result, once, if its own defence takes it."""
+        if self._adopted:
+            return
+        self._adopted, scene = True, self._scene
+        taken = self._learner_device.adopt(_model(self.model_before), result, scene.settings, scene.work)
+        self.discarded = not taken
 
     def _is_given_up(self, submission: Submission) -> bool:
         """Whether a neighbor lets go of an encounter whose learner it lost.
@@ -191,23 +224,35 @@ class Meeting:
         return stage is not None and stage is self.broken_off
 
     def _deliver(self, to: Device, message: Message) -> list[tuple[Device, Action]]:
-        if isinstance(message, Accept | Decline | ResultSent):
-            return _by(to, self._learner.on_message(message))
-        if isinstance(message, Offer | ModelSent):
-            return _by(to, self._neighbor.on_message(message))
+        if isinstance(message, ResultSent):
+            return self._hand_over(to, message)
+        if isinstance(message, Accept | Decline):
+            return self._by(to, self._learner.on_message(message))
+        if isinstance(message, Offer | ModelSent | ReportSent):
+            return self._by(to, self._neighbor.on_message(message))
         assert isinstance(message, ValidationRequest)
         if self.encounter is None:
             return []  # over: the votes were complete before this copy of the request arrived
-        validator = self._validators.setdefault(to.address, Validator(to.address, self._scene.task))
-        return _by(to, validator.on_message(message, self.encounter))
+        validator = self._validators.setdefault(to.account, Validator(to.account, self._scene.task))
+        return self._by(to, validator.on_message(message, self.encounter))
+
+    def _hand_over(self, learner: Device, message: ResultSent) -> list[tuple[Device, Action]]:
+        """Let the neighbor hand over what it likes, and the learner do with it what it likes."""
+        sender = self._neighbor_device.participant
+        handed = sender.hand_over(_model(self.model_before), _model(message.result))
+        if handed is None:
+            return []
+        if learner.participant.keeps:
+            self._adopt(handed)
+        return self._by(learner, self._learner.on_message(replace(message, result=_parcel(handed))))
 
     def _submit(self, actor: Device, submission: Submission) -> list[tuple[Device, Action]]:
-        scene, wallet = self._scene, self._scene.wallets[actor.address]
+        scene, wallet = self._scene, self._scene.wallets[actor.account]
         ledger = scene.ledger
         ledger.warp(ledger.now_s + 1)
         try:
             if isinstance(submission, Open):
-                lane = free_lane(self._learner_device.lanes)
+                lane = free_lane(self._learner_device.lanes, submission.terms.nonce)
                 result = ledger.open(wallet, submission.terms, b"", submission.neighbor_signature, lane=lane)
             else:
                 assert self.encounter is not None
@@ -253,23 +298,15 @@ class Meeting:
     def _notify(self) -> list[tuple[Device, Action]]:
         """Tell both parties where the encounter stands now."""
         learner, neighbor = self._learner_device, self._neighbor_device
-        settlement = self.outcome.settlement
+        settlement, status = self.outcome.settlement, self.outcome.status
         if settlement is not None:
-            return [
-                *_by(learner, self._learner.on_settled(settlement.accepted)),
-                *_by(neighbor, self._neighbor.on_settled(settlement.accepted)),
-            ]
-        if self.encounter is None:
-            status = self.outcome.status
-            return [*_by(learner, self._learner.on_ended(status)), *_by(neighbor, self._neighbor.on_ended(status))]
-        return [
-            *_by(learner, self._learner.on_encounter(self.encounter)),
-            *_by(neighbor, self._neighbor.on_encounter(self.encounter)),
-        ]
-
-
-def _by(actor: Device, actions: Iterable[Action]) -> list[tuple[Device, Action]]:
-    return [(actor, action) for action in actions]
+            accepted = settlement.accepted
+            asked = self._learner.on_settled(accepted), self._neighbor.on_settled(accepted)
+        elif self.encounter is None:
+            asked = self._learner.on_ended(status), self._neighbor.on_ended(status)
+        else:
+            asked = self._learner.on_encounter(self.encounter), self._neighbor.on_encounter(self.encounter)
+        return [*self._by(learner, asked[0]), *self._by(neighbor, asked[1])]
 
 
 def _parcel(model: Model) -> Parcel:

@@ -63,11 +63,20 @@ class Recorder:
         self._tally.skipped += 1
         self._store.append(_encounter(contact, "skipped", time_s, block, reason=reason))
 
-    def unpaid(self, contact: Contact, broken_off: Stage | None) -> None:
-        """A collaboration without an incentive."""
+    def rejoined(self, bank: Bank, device: Device, sent: Iterable[TxResult], contact: Contact) -> None:
+        """A device came back under another name."""
+        self._tally.out.discard(device.index)
+        self._tally.rejoined[device.index] += 1
+        records = [record for result in sent for record in _transaction(result, device.index, contact.index)]
+        stake = StakePoint(bank.ledger.block_number, device.index, bank.stakes_wei[device.index])
+        self._store.append(*records, stake)
+
+    def unpaid(self, contact: Contact, broken_off: Stage | None, *, taken: bool) -> None:
+        """A collaboration without an incentive, and whether anything was merged."""
         self._tally.encounters += 1
         if broken_off is None:
-            record = _encounter(contact, "unincentivized", contact.time_s, 0, accepted=True)
+            self._tally.judged(contact.neighbor, accepted=taken)
+            record = _encounter(contact, "unincentivized", contact.time_s, 0, accepted=taken)
         else:
             self._tally.cases["incomplete"] += 1
             record = _encounter(contact, "incomplete", contact.time_s, 0, reason=broken_off.value)
@@ -113,6 +122,10 @@ class Recorder:
         gas = sum(transaction.result.gas_used for transaction in meeting.transactions)
         self._tally.encounter_gas.append(gas)
         self._tally.cases[str(settlement.case) if settlement else outcome.status] += 1
+        if settlement is not None and settlement.accepted is not None:
+            self._tally.judged(contact.neighbor, accepted=settlement.accepted)
+        if meeting.discarded:
+            self._tally.discarded[contact.neighbor] += 1
         for role, earned in outcome.earnings_wei.items():
             self._tally.earnings_wei[role].update(earned)
         last = meeting.transactions[-1].result
@@ -134,8 +147,8 @@ class Recorder:
         gains_wei = [gain for role in ("neighbor", "validator") for gain in outcome.earnings_wei.get(role, {}).items()]
         for device, stake_wei in self._bank.refresh(gains_wei).items():
             yield StakePoint(last.block, device, stake_wei)
-            if not self._bank.eligible(device) and device not in self._tally.expelled:
-                self._tally.expelled.append(device)
+            if not self._bank.eligible(device) and device not in self._tally.out:
+                self._tally.expel(device, contact.round)
                 yield ExpulsionRecord(device, last.block, contact.index, contact.round)
 
 

@@ -46,7 +46,7 @@ def simulate(
         check_adapter(adapter)
     resolved = resolve(config, adapter)
     if resolved.executor == "ray":
-        require_ray()
+        require_ray(resolved.ray_address)
     world = build_world(resolved, adapter)
     assert resolved.backend != "auto"
     meta = {"threshold_wei": str(to_wei(resolved.stake_threshold)), "definition": definition_of(resolved.backend)}

@@ -1,6 +1,6 @@
 """What the encounters of a run share, and what becomes of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from idml.ledger.controlled import ControlledLedger
@@ -22,8 +22,8 @@ class Scene:
         domain: of the contract.
         task: the rules.
         reward_wei: what a learner pays.
-        devices: by address.
-        wallets: by address.
+        devices: by account, also those that they left.
+        wallets: likewise.
         settings: of learning.
         work: does what is heavy.
         adopt_unjudged: whether learners merge what too few voted on.
@@ -33,8 +33,8 @@ class Scene:
     domain: Domain
     task: TaskParams
     reward_wei: int
-    devices: Mapping[bytes, Device]
-    wallets: Mapping[bytes, Wallet]
+    devices: MutableMapping[bytes, Device]
+    wallets: MutableMapping[bytes, Wallet]
     settings: Settings
     work: Work
     adopt_unjudged: bool

@@ -15,7 +15,6 @@ from idml.learning.backends import Backend, make_engine, why_not_native
 from idml.learning.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
 from idml.learning.engine import prepare
 from idml.learning.partition import partition
-from idml.learning.validation import find_rule
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
@@ -95,6 +94,8 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
+        "rule": config.judged_by.name,
+        "tolerance": task.tolerance_bps / FULL_BPS,
         "workers": 1 if config.workers is None and config.executor == "processes" else config.workers,
         "good_faith_share": task.good_faith_bps / FULL_BPS,
         "no_vote_share": task.no_vote_bps / FULL_BPS,
@@ -142,13 +143,17 @@ def build_world(config: Config, adapter: Adapter) -> World:
         seed=config.seed,
         engine=engine,
         adapter=adapter,
-        rule=find_rule("accuracy"),
+        rule=config.judged_by,
         learning_rate=config.learning_rate,
         learning_rate_decay=config.learning_rate_decay,
         batch=config.batch,
         local_epochs=config.local_epochs,
         validation_images=config.validation_images,
-        tolerance_bps=round(config.tolerance * FULL_BPS),
+        tolerance_bps=config.tolerance_bps,
+        dataset=dataset.name,
+        classes=dataset.classes,
+        own_goal=config.goal == "own",
+        defence=None if config.defence == "none" else config.defence,
     )
     try:
         shares = partition(
@@ -167,8 +172,9 @@ def build_world(config: Config, adapter: Adapter) -> World:
     devices = []
     for index, participant in enumerate(cast_parts(config)):
         own = shares[index]
-        labels = participant.labels(dataset.train_labels[own], dataset.name)
-        devices.append(Device(index, wallets[index].address, participant, images, own, labels, start))
+        devices.append(
+            Device(index, wallets[index].address, participant, images, own, dataset.train_labels[own], start)
+        )
     return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from idml.adapters.keys import draw_seed
 from idml.learning.arrays import FloatVector
 from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.protocol.digest import canonical_bytes, layout_size, model_digest
+from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.ahead import Ahead
 from idml.simulation.bank import Bank
 from idml.simulation.config import to_wei
@@ -29,10 +29,9 @@ from idml.simulation.scene import Scene
 from idml.simulation.setup import World, architecture
 from idml.simulation.tally import Observer, Snapshot, Stopped, Tally
 from idml.simulation.tasks import Work
+from idml.simulation.voters import OpenVoters
 from idml.store.errors import StoreError
 from idml.store.run_store import RunStore
-
-_DRAWS = 64
 
 
 class Simulator:
@@ -62,7 +61,8 @@ class Simulator:
         self._bank: Bank | None = None
         self._scene: Scene | None = None
         if ledger is not None:
-            self._bank = Bank(ledger, world.wallets, rules, config)
+            self._bank = Bank(ledger, list(world.wallets), rules, config)
+        self._voters = OpenVoters(world, self._bank, rules)
         crew = Crew(world.devices, world.settings, test_set, rules, adopt_unjudged)
         self._work = Journal(self._employ(crew), store.work()[: store.checkpoint.rows["work"]], self._load)
         self._timer = Timer(config.checkpoint_s)
@@ -73,7 +73,7 @@ class Simulator:
                 domain=ledger.domain,
                 task=rules,
                 reward_wei=to_wei(config.reward),
-                devices={device.address: device for device in world.devices},
+                devices={device.account: device for device in world.devices},
                 wallets={wallet.address: wallet for wallet in world.wallets},
                 settings=world.settings,
                 work=self._work,
@@ -98,7 +98,7 @@ class Simulator:
             return Serial(crew)
         else:
             executor = Processes(crew, config.algorithm, config.workers)
-        foresight = Foresight(world, self._bank, self._tally.expelled, self._open_voters)
+        foresight = Foresight(world, self._bank, self._tally.expelled, self._voters)
         return Ahead(executor, crew, world.devices, world.contacts(), foresight)
 
     def run(self) -> dict[str, Any]:
@@ -137,11 +137,13 @@ class Simulator:
         self._checkpoint_if_due()
         self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
+        attacks = sorted(kind for kind, count in config.adversaries.items() if count and ADVERSARIES[kind].poison)
         summary = self._tally.summary(
             config,
             world.devices,
             final=final.accuracy,
             baseline=baseline,
+            attack_success={kind: self._measure.deceived(kind) for kind in attacks},
             tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
             measure=self._measure,
             trained_on=self._trained_on,
@@ -171,6 +173,7 @@ class Simulator:
             return  # the last one is further on
         models = [device.model for device in self._world.devices]
         models += [model for _, _, meeting, _ in self._pending for model in meeting.models]
+        models += [model for device in self._world.devices for model in device.recent]
         self._store.write_checkpoint({model.digest: model.tobytes for model in models}, self._wall_s)
         self._timer.took(time.perf_counter() - begun_s)
 
@@ -213,11 +216,13 @@ class Simulator:
             self._play_unpaid(contact, learner, neighbor)
             return
         ledger = self._scene.ledger
+        for device in (learner, neighbor):
+            self._let_rejoin(device, contact)
         obstacle = self._bank.obstacle(contact.learner, contact.neighbor)
         if obstacle is not None:
             self._recorder.skipped(contact, obstacle, ledger.now_s, ledger.block_number)
             return
-        voters = [self._world.devices[voter].address for voter in self._open_voters(contact, learner.encounters)]
+        voters = [self._world.devices[voter].account for voter in self._voters(contact, learner.encounters)]
         meeting = Meeting(self._scene, learner, neighbor, voters, self._world.broken_off(contact))
         meeting.play()
         if meeting.encounter_id is None:
@@ -233,37 +238,28 @@ class Simulator:
             heapq.heappush(self._pending, (meeting.wake_s, contact.index, meeting, contact))
         self._recorder.progressed(meeting, contact)
 
-    def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
-        """Collaborate without an incentive: whatever comes is merged."""
-        settings, work, broken_off = self._world.settings, self._work, self._world.broken_off(contact)
-        if broken_off is None:
-            learner.adopt(neighbor.contribute(learner, learner.model, settings, work), work)
-        learner.finish_encounter(settings, work)
-        self._recorder.unpaid(contact, broken_off)
-
-    def _open_voters(self, contact: Contact, encounter: int) -> list[int]:
-        """Whom the learner asks where anyone may vote: V eligible devices, drawn for this encounter."""
-        task = self._rules
-        if task.committee_size:
-            return []
+    def _let_rejoin(self, device: Device, contact: Contact) -> None:
+        """Have a device that is out come back under another name, if that is its way."""
         assert self._bank is not None
-        world, bank, parties = self._world, self._bank, (contact.learner, contact.neighbor)
-        generator = np.random.default_rng(
-            draw_seed(*world.devices[contact.learner].key(world.settings, encounter, "validators"))
-        )
-        # Nearly always a few draws do; only where hardly anyone is left, all are looked at.
-        able = dict.fromkeys(
-            index
-            for index in generator.integers(len(world.devices), size=_DRAWS).tolist()
-            if index not in parties and bank.eligible(index)
-        )
-        if len(able) < task.votes:
-            able |= dict.fromkeys(
-                index
-                for index in generator.permutation(len(world.devices)).tolist()
-                if index not in parties and bank.eligible(index)
-            )
-        return list(able)[: task.votes]
+        assert self._scene is not None
+        if not device.participant.rejoins or self._bank.eligible(device.index):
+            return
+        wallet, sent = self._bank.rejoin(device.index)
+        device.rejoin(wallet.address)
+        self._scene.devices[wallet.address] = device
+        self._scene.wallets[wallet.address] = wallet
+        self._recorder.rejoined(self._bank, device, sent, contact)
+
+    def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
+        """Collaborate without an incentive: whatever comes is merged, unless the learner's own defence stops it."""
+        settings, work, broken_off = self._world.settings, self._work, self._world.broken_off(contact)
+        taken = False
+        if broken_off is None and neighbor.participant.works:
+            before = learner.model
+            handed = neighbor.participant.hand_over(before, neighbor.contribute(learner, before, settings, work))
+            taken = handed is not None and learner.adopt(before, handed, settings, work)
+        learner.finish_encounter(settings, work)
+        self._recorder.unpaid(contact, broken_off, taken=taken)
 
     def _measure_round(self, contact: Contact) -> None:
         """Score the honest devices at the end of a round, if that costs little beside what was done."""

@@ -65,10 +65,26 @@ class Tally:
     skipped: int = 0
     cases: Counter[str] = field(default_factory=Counter)
     expelled: list[int] = field(default_factory=list)
+    out: set[int] = field(default_factory=set)
+    rejoined: Counter[int] = field(default_factory=Counter)
+    first_out: dict[int, int] = field(default_factory=dict)
+    accepted: Counter[int] = field(default_factory=Counter)
+    rejected: Counter[int] = field(default_factory=Counter)
+    discarded: Counter[int] = field(default_factory=Counter)
     accuracy: list[float] = field(default_factory=list)
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     encounter_gas: list[int] = field(default_factory=list)
     earnings_wei: dict[str, Counter[int]] = field(default_factory=lambda: {role: Counter() for role in ROLES})
+
+    def expel(self, device: int, round_number: int) -> None:
+        """Take that a device's stake fell below the threshold."""
+        self.expelled.append(device)
+        self.out.add(device)
+        self.first_out.setdefault(device, round_number)
+
+    def judged(self, neighbor: int, *, accepted: bool) -> None:
+        """Take what became of a device's contribution."""
+        (self.accepted if accepted else self.rejected)[neighbor] += 1
 
     def earnings(self, devices: int) -> list[EarningsRecord]:
         """What each device gained or lost, by role."""
@@ -83,6 +99,7 @@ class Tally:
         *,
         final: Sequence[float],
         baseline: Mapping[str, float] | None,
+        attack_success: Mapping[str, float | None],
         tokens: Mapping[str, str],
         measure: Measure,
         trained_on: str,
@@ -95,6 +112,7 @@ class Tally:
             devices: all of them.
             final: accuracy of each honest device on the test set.
             baseline: what one device reaches alone.
+            attack_success: by kind of adversary, how often its attack takes honest devices' models in.
             tokens: supply and accounts.
             measure: counts what measuring and the baseline took.
             trained_on: the hardware.
@@ -110,8 +128,8 @@ class Tally:
             "accuracy": {"mean": float(np.mean(final)), "min": min(final), "max": max(final)},
             "baseline": baseline,
             "expelled": {
-                "attackers": sorted(device for device in self.expelled if device not in honest),
-                "honest": sorted(device for device in self.expelled if device in honest),
+                "attackers": sorted(set(self.expelled) - honest),
+                "honest": sorted(honest.intersection(self.expelled)),
             },
             "earnings": {
                 group: {
@@ -122,6 +140,8 @@ class Tally:
                     ("attackers", [device.index for device in devices if device.index not in honest]),
                 )
             },
+            "kinds": {kind: self._of_kind(members) for kind, members in _by_kind(devices).items()},
+            "attack_success": dict(attack_success),
             "tokens": dict(tokens),
             "gas": {
                 "per_step": dict(zip(self.gas, means, strict=True)),
@@ -134,6 +154,35 @@ class Tally:
             "definition": definition_of(config.backend),
             "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
         }
+
+    def _of_kind(self, members: Sequence[int]) -> dict[str, Any]:
+        """What became of the devices of one kind.
+
+        Rounds are those in which a device fell out for the first time; `accepted` and `rejected` count contributions as
+        neighbors by the verdict (without an incentive: by whether they were merged), `discarded` those that were
+        accepted but stopped by the learner's own defence. Earnings are means over devices, in tokens.
+        """
+        rounds = [self.first_out[device] for device in members if device in self.first_out]
+        return {
+            "devices": len(members),
+            "expelled": len(rounds),
+            "expelled_round": {"first": min(rounds), "mean": _mean(rounds), "last": max(rounds)} if rounds else None,
+            "rejoined": sum(self.rejoined[device] for device in members),
+            "earnings": {
+                role: _mean([self.earnings_wei[role][device] / TOKEN_WEI for device in members]) for role in ROLES
+            },
+            "accepted": sum(self.accepted[device] for device in members),
+            "rejected": sum(self.rejected[device] for device in members),
+            "discarded": sum(self.discarded[device] for device in members),
+        }
+
+
+def _by_kind(devices: Sequence[Device]) -> dict[str, list[int]]:
+    """Device numbers by kind of participant."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for device in devices:
+        kinds[device.participant.kind].append(device.index)
+    return dict(sorted(kinds.items()))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -59,6 +59,21 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """Whether a learner's own defence takes a contribution. Answer: 1 for yes, 0 for no.
+
+    Args:
+        before: the learner's model at the beginning of the encounter.
+        result: what the neighbor contributed.
+        recent: models before and after its recent encounters, one after another.
+    """
+
+    before: Model
+    result: Model
+    recent: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainOwn:
     """A learner's own epochs after an encounter. Answer: the model, and how many images were trained.
 
@@ -89,6 +104,23 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Deceive:
+    """How often an attack takes a model in on the test set. Answer: images taken for what it wants, and images tried.
+
+    Args:
+        model: the one to try.
+        kind: of the adversary.
+        part: of the test set, from the start of which on.
+        count: so many images, those included on which the attack would change nothing.
+    """
+
+    model: Model
+    kind: str
+    part: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainAlone:
     """What a device reaches that never meets anyone. Answer: images classified correctly after 0, 1, ... epochs.
 
@@ -109,7 +141,7 @@ class TrainAlone:
     final: int
 
 
-Task = Contribute | Judge | Merge | TrainOwn | Score | TrainAlone
+Task = Contribute | Judge | Merge | Screen | TrainOwn | Score | Deceive | TrainAlone
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +166,9 @@ class Answer:
 def task_key(task: Task) -> bytes:
     """Name a task by all that its answer depends on within a run, 16 bytes."""
     values = (getattr(task, field.name) for field in fields(task))
-    parts = (value.digest.hex() if isinstance(value, Model) else value for value in values)
-    return draw_bytes(type(task).__name__, *parts)[:_KEY_BYTES]
+    parts = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
+    named = (part.digest.hex() if isinstance(part, Model) else part for part in parts)
+    return draw_bytes(type(task).__name__, *named)[:_KEY_BYTES]
 
 
 class Work(Protocol):

@@ -14,6 +14,7 @@ from idml.adapters.base import LocalTraining
 from idml.adapters.keys import draw_seed
 from idml.learning.arrays import FloatVector
 from idml.protocol.digest import canonical_bytes
+from idml.simulation.adversaries import Assignment
 from idml.simulation.config import Config
 from idml.simulation.devices import Device, Settings
 
@@ -102,7 +103,7 @@ def _images_contributed(devices: Sequence[Device], settings: Settings) -> list[i
                 settings.engine, device.images, device.labels, settings.learning_rate, settings.batch, ("rehearsal",)
             )
             vector = device.model.vector
-            device.participant.contribute(settings.adapter, vector, vector, rehearsal)
+            device.participant.contribute(Assignment(settings.adapter, vector, vector, rehearsal, lambda _result: True))
             epochs[kind] = rehearsal.trained_images // len(device.labels)
     return [epochs[type(device.participant)] * len(device.labels) for device in devices]
 

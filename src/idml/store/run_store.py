@@ -139,15 +139,17 @@ class RunStore(RunReader):
         """Write a batch in one transaction: all of its records, in this order, or none of them."""
         self._must_be_writable()
         with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
+            rows: dict[type[Record], list[tuple[object, ...]]] = {}
             for record in records:
                 row, repeated = encode(record), self._tape.repeating
                 self._tape.take(TABLES[type(record)], row)
-                if repeated:
-                    continue
-                if not self._cut:
-                    cut_to_checkpoint(self._connection, self.checkpoint)
-                    self._cut = True
-                self._connection.execute(insert_statement(type(record)), row)
+                if not repeated:
+                    rows.setdefault(type(record), []).append(row)
+            if rows and not self._cut:
+                cut_to_checkpoint(self._connection, self.checkpoint)
+                self._cut = True
+            for kind, of_kind in rows.items():
+                self._connection.executemany(insert_statement(kind), of_kind)
 
     @property
     def repeating(self) -> bool:

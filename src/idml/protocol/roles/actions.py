@@ -84,6 +84,17 @@ class ResultSent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportSent:
+    """The learner hands over its own Report, which agrees with the neighbor's, and its signature on it.
+
+    Whoever holds both may bring them, so a learner that agreed can neither fall silent nor deny.
+    """
+
+    report: Report
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationRequest:
     """Either party hands a validator what it must judge."""
 
@@ -92,7 +103,7 @@ class ValidationRequest:
     result: Parcel
 
 
-Message = Offer | Accept | Decline | ModelSent | ResultSent | ValidationRequest
+Message = Offer | Accept | Decline | ModelSent | ResultSent | ReportSent | ValidationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +128,17 @@ class SubmitReport:
 
 @dataclass(frozen=True, slots=True)
 class SubmitReports:
-    """Transaction `reportBoth`, from the learner; it also overrules another report of the neighbor's."""
+    """Transaction `reportBoth`, from either party; it overrules what either reported otherwise.
+
+    Args:
+        learner_signature: empty if the learner brings them.
+    """
 
     result: bytes
     neighbor_secret: bytes
     learner_secret: bytes
     neighbor_signature: bytes
+    learner_signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +210,17 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Work for the learner: get the accepted result from one who voted for it, then call `on_fetched`.
+
+    Args:
+        digest: of the result, 32 bytes.
+    """
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The role has nothing more to do in this encounter.
 
@@ -215,4 +242,4 @@ class Ignore:
     reason: str
 
 
-Action = Send | Submit | Contribute | Judge | Adopt | Ignore | Finish
+Action = Send | Submit | Contribute | Judge | Adopt | Fetch | Ignore | Finish

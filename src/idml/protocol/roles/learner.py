@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from idml.protocol.encounter import Encounter, Phase
 from idml.protocol.hashing import ZERO_WORD
-from idml.protocol.messages import Domain, Terms, commitment
+from idml.protocol.messages import Domain, Report, Terms, commitment
 from idml.protocol.roles.actions import (
     Accept,
     Action,
     Adopt,
     Decline,
+    Fetch,
     Finalize,
     Finish,
     Identity,
@@ -18,6 +19,7 @@ from idml.protocol.roles.actions import (
     Offer,
     Open,
     Parcel,
+    ReportSent,
     ResultSent,
     Send,
     Submit,
@@ -26,6 +28,9 @@ from idml.protocol.roles.actions import (
     ValidationRequest,
 )
 from idml.protocol.task import TaskParams
+
+_ANSWERABLE = (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED)
+"""Until the neighbor contests, two signed reports that agree go before whatever else was reported."""
 
 
 class Learner:
@@ -77,7 +82,7 @@ class Learner:
         self._adopt_unjudged = adopt_unjudged
         self._terms: Terms | None = None
         self._encounter: Encounter | None = None
-        self._result: Parcel | None = None
+        self._handed: ResultSent | None = None
         self._brought_both = False
         self._reported = False
         self._finished = False
@@ -107,29 +112,41 @@ class Learner:
         self._terms = terms
         return [Submit(Open(terms, message.signature))]
 
+    @property
+    def _result(self) -> Parcel | None:
+        return None if self._handed is None else self._handed.result
+
     def _on_result(self, message: ResultSent) -> list[Action]:
-        if self._brought_both or self._reported or self._is_reported(self._result):
+        encounter = self._encounter
+        disputed = encounter is not None and encounter.progress.phase is Phase.DISPUTED
+        answered = self._reported or self._is_reported(self._result)
+        if self._brought_both or (answered and not disputed):
             return []
-        self._result = message.result  # the last one, until one is what the neighbor reported
+        if not self._is_reported(self._result):
+            self._handed = message  # the last one, until one is what the neighbor reported
         return self._report_both(message) or self._report_if_ready()
 
     def _report_both(self, message: ResultSent) -> list[Action]:
-        """Bring both reports while the neighbor's is not on the ledger, if it is what the neighbor says it is.
+        """Bring both reports where its own does not do, if the neighbor's is what the neighbor says it is.
 
-        Also where the neighbor went on to report another result: what it signed first, and handed over, is what counts.
+        So while the neighbor's is not on the ledger, and where the neighbor went on to report another result: what it
+        signed first, and handed over, is what counts. Also where the learner denied, before the right result came.
         """
         encounter, report = self._encounter, message.report
-        if encounter is None or encounter.progress.phase not in (Phase.OPEN, Phase.REFUSED, Phase.REPORTED):
+        if encounter is None or encounter.progress.phase not in _ANSWERABLE:
             return []
-        if self._is_reported(message.result):
+        if encounter.progress.phase is Phase.REPORTED and self._is_reported(message.result):
             return []
-        neighbor = encounter.terms.neighbor
-        expected = encounter.report(neighbor, message.result.digest, report.secret, self._domain)
-        signed = self._identity.verify(neighbor, self._domain.digest(report), message.signature)
-        if report != expected or commitment(report.secret) != encounter.terms.neighbor_commitment or not signed:
+        terms, digest = encounter.terms, self._domain.digest(report)
+        expected = Report(encounter.id, terms.neighbor, message.result.digest, report.secret)
+        signed = self._identity.verify(terms.neighbor, digest, message.signature)
+        if report != expected or commitment(report.secret) != terms.neighbor_commitment or not signed:
             return []
-        self._brought_both = True
-        return [Submit(SubmitReports(report.result, report.secret, self._secret, message.signature))]
+        self._brought_both, self._handed = True, message
+        own = Report(encounter.id, terms.learner, report.result, self._secret, digest)
+        agreed = ReportSent(own, self._identity.sign(self._domain.digest(own)))
+        both = SubmitReports(report.result, report.secret, self._secret, message.signature)
+        return [Submit(both), Send(terms.neighbor, agreed)]
 
     def on_encounter(self, encounter: Encounter) -> list[Action]:
         """Take where the encounter stands now, after each of its events on the ledger."""
@@ -143,6 +160,9 @@ class Learner:
             return [Send(encounter.terms.neighbor, ModelSent(self._model))]
         if phase is Phase.REPORTED:
             return self._report_if_ready()
+        if phase is Phase.DISPUTED and before is not Phase.DISPUTED and self._handed is not None:
+            self._brought_both = False  # in vain, as it seems
+            return self._report_both(self._handed)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING and self._result is not None:
             request = ValidationRequest(encounter, self._model, self._result)
             judges = encounter.progress.committee if self._task.committee_size else self._validators
@@ -150,12 +170,22 @@ class Learner:
         return []
 
     def on_settled(self, accepted: bool | None) -> list[Action]:
-        """Take the verdict: accepted, rejected, or None where too few voted."""
-        if self._finished:
+        """Take the verdict: accepted, rejected, or None where too few voted.
+
+        What it pays for is what was judged. Where it has another, or nothing, as after a contest, it asks for that.
+        """
+        encounter = self._encounter
+        if self._finished or encounter is None:
             return []
-        adopt = accepted or (accepted is None and self._adopt_unjudged)
-        work: list[Action] = [Adopt(self._result)] if adopt and self._result is not None else []
+        work: list[Action] = []
+        if accepted or (accepted is None and self._adopt_unjudged):
+            held = self._result if self._is_reported(self._result) else None
+            work = [Adopt(held)] if held is not None else [Fetch(encounter.progress.result)]
         return work + self._finish(describe(accepted))
+
+    def on_fetched(self, result: Parcel) -> list[Action]:
+        """Take what came from one who voted for it: merged if it is what was judged."""
+        return [Adopt(result)] if self._is_reported(result) else []
 
     def on_ended(self, outcome: str) -> list[Action]:
         """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
@@ -181,15 +211,18 @@ class Learner:
         """Report what came. Another result than the neighbor's is only denied late: the right one may yet come.
 
         Who brought both reports waits likewise: the neighbor's own may be all of theirs that is seen so far, or it was
-        there first and the learner must still answer it.
+        there first and the learner must still answer it. Where the neighbor signed another, both are brought again.
         """
-        encounter, result = self._encounter, self._result
-        if self._reported or result is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:
+        encounter, handed = self._encounter, self._handed
+        if self._reported or handed is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:
             return []
+        result = handed.result
         if not late and (self._brought_both or not self._is_reported(result)):
             return []
         self._reported = True
-        return [Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret, self._domain)))]
+        return self._report_both(handed) or [
+            Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret, self._domain)))
+        ]
 
     def _finish(self, reason: str) -> list[Action]:
         self._finished = True

@@ -18,10 +18,12 @@ from idml.protocol.roles.actions import (
     Offer,
     Parcel,
     Reject,
+    ReportSent,
     ResultSent,
     Send,
     Submit,
     SubmitReport,
+    SubmitReports,
     ValidationRequest,
 )
 from idml.protocol.roles.learner import describe, finalize_if_due, is_late
@@ -63,15 +65,18 @@ class Neighbor:
         self._encounter: Encounter | None = None
         self._model: Parcel | None = None
         self._result: Parcel | None = None
+        self._agreed: ReportSent | None = None
         self._working = False
         self._finished = False
 
-    def on_message(self, message: Offer | ModelSent) -> list[Action]:
+    def on_message(self, message: Offer | ModelSent | ReportSent) -> list[Action]:
         """Take what the learner sent."""
         if self._finished:
             return []
         if isinstance(message, Offer):
             return self._on_offer(message.terms)
+        if isinstance(message, ReportSent):
+            return self._on_report(message)
         if not self._is_named(self._model):
             self._model = message.model  # the last one, until one is the one that the Terms name
         return self._work_if_ready()
@@ -110,8 +115,8 @@ class Neighbor:
             return []
         if phase is Phase.REPORTED and before is not Phase.REPORTED:
             return [self._hand_over(encounter, self._result)]
-        if phase is Phase.DISPUTED and before is not Phase.DISPUTED and self._task.committee_size:
-            return [Submit(Contest())]
+        if phase is Phase.DISPUTED and before is not Phase.DISPUTED:
+            return self._answer_denial(encounter, self._result)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING:
             request = ValidationRequest(encounter, self._model, self._result)
             judges = encounter.progress.committee if self._task.committee_size else self._validators
@@ -125,6 +130,34 @@ class Neighbor:
             return []
         self._result = result
         return [self._hand_over(encounter, result)]
+
+    def _on_report(self, message: ReportSent) -> list[Action]:
+        """Keep the learner's Report if it agrees with the own one; it may have denied meanwhile."""
+        encounter, result = self._encounter, self._result
+        if self._agreed is not None or encounter is None or result is None:
+            return []
+        terms, report = encounter.terms, message.report
+        previous = self._domain.digest(self._report(encounter, result))
+        expected = Report(encounter.id, terms.learner, result.digest, report.secret, previous)
+        signed = self._identity.verify(terms.learner, self._domain.digest(report), message.signature)
+        if report != expected or commitment(report.secret) != terms.learner_commitment or not signed:
+            return []
+        self._agreed = message
+        return self._report_both(encounter, result) if encounter.progress.phase is Phase.DISPUTED else []
+
+    def _report_both(self, encounter: Encounter, result: Parcel) -> list[Action]:
+        """Bring both reports, if the learner handed over its own."""
+        if self._agreed is None:
+            return []
+        signature = self._identity.sign(self._domain.digest(self._report(encounter, result)))
+        learners = self._agreed.report.secret
+        return [Submit(SubmitReports(result.digest, self._secret, learners, signature, self._agreed.signature))]
+
+    def _answer_denial(self, encounter: Encounter, result: Parcel) -> list[Action]:
+        """Hold the learner to what it signed, else contest; where nobody could judge, hand the result over again."""
+        if both := self._report_both(encounter, result):
+            return both
+        return [Submit(Contest())] if self._task.committee_size else [self._hand_over(encounter, result)]
 
     def _hand_over(self, encounter: Encounter, result: Parcel) -> Send:
         report = self._report(encounter, result)
@@ -158,12 +191,27 @@ class Neighbor:
             if self._result is not None:
                 return [Submit(SubmitReport(self._report(encounter, self._result)))]
             return [] if self._working or progress.phase is Phase.REFUSED else [Submit(Reject())]
+        if self._result is not None and self._may_report_both(encounter, now_s):
+            return self._report_both(encounter, self._result)
         contestable = progress.contestable_s(task)
         if self._result is not None and contestable and contestable[0] <= now_s <= contestable[1]:
             return [Submit(Contest())]
         if progress.phase is Phase.CONTESTED and progress.seed_block < block <= progress.seed_block + BLOCKHASH_REACH:
             return [Submit(Draw())]
         return finalize_if_due(encounter, task, now_s, block)
+
+    def _may_report_both(self, encounter: Encounter, now_s: int) -> bool:
+        """Whether it is time to bring both reports: late, as the learner may yet answer; after a denial at any time.
+
+        It contests a denial late all the same: the learner's wallet may have taken its signature back.
+        """
+        progress, task = encounter.progress, self._task
+        late = is_late(encounter, task, now_s)
+        if self._agreed is None or now_s > progress.due_s(task):
+            return False
+        if progress.phase is Phase.DISPUTED:
+            return not (late and task.committee_size)
+        return progress.phase is Phase.REPORTED and late
 
     def _is_named(self, model: Parcel | None) -> bool:
         """Whether a model is the one that the Terms name."""

@@ -6,6 +6,7 @@ cluster goes away. So the run hears of all that as of any child that ends.
 
 import pickle
 import shutil
+import socket
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,16 +22,24 @@ from idml.simulation.executors.roster import AHEAD
 from idml.simulation.executors.shipping import disassemble
 
 _FAREWELL_S = 10
+_PATIENCE_S = 5
 
 
-def require_ray() -> None:
-    """Check that Ray is installed.
+def require_ray(address: str | None) -> None:
+    """Check that Ray is installed, and that something answers at the address of its cluster, if one is given.
 
     Raises:
         ConfigError: if it is not.
+        ExecutorError: if nothing does.
     """
     if find_spec("ray") is None:
         raise ConfigError("executor is 'ray': it needs the extra `ray`: pip install 'idml[ray]'")
+    if address is not None:
+        host, _, port = address.rpartition(":")
+        try:  # Ray would try for minutes
+            socket.create_connection((host, int(port)), _PATIENCE_S).close()
+        except (OSError, OverflowError) as error:
+            raise ExecutorError(f"ray_address is {address!r}: no cluster answers there ({error})") from None
 
 
 class RayCluster:
@@ -48,7 +57,7 @@ class RayCluster:
     """
 
     def __init__(self, crew: Crew, algorithm: str, workers: int | None, address: str | None) -> None:
-        require_ray()
+        require_ray(address)
         self._name = address or "of this machine"
         path, colon, kind = algorithm.rpartition(":")
         cargo, arrays = disassemble(crew, f"{Path(path).resolve()}:{kind}" if colon else algorithm)

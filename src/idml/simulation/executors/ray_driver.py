@@ -9,7 +9,6 @@ import os
 import pickle
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -105,12 +104,6 @@ def main() -> None:
 def _connect(order: Order) -> int:
     """Enter the cluster; returns how many workers to have."""
     address, quiet = order.address, {"log_to_driver": False, "configure_logging": False}
-    if address is not None:
-        host, _, port = address.rpartition(":")
-        try:  # Ray would try for minutes
-            socket.create_connection((host, int(port)), _LOOK_S).close()
-        except OSError as error:
-            raise ExecutorError(f"ray_address is {address!r}: no cluster answers there ({_line(error, 0)})") from None
     import ray
 
     try:

@@ -12,14 +12,21 @@ from dataclasses import fields, replace
 from threading import Semaphore, Thread
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
+
 from idml.learning.architectures import Architecture
 from idml.learning.arrays import FloatImages, FloatVector, Labels
+from idml.learning.calls import Epoch, Query, Sample
 from idml.learning.engine import Layout
 from idml.learning.models import module_factory
-from idml.learning.stacked import Epoch, Sample, StackedEngine, find_cuda
+from idml.learning.stacked import StackedEngine, find_cuda
 from idml.simulation.crew import Course, Crew
 from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.model import Model
+
+Call = Epoch | Sample | Query
+Reply = FloatVector | list[int] | list[npt.NDArray[np.float32]]
 
 _AT_ONCE = 64
 """Jobs at most: beyond that the memory they take grows, while each of them gains little."""
@@ -86,9 +93,11 @@ class Stacked:
         """Answer all calls, each kind in one stack, and let their jobs run up to the next."""
         trainings = [(strand, strand.call) for strand in self._strands if isinstance(strand.call, Epoch)]
         evaluations = [(strand, strand.call) for strand in self._strands if isinstance(strand.call, Sample)]
+        queries = [(strand, strand.call) for strand in self._strands if isinstance(strand.call, Query)]
         try:
             trained = self._engine.train_epochs([epoch for _, epoch in trainings])
             counts = self._engine.evaluate_samples([sample for _, sample in evaluations])
+            logits = self._engine.logits_of([query for _, query in queries])
         except RuntimeError as error:  # torch's own: most of all, that memory ran out
             cause = (str(error).splitlines() or [type(error).__name__])[0]
             raise ExecutorError(
@@ -98,6 +107,8 @@ class Stacked:
             strand.resume(vector)
         for (strand, _), correct in zip(evaluations, counts, strict=True):
             strand.resume(correct)
+        for (strand, _), found in zip(queries, logits, strict=True):
+            strand.resume(found)
 
 
 class _Abandoned(BaseException):
@@ -116,12 +127,12 @@ class _Strand:
 
     def __init__(self, number: int, job: Job, crew: Crew, engine: StackedEngine) -> None:
         self.number = number
-        self.call: Epoch | Sample | None = None
+        self.call: Call | None = None
         self.result: Done | Failed | None = None
         self._engine = engine
         self._abandoned = False
         self._resumed, self._stopped = Semaphore(0), Semaphore(0)
-        self._answer: FloatVector | list[int] | None = None
+        self._answer: Reply | None = None
         crew = replace(crew, settings=replace(crew.settings, engine=self))
         self._thread = Thread(target=self._run, args=(job, crew), name=f"job {number}", daemon=True)
         self._thread.start()
@@ -163,7 +174,13 @@ class _Strand:
         self._engine.check_sample(sample)
         return cast("list[int]", self._stop(sample))
 
-    def resume(self, answer: FloatVector | list[int] | None) -> None:
+    def logits(self, vectors: Sequence[FloatVector], images: FloatImages) -> list[npt.NDArray[np.float32]]:
+        """See `Engine.logits`."""
+        query = Query(vectors, images)
+        self._engine.check_query(query)
+        return cast("list[npt.NDArray[np.float32]]", self._stop(query))
+
+    def resume(self, answer: Reply | None) -> None:
         """Let the job run up to its next call or its end."""
         self.call, self._answer = None, answer
         self._resumed.release()
@@ -175,7 +192,7 @@ class _Strand:
         self._resumed.release()
         self._thread.join()
 
-    def _stop(self, call: Epoch | Sample) -> FloatVector | list[int] | None:
+    def _stop(self, call: Call) -> Reply | None:
         self.call = call
         self._stopped.release()
         self._wait()

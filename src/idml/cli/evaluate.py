@@ -1,0 +1,65 @@
+"""`idml evaluate`: measure validation rules, adversaries and defences."""
+
+import argparse
+import sys
+from pathlib import Path
+
+_EPILOG = """\
+examples:
+  idml evaluate rules --scale smoke --out results
+  idml evaluate attacks --scale laptop --out results --only label_flip,backdoor
+  idml evaluate all
+
+what was measured before is not measured again; what was stopped goes on"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure validation rules, adversaries and defences",
+        description="Measure how often each validation rule errs, and what each adversary does with and without iDML.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
+    )
+    parser.add_argument("what", choices=["rules", "attacks", "all"], help="error rates of rules, a table of attacks")
+    parser.add_argument("--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="size (default: smoke)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/evaluate-SCALE)")
+    parser.add_argument("--only", metavar="KIND,...", help="kinds of adversary in the table of attacks (default: all)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="repetitions (default: the scale's)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(execute=execute, parser=parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    # Only now: these load PyTorch, which takes a second.
+    from dataclasses import replace
+
+    from idml.evaluation.command import evaluate_attacks, evaluate_rules
+    from idml.evaluation.scales import SCALES
+    from idml.simulation.adversaries import ADVERSARIES
+
+    kinds = options.only.split(",") if options.only else None
+    for kind in kinds or ():
+        if kind not in ADVERSARIES:
+            options.parser.error(f"--only {kind}: kinds are {', '.join(sorted(ADVERSARIES))}")
+    scale = SCALES[options.scale]
+    if options.seeds is not None:
+        if options.seeds < 1:
+            options.parser.error(f"--seeds {options.seeds}: must be at least 1")
+        scale = replace(scale, seeds=options.seeds)
+    directory = options.out or Path("results") / f"evaluate-{options.scale}"
+
+    def told(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    written = []
+    if options.what in ("rules", "all"):
+        written += evaluate_rules(directory, scale, told)
+    if options.what in ("attacks", "all"):
+        written += evaluate_attacks(directory, scale, told, kinds=kinds)
+    for path in written:
+        print(path)
+    return 0

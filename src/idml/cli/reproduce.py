@@ -1,0 +1,97 @@
+"""`idml reproduce`: the paper's figures and tables, computed anew."""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+_EPILOG = """\
+examples:
+  idml reproduce all --scale smoke          everything, tiny, in a minute: whether it works
+  idml reproduce fig8 --scale laptop        one figure, in hours on two cores
+  idml reproduce all --scale paper --cost   what the full setting would take here; computes nothing
+  idml reproduce table2                     what an encounter costs
+
+Each run that a figure rests on is a run directory under DIR/runs. What was stopped goes on where it was with the same
+command; Ctrl-C stops cleanly. DIR/index.html sets the paper's claims beside what was measured; the figures are there as
+SVG, PDF and PNG, all numbers in results.json."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="compute the paper's figures and tables anew",
+        description="Compute the paper's figures and tables anew, with seeds and intervals, and say what became of "
+        "each of its claims.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        "what", choices=["table1", "fig7", "fig8", "fig9", "table2", "all"], help="a figure, a table, or all"
+    )
+    parser.add_argument(
+        "--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="how much to compute (default: smoke)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="runs and results (default: reproduction/SCALE)")
+    parser.add_argument("--processes", type=int, metavar="N", help="runs at a time (default: one a core)")
+    parser.add_argument("--data-dir", metavar="DIR", help="look for data here first (then as idml run does)")
+    parser.add_argument("--cost", action="store_true", help="say what it would take, and stop")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(execute=execute, parser=parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    if options.processes is not None and options.processes < 1:
+        options.parser.error(f"--processes is {options.processes}: it must be at least 1")
+    # Only now: these load PyTorch, which takes a second.
+    from idml.reproduction.scales import SCALES
+    from idml.reproduction.work import TARGETS, cost, reproduce
+
+    names = list(TARGETS) if options.what == "all" else [options.what]
+    scale, directory = SCALES[options.scale], options.out or Path("reproduction") / options.scale
+    processes = options.processes or os.cpu_count() or 1
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    ahead = cost(names, scale, directory, options.data_dir)
+    if ahead.runs or options.cost:
+        say(f"{ahead.text(processes)}, in {directory}")
+    if options.cost:
+        return 0
+    begun_s, before = time.monotonic(), -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal before
+        if before < 0:
+            before = done
+        elif total:
+            gone_s = time.monotonic() - begun_s
+            left_s = gone_s / (done - before) * (total - done)
+            say(f"{done} of {total} runs, {_clock(gone_s)} gone, about {_clock(left_s)} left")
+
+    try:
+        page = reproduce(names, scale, directory, data_dir=options.data_dir, processes=processes, progress=progress)
+    except KeyboardInterrupt:
+        print(f"idml: interrupted; go on with: {shlex.join(_again(options))}", file=sys.stderr)
+        return 130
+    print(page)
+    return 0
+
+
+def _again(options: argparse.Namespace) -> list[str]:
+    command = ["idml", "reproduce", options.what, "--scale", options.scale]
+    for name in ("out", "processes", "data_dir"):
+        if (value := getattr(options, name)) is not None:
+            command += [f"--{name.replace('_', '-')}", str(value)]
+    return command
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,0 +1,76 @@
+"""An evaluation from end to end: what is missing is run, then all tables and figures are written anew."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from idml.evaluation.attacks import attack_table
+from idml.evaluation.error_rates import ATTACKS, Judged, read_judged, replay, write_judged
+from idml.evaluation.figures import roc_figure
+from idml.evaluation.scales import Scale
+from idml.evaluation.tables import attacks_csv, attacks_markdown, rules_csv, rules_markdown
+from idml.reporting.style import render
+from idml.simulation.config import make_config
+from idml.simulation.tally import Observer
+from idml.store import write_atomically
+
+Told = Callable[[str], None]
+"""Told what is done, in a line."""
+
+
+def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: None) -> list[Path]:
+    """Measure the error rates of all rules; write `rules.csv`, `rules.md` and a figure of ROC curves a setting.
+
+    What was replayed before, as csv beside them, is not replayed again.
+
+    Raises:
+        ConfigError, DataError, StoreError: with one line each.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    cells: dict[tuple[str, str, str], list[Judged]] = {}
+    written: list[Path] = []
+    for dataset, partition, algorithm in product(scale.datasets, scale.partitions, scale.algorithms):
+        found: list[Judged] = []
+        for seed in range(1, scale.seeds + 1):
+            name = f"{dataset}-{partition}-{algorithm}-{seed}"
+            path = directory / f"judged-{name}.csv"
+            if not path.exists():
+                told(f"replaying {name}")
+                values = {**scale.config, "dataset": dataset, "partition": partition, "algorithm": algorithm}
+                write_judged(path, replay(make_config({**values, "seed": seed}), every=scale.every))
+            # Contacts of different seeds are different contacts.
+            found += _apart(read_judged(path), seed)
+        cells[dataset, partition, algorithm] = found
+        figure = directory / f"roc-{dataset}-{partition}-{algorithm}.svg"
+        where = f"{algorithm} on {dataset}, {partition}"
+        write_atomically(figure, render(roc_figure(found, ATTACKS, where), "svg"))
+        written.append(figure)
+    columns = ("dataset", "partition", "algorithm")
+    table = rules_csv(((dict(zip(columns, cell, strict=True)), found) for cell, found in cells.items()), ATTACKS)
+    pages = [f"## {', '.join(cell)}\n\n{rules_markdown(found, ATTACKS)}" for cell, found in cells.items()]
+    written += [directory / "rules.csv", directory / "rules.md"]
+    write_atomically(written[-2], table.encode())
+    write_atomically(written[-1], "\n".join(pages).encode())
+    return written
+
+
+def evaluate_attacks(
+    directory: Path,
+    scale: Scale,
+    told: Told = lambda _line: None,
+    *,
+    kinds: Sequence[str] | None = None,
+    observer: Observer | None = None,
+) -> list[Path]:
+    """Run all adversaries against all variants and write `attacks.csv` and `attacks.md`; see `attack_table`."""
+    rows = attack_table(directory / "runs", scale, kinds=kinds, observer=observer, told=told)
+    written = [directory / "attacks.csv", directory / "attacks.md"]
+    write_atomically(written[0], attacks_csv(rows).encode())
+    write_atomically(written[1], attacks_markdown(rows).encode())
+    return written
+
+
+def _apart(judged: Sequence[Judged], seed: int) -> Iterator[Judged]:
+    stride = 1 + max((one.contact for one in judged), default=0)
+    return (replace(one, contact=one.contact + seed * stride) for one in judged)

@@ -1,0 +1,77 @@
+"""How large an evaluation is: what is common to its runs, at each of three scales."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A size.
+
+    Args:
+        config: keys of all runs' configurations.
+        datasets, partitions, algorithms: that are combined where error rates are measured.
+        attackers: adversaries in a run that has any.
+        seeds: repetitions.
+        every: one contact in so many is judged in a replay.
+        final_rounds: over which a final accuracy is the mean.
+        variants: of `idml.evaluation.attacks.VARIANTS`, to compare.
+    """
+
+    config: Mapping[str, Any]
+    datasets: tuple[str, ...]
+    attackers: int
+    seeds: int
+    every: int
+    final_rounds: int
+    partitions: tuple[str, ...] = ("iid", "two-class")
+    algorithms: tuple[str, ...] = ("oppcl",)
+    variants: tuple[str, ...] = ("none", "idml", "norm", "krum")
+
+
+_COMMON: Final = {"reward": 20.0, "baseline_devices": 0, "checkpoint_s": 600}
+
+SCALES: Final[Mapping[str, Scale]] = {
+    "smoke": Scale(
+        config={
+            **_COMMON,
+            "model": "linear",
+            "devices": 10,
+            "encounters": 40,
+            "images_per_device": 100,
+            "validation_images": 50,
+        },
+        datasets=("digits",),
+        attackers=3,
+        seeds=1,
+        every=6,
+        final_rounds=2,
+        variants=("none", "idml"),
+    ),
+    "laptop": Scale(
+        config={
+            **_COMMON,
+            "model": "small",
+            "width": 8,
+            "devices": 50,
+            "images_per_device": 400,
+            "encounters": 1_500,
+        },
+        datasets=("fashion-mnist",),
+        attackers=10,
+        seeds=3,
+        every=12,
+        final_rounds=5,
+    ),
+    "paper": Scale(
+        config={**_COMMON, "model": "cnn6", "width": 32, "devices": 50, "encounters": 5_000},
+        datasets=("fashion-mnist", "cifar10"),
+        attackers=10,
+        seeds=5,
+        every=10,
+        final_rounds=10,
+        algorithms=("oppcl", "gossip"),
+    ),
+}
+"""`smoke` takes less than a minute, `laptop` hours on two cores, `paper` days."""

@@ -1,0 +1,84 @@
+"""The page that sets the paper's claims beside what was measured, and the files that go with it."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from idml.reporting.style import DARK, WIDTH, Format, describe, render
+from idml.reporting.tables import TableView
+from idml.reproduction.errors import ReproductionError
+from idml.reproduction.scales import Scale
+from idml.reproduction.section import Section, Verdict
+from idml.store.files import write_atomically
+
+PAGE, RESULTS = "index.html", "results.json"
+_FORMATS: tuple[Format, ...] = ("svg", "pdf", "png")
+
+
+def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts: Mapping[str, str]) -> Path:
+    """Write `index.html`, `results.json`, and each figure and table as files of their own; returns the page's path.
+
+    Args:
+        directory: where to.
+        scale: of what was computed.
+        sections: in the order to be shown.
+        facts: about the machine and the program, by name.
+
+    Raises:
+        ReproductionError: if it cannot be written.
+    """
+    shown = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for section in sections:
+            figures = []
+            for name, chart in section.charts.items():
+                for kind in _FORMATS:
+                    write_atomically(directory / f"{name}.{kind}", render(chart, kind))
+                picture = Markup((directory / f"{name}.svg").read_text("utf-8"))
+                figures.append({"name": name, "words": describe(chart), "picture": picture})
+            for number, table in enumerate(section.tables, start=1):
+                write_atomically(directory / f"{section.key}-table{number}.csv", _csv(table).encode())
+            shown.append({"section": section, "figures": figures})
+        results = {"scale": scale.name, "facts": dict(facts), **{part.key: _results(part) for part in sections}}
+        write_atomically(directory / RESULTS, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        template = resources.files(__package__).joinpath("page.html.j2").read_text("utf-8")
+        claims = [claim for section in sections for claim in section.claims]
+        page = environment.from_string(template).render(
+            scale=scale,
+            facts=facts,
+            shown=shown,
+            claims=claims,
+            counts={verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict},
+            formats=_FORMATS,
+            dark=DARK,
+            width=WIDTH,
+        )
+        write_atomically(directory / PAGE, page.encode())
+    except OSError as error:
+        raise ReproductionError(f"cannot write in {directory}: {error.strerror}") from error
+    return directory / PAGE
+
+
+def _results(section: Section) -> dict[str, Any]:
+    claims = [
+        {"where": claim.where, "says": claim.says, "measured": claim.measured, "verdict": claim.verdict.value}
+        for claim in section.claims
+    ]
+    return {"title": section.title, "claims": claims, "data": section.data}
+
+
+def _csv(table: TableView) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in table.columns])
+    writer.writerows(table.rows)
+    return text.getvalue()

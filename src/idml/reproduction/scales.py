@@ -1,0 +1,113 @@
+"""How much is computed. What is computed, and how it is judged, is the same at every scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+TABLE_I: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "preset": "paper",
+        "rule": "paper",
+        "stake_threshold": 100,
+        "validators": 3,
+        "voting_window_s": 50_000,
+        "tokens": 1_000_000,
+        "stake": 200,
+        "tolerance": 0.03,
+    }
+)
+"""The paper's Table I, as configuration keys, with its rules of payment (the preset) and of validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A size of the evaluation.
+
+    Args:
+        name: as on the command line.
+        purpose: in a few words.
+        devices: in every run.
+        attackers: few and many of them (the paper: 3 and 10).
+        rounds: contacts of each device in the attack experiments.
+        seeds: runs of each setting; those with equal seeds share data, start and contacts, and are compared in pairs.
+        attacked: data set and network of each attack experiment; stakes are shown of the first.
+        voted: data sets whose votes are looked at.
+        networks: by algorithm, for that.
+        vote_rounds: contacts of each device there.
+        vote_seeds: likewise.
+        judged_every: one contact in so many is judged there.
+        settings: configuration keys in common.
+    """
+
+    name: str
+    purpose: str
+    devices: int
+    attackers: tuple[int, int]
+    rounds: int
+    seeds: int
+    attacked: tuple[tuple[str, str], ...]
+    voted: tuple[str, ...]
+    networks: Mapping[str, str]
+    vote_rounds: int
+    vote_seeds: int
+    judged_every: int
+    settings: Mapping[str, Any]
+
+
+SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
+    {
+        scale.name: scale
+        for scale in (
+            Scale(
+                name="smoke",
+                purpose="whether it works: bundled digits, a minute; too small for its verdicts to mean anything",
+                devices=10,
+                attackers=(1, 2),
+                rounds=6,
+                seeds=2,
+                attacked=(("digits", "small"),),
+                voted=("digits",),
+                networks={"oppcl": "small", "gossip": "small"},
+                vote_rounds=4,
+                vote_seeds=2,
+                judged_every=2,
+                settings={"images_per_device": 100, "validation_images": 50},
+            ),
+            Scale(
+                name="laptop",
+                purpose="small networks, real data: hours on two cores",
+                devices=50,
+                attackers=(3, 10),
+                rounds=40,
+                seeds=5,
+                attacked=(("fashion-mnist", "small"),),
+                voted=("fashion-mnist", "cifar10"),
+                networks={"oppcl": "small", "gossip": "small"},
+                vote_rounds=10,
+                vote_seeds=3,
+                judged_every=4,
+                settings={},
+            ),
+            Scale(
+                name="paper",
+                purpose="the paper's networks and both data sets: days",
+                devices=50,
+                attackers=(3, 10),
+                rounds=100,
+                seeds=5,
+                attacked=tuple(
+                    (dataset, network)
+                    for dataset in ("fashion-mnist", "cifar10")
+                    for network in ("cnn6", "cnn10", "cnn14")
+                ),
+                voted=("fashion-mnist", "cifar10"),
+                networks={"oppcl": "cnn6", "gossip": "cnn10"},
+                vote_rounds=40,
+                vote_seeds=5,
+                judged_every=4,
+                settings={},
+            ),
+        )
+    }
+)

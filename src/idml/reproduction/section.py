@@ -1,0 +1,58 @@
+"""What a figure or table of the paper came to: pictures, tables, numbers, and its claims beside what was measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from idml.reporting.style import Chart
+from idml.reporting.tables import TableView
+
+
+class Verdict(Enum):
+    """What became of a claim."""
+
+    CONFIRMED = "confirmed"
+    OPEN = "not confirmed"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that the paper says, and what was measured.
+
+    Args:
+        where: in the paper.
+        says: in the paper's sense.
+        measured: with numbers and intervals.
+        verdict: confirmed, if the measurement shows it; not confirmed, if it does not; different, if it shows another
+            thing.
+    """
+
+    where: str
+    says: str
+    measured: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One figure or table.
+
+    Args:
+        key: as on the command line, for instance `fig8`.
+        title: a heading.
+        text: what was done and where it departs from the paper, a paragraph each.
+        charts: by the name of their files.
+        tables: to be shown.
+        claims: that rest on it.
+        data: the numbers behind all of it, for JSON.
+    """
+
+    key: str
+    title: str
+    text: Sequence[str]
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    tables: Sequence[TableView] = ()
+    claims: Sequence[Claim] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)

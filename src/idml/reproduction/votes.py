@@ -1,0 +1,246 @@
+"""Fig. 7: voting accuracy against tolerance, for several numbers of voters."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import altair as alt
+
+from idml.evaluation.error_rates import Judged, read_judged
+from idml.evaluation.estimates import Estimate
+from idml.learning.validation import FULL_BPS, find_rule
+from idml.reporting.captions import Caption
+from idml.reporting.style import BLUE, GREEN, ORANGE, PURPLE, WIDTH, Chart, styled
+from idml.reporting.tables import Column, TableView
+from idml.reproduction.attacks import FLIP
+from idml.reproduction.cells import Cell, Cells
+from idml.reproduction.scales import Scale
+from idml.reproduction.section import Claim, Section, Verdict
+from idml.store import HONEST
+
+_ALGORITHMS = ("gossip", "oppcl")
+_PARTITIONS = {"iid": "IID", "two-class": "two classes a device"}
+_VOTERS = (3, 5, 7, 9)
+_COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
+_TOLERANCES_BPS = (0, 50, 100, 200, 300, 400, 500, 600, 800, 1_000, 1_500, 2_000)
+_PAPER_BPS = 300
+"""Table I's tolerance."""
+_STABLE = 0.05
+"""Voting accuracies that differ by less are called stable: the paper gives no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One panel of the figure: a data set, an algorithm and a partition."""
+
+    dataset: str
+    algorithm: str
+    partition: str
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return f"{'Gossip' if self.algorithm == 'gossip' else 'OppCL'}, {_PARTITIONS[self.partition]}"
+
+    def cell(self, scale: Scale, seed: int) -> Cell:
+        """The replay of one seed."""
+        settings = {
+            **scale.settings,
+            "algorithm": self.algorithm,
+            "dataset": self.dataset,
+            "partition": self.partition,
+            "model": scale.networks[self.algorithm],
+            "devices": max(scale.devices, max(_VOTERS) + 2),
+            "encounters": scale.devices * scale.vote_rounds,
+            "validators": max(_VOTERS),
+            "seed": seed,
+        }
+        name = f"{self.dataset}-{self.algorithm}-{self.partition}-{settings['model']}-{seed}.csv"
+        return Cell(name, settings, scale.judged_every)
+
+
+Shares = Mapping[tuple[int, int], Sequence[float]]
+"""By number of voters and tolerance: a share for each seed."""
+
+
+def settings(scale: Scale) -> list[Setting]:
+    """The panels."""
+    return [Setting(*what) for what in product(scale.voted, _ALGORITHMS, _PARTITIONS)]
+
+
+def cells(scale: Scale) -> list[Cell]:
+    """The replays that the figure needs."""
+    return [setting.cell(scale, seed) for setting in settings(scale) for seed in range(1, scale.vote_seeds + 1)]
+
+
+def section(scale: Scale, where: Cells) -> Section:
+    """The figure, computed from its replays."""
+    right = {setting: _right(setting, scale, where) for setting in settings(scale)}
+    return Section(
+        key="fig7",
+        title="Fig. 7: voting accuracy",
+        text=(
+            f"Replays of {scale.vote_rounds} encounters a device among honest devices, {scale.vote_seeds} seeds; one "
+            f"contact in {scale.judged_every} is judged by {max(_VOTERS)} validators drawn for it, of which the first "
+            "3, 5, 7 or 9 vote. Voting accuracy is the share of honest contributions that a majority accepts (solid), "
+            "as in the paper. Dashed: the share of label flippers' contributions, in the same neighbor's place, that "
+            "it rejects; the paper does not show it, and without it a rule that accepts everything would be perfect.",
+            "The rule is the paper's: accuracy may fall by the tolerance. Departs from the paper: gossip is judged on "
+            "the mean of both models before local training, the only thing that both parties can attest to.",
+        ),
+        charts={f"fig7-{dataset}": _chart(dataset, scale, right) for dataset in scale.voted},
+        tables=[_table(scale, right)],
+        claims=[claim for dataset in scale.voted for claim in _claims(dataset, right)],
+        data={
+            f"{setting.dataset}, {setting.title}": {
+                kind: {f"{voters} voters, {bps} bps": list(values) for (voters, bps), values in shares.items()}
+                for kind, shares in by_kind.items()
+            }
+            for setting, by_kind in right.items()
+        },
+    )
+
+
+def _right(setting: Setting, scale: Scale, where: Cells) -> dict[str, Shares]:
+    """How often voters are right about honest work and about flippers."""
+    shares: dict[str, dict[tuple[int, int], list[float]]] = {kind: defaultdict(list) for kind in (HONEST, FLIP)}
+    for seed in range(1, scale.vote_seeds + 1):
+        judged = read_judged(where.path(setting.cell(scale, seed)))
+        for kind, of_kind in shares.items():
+            for voters, bps in product(_VOTERS, _TOLERANCES_BPS):
+                of_kind[voters, bps].append(accepted(judged, kind, voters, bps, accepts=kind == HONEST))
+    return {kind: dict(of_kind) for kind, of_kind in shares.items()}
+
+
+def accepted(judged: Sequence[Judged], kind: str, voters: int, tolerance_bps: int, *, accepts: bool) -> float:
+    """The share of contributions of a kind that the first `voters` validators accept by majority, or do not.
+
+    Args:
+        judged: by one validator after another, at least `voters` for each contribution.
+        kind: of contribution.
+        voters: an odd number.
+        tolerance_bps: of accuracy, in 1/10,000.
+        accepts: which of the two to count.
+    """
+    rule, ballots = find_rule("paper"), defaultdict[int, list[bool]](list)
+    for one in judged:
+        if one.kind == kind and len(ballots[one.contact]) < voters:
+            ballots[one.contact].append(rule.accepts(one.harms["paper"], tolerance_bps))
+    cast = [2 * sum(votes) > len(votes) for votes in ballots.values()]
+    return sum(verdict is accepts for verdict in cast) / len(cast)
+
+
+def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Chart:
+    names = {HONEST: "honest work accepted", FLIP: "label flips rejected"}
+    side = WIDTH // 2 - 60
+    panels = []
+    for setting in (setting for setting in right if setting.dataset == dataset):
+        rows = [
+            {"voters": voters, "what": names[kind], "tolerance": bps / FULL_BPS, "share": Estimate.of(values).mean}
+            for kind, shares in right[setting].items()
+            for (voters, bps), values in shares.items()
+        ]
+        panels.append(
+            alt.Chart(alt.InlineData(values=rows), title=setting.title)
+            .mark_line(strokeWidth=2)
+            .encode(
+                x=alt.X("tolerance:Q", title="Tolerance τ", axis=alt.Axis(grid=False, format=".2f", tickCount=5)),
+                y=alt.Y(
+                    "share:Q", title="Voting accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")
+                ),
+                color=alt.Color(
+                    "voters:N",
+                    title=None,
+                    scale=alt.Scale(domain=list(_VOTERS), range=list(_COLOURS)),
+                    legend=alt.Legend(
+                        symbolType="stroke", symbolSize=400, title=None, labelExpr="datum.label + ' voters'"
+                    ),
+                ),
+                strokeDash=alt.StrokeDash(
+                    "what:N",
+                    scale=alt.Scale(domain=list(names.values()), range=[[1, 0], [5, 3]]),
+                    legend=alt.Legend(symbolType="stroke", symbolSize=400),
+                ),
+            )
+            .properties(width=side, height=200)
+        )
+    honest = [
+        Estimate.of(right[setting][HONEST][3, _PAPER_BPS]).mean for setting in right if setting.dataset == dataset
+    ]
+    caption = Caption(
+        f"Three voters accept {min(honest):.0%} to {max(honest):.0%} of honest work at τ = .03",
+        f"{dataset}; means over {scale.vote_seeds} seeds. Solid: honest contributions accepted; dashed: contributions "
+        "of label flippers rejected.",
+    )
+    grid = alt.vconcat(*(alt.hconcat(*panels[start : start + 2]) for start in range(0, len(panels), 2)))
+    return styled(grid, caption, WIDTH)
+
+
+def _table(scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> TableView:
+    rows = [
+        [
+            f"{setting.dataset}, {setting.title}, τ = {bps / FULL_BPS:g}",
+            *(
+                Estimate.of(right[setting][kind][voters, bps]).text(scale=100)
+                for kind in (HONEST, FLIP)
+                for voters in _VOTERS
+            ),
+        ]
+        for setting in settings(scale)
+        for bps in (100, _PAPER_BPS, 500, 800)
+    ]
+    columns = [Column("", number=False)]
+    columns += [Column(f"{what}, {voters} voters") for what in ("Accepted", "Flips rejected") for voters in _VOTERS]
+    return TableView("Voting accuracy in %, with 95 % intervals over seeds", columns, rows)
+
+
+def _spread(shares: Shares) -> float:
+    """How far apart the numbers of voters are, at the tolerance where they are farthest."""
+    means = {key: Estimate.of(values).mean for key, values in shares.items()}
+    return max(
+        max(means[voters, bps] for voters in _VOTERS) - min(means[voters, bps] for voters in _VOTERS)
+        for bps in _TOLERANCES_BPS
+        if bps >= _PAPER_BPS
+    )
+
+
+def _claims(dataset: str, right: Mapping[Setting, Mapping[str, Shares]]) -> list[Claim]:
+    honest = {(s.algorithm, s.partition): shares[HONEST] for s, shares in right.items() if s.dataset == dataset}
+    spreads = {key: _spread(shares) for key, shares in honest.items()}
+    iid, uneven = ([spreads[algorithm, partition] for algorithm in _ALGORITHMS] for partition in _PARTITIONS)
+    more = [
+        Estimate.of_differences(honest[algorithm, "iid"][9, _PAPER_BPS], honest[algorithm, "iid"][3, _PAPER_BPS])
+        for algorithm in _ALGORITHMS
+    ]
+    general = Estimate.of_differences(honest["gossip", "iid"][3, _PAPER_BPS], honest["oppcl", "iid"][3, _PAPER_BPS])
+    where = "IV-C, Fig. 7"
+    return [
+        Claim(
+            where,
+            "With IID data, voting accuracy is stable across numbers of voters.",
+            f"{dataset}: 3 to 9 voters differ by at most {100 * iid[0]:.1f} points (gossip) and {100 * iid[1]:.1f} "
+            "(OppCL) from τ = .03 on.",
+            Verdict.CONFIRMED if max(iid) <= _STABLE else Verdict.DIFFERENT,
+        ),
+        Claim(
+            where,
+            "Without IID data, it fluctuates among numbers of voters.",
+            f"{dataset}: they differ by up to {100 * uneven[0]:.1f} points (gossip) and {100 * uneven[1]:.1f} (OppCL).",
+            Verdict.CONFIRMED if max(uneven) > max(iid) else Verdict.OPEN,
+        ),
+        Claim(
+            where,
+            "Three voters are a good choice.",
+            f"{dataset}, IID, τ = .03: nine voters accept {more[0].text(scale=100, signed=True)} (gossip) and "
+            f"{more[1].text(scale=100, signed=True)} points (OppCL) more of honest work than three.",
+            Verdict.CONFIRMED if max(value.mean for value in more) <= _STABLE else Verdict.DIFFERENT,
+        ),
+        Claim(
+            where,
+            "Gossip is more generalizable per training instance than OppCL: its votes vary less.",
+            f"{dataset}, IID, three voters, τ = .03: gossip's voting accuracy is "
+            f"{general.text(scale=100, signed=True)} points above OppCL's.",
+            Verdict.CONFIRMED if general.low > 0 else Verdict.DIFFERENT if general.high < 0 else Verdict.OPEN,
+        ),
+    ]

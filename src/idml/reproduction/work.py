@@ -1,0 +1,103 @@
+"""What can be reproduced, and how: the runs of each figure, then the figure from its runs."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from idml.reproduction import accuracy, stakes, tables, votes
+from idml.reproduction.cells import Cell, Cells, Progress
+from idml.reproduction.cost import Cost, estimate
+from idml.reproduction.page import write_page
+from idml.reproduction.scales import Scale
+from idml.reproduction.section import Section
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure or table.
+
+    Args:
+        cells: the runs that it needs.
+        section: makes it of them.
+    """
+
+    cells: Callable[[Scale], Sequence[Cell]]
+    section: Callable[[Scale, Cells], Section]
+
+
+TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
+    {
+        "table1": Target(lambda _: (), lambda *_: tables.table1()),
+        "fig7": Target(votes.cells, votes.section),
+        "fig8": Target(accuracy.cells, accuracy.section),
+        "fig9": Target(stakes.cells, stakes.section),
+        "table2": Target(lambda _: (), lambda *_: tables.table2()),
+    }
+)
+"""By the name on the command line, in the order of the page."""
+
+
+def wanted(names: Sequence[str], scale: Scale) -> list[Cell]:
+    """The runs that targets need, each once."""
+    cells = (cell for name in names for cell in TARGETS[name].cells(scale))
+    return list({cell.name: cell for cell in cells}.values())
+
+
+def cost(names: Sequence[str], scale: Scale, directory: Path, data_dir: str | None) -> Cost:
+    """What the runs will cost that are not done yet; see `estimate`."""
+    cells = Cells(directory)
+    return estimate([cell for cell in wanted(names, scale) if not cells.is_done(cell)], data_dir)
+
+
+def reproduce(
+    names: Sequence[str], scale: Scale, directory: Path, *, data_dir: str | None, processes: int, progress: Progress
+) -> Path:
+    """Do what is not done yet of the runs that targets need, then write all that can be shown.
+
+    Args:
+        names: keys of `TARGETS`.
+        scale: how much.
+        directory: of runs and results; the same one goes on where it stopped.
+        data_dir: where data are; None: as `idml run` finds them.
+        processes: runs at a time.
+        progress: told how many are done.
+
+    Returns:
+        The page.
+
+    Raises:
+        ReproductionError: if a run fails, or the directory holds others.
+        KeyboardInterrupt: on Ctrl-C; nothing is lost.
+    """
+    cells = Cells(directory, {"data_dir": data_dir} if data_dir else {})
+    cells.play(wanted(names, scale), processes, progress)
+    # Also those that an earlier call was for: the page shows all there is.
+    done = [
+        name
+        for name, target in TARGETS.items()
+        if name in names or ((needed := target.cells(scale)) and all(map(cells.is_done, needed)))
+    ]
+    sections = [TARGETS[name].section(scale, cells) for name in done]
+    return write_page(directory, scale, sections, _facts(scale))
+
+
+def _facts(scale: Scale) -> dict[str, str]:
+    return {
+        "Program": f"idml {version('idml')}, Python {platform.python_version()}, PyTorch {version('torch')}",
+        "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "Again": f"idml reproduce all --scale {scale.name}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

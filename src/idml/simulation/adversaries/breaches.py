@@ -1,0 +1,98 @@
+"""Parties that break off or twist the protocol itself."""
+
+import hashlib
+from dataclasses import replace
+
+from idml.protocol.roles import (
+    Accept,
+    Action,
+    Contest,
+    Finalize,
+    Message,
+    Send,
+    Submission,
+    Submit,
+    SubmitReport,
+    SubmitReports,
+    ValidationRequest,
+)
+from idml.simulation.adversaries.base import Participant, Party
+from idml.simulation.model import Model
+
+
+class Withhold(Participant):
+    """A neighbor that works and reports, and hands its result to nobody."""
+
+    kind = "withhold"
+
+    def hand_over(self, received: Model, result: Model) -> Model | None:
+        """Nothing."""
+        del received, result
+        return None
+
+    def act(self, action: Action, party: Party) -> Action | None:
+        """All but serving validators, or asking for some."""
+        if party == "neighbor" and (_sends(action, ValidationRequest) or _submits(action, Contest)):
+            return None
+        return action
+
+
+class Swap(Participant):
+    """A neighbor that works and reports, and hands the learner its own old model instead of the result."""
+
+    kind = "swap"
+
+    def hand_over(self, received: Model, result: Model) -> Model | None:
+        """What it received."""
+        del result
+        return received
+
+
+class NoShow(Participant):
+    """A neighbor that accepts, and is never heard of again."""
+
+    kind = "no_show"
+    works = False
+
+    def act(self, action: Action, party: Party) -> Action | None:
+        """Accept, and nothing else."""
+        return action if party == "learner" or _sends(action, Accept) else None
+
+
+class Deny(Participant):
+    """A learner that merges what it gets, and reports that it got something else, so as not to pay."""
+
+    kind = "deny"
+    keeps = True
+
+    def act(self, action: Action, party: Party) -> Action | None:
+        """Report another digest, serve no validators."""
+        if party == "neighbor":
+            return action
+        if isinstance(action, Submit) and isinstance(action.submission, SubmitReport):
+            report = action.submission.report
+            other = hashlib.sha256(report.result).digest()
+            return Submit(SubmitReport(replace(report, result=other)))
+        return None if _submits(action, SubmitReports) or _sends(action, ValidationRequest) else action
+
+
+class SilentLearner(Participant):
+    """A learner that merges what it gets, and is never heard of again."""
+
+    kind = "silent_learner"
+    keeps = True
+
+    def act(self, action: Action, party: Party) -> Action | None:
+        """Nothing that would settle the encounter."""
+        if party == "neighbor":
+            return action
+        gone = _submits(action, SubmitReport, SubmitReports, Finalize) or _sends(action, ValidationRequest)
+        return None if gone else action
+
+
+def _sends(action: Action, kind: type[Message]) -> bool:
+    return isinstance(action, Send) and isinstance(action.message, kind)
+
+
+def _submits(action: Action, *kinds: type[Submission]) -> bool:
+    return isinstance(action, Submit) and isinstance(action.submission, kinds)

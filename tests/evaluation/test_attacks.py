@@ -1,0 +1,93 @@
+"""The table of attacks: what runs say, over seeds; what was run is not run again, what was stopped goes on."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idml.cli.main import main
+from idml.evaluation.attacks import PEACE, VARIANTS, attack_table
+from idml.evaluation.scales import SCALES
+from idml.evaluation.tables import attacks_csv, attacks_markdown
+from idml.simulation.config import ConfigError, make_config
+from idml.simulation.tally import Snapshot, Stopped
+
+SMALL = replace(SCALES["smoke"], config={**SCALES["smoke"].config, "encounters": 20}, seeds=2)
+
+
+def table(directory: Path, **changes: Any) -> Any:
+    return attack_table(directory, SMALL, **{"kinds": ["random_weights"], **changes})
+
+
+def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
+    rows = table(tmp_path)
+    assert [(row.kind, row.variant, row.seeds) for row in rows] == [
+        (kind, variant, 2) for kind in (PEACE, "random_weights") for variant in ("none", "idml")
+    ]
+    unpaid, paid = rows[2:]
+    assert unpaid.earned is unpaid.expelled is None
+    assert rows[0].accuracy.mean > unpaid.accuracy.mean
+    texts = [(tmp_path / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
+    kinds = [json.loads(text)["kinds"]["random_weights"] for text in texts]
+    assert paid.earned.mean == pytest.approx(sum(sum(kind["earnings"].values()) for kind in kinds) / 2)
+    assert paid.expelled.mean == sum(kind["expelled"] for kind in kinds) / 6
+    (head, *lines) = csv.reader(io.StringIO(attacks_csv(rows)))
+    assert len(lines) == 4
+    assert float(lines[3][head.index("earned")]) == pytest.approx(paid.earned.mean, rel=1e-5)
+    assert attacks_markdown(rows).count("\n") == 4
+
+
+@pytest.mark.slow
+def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def stop(snapshot: Snapshot) -> None:
+        if len(names) == 3 and snapshot.contact == 10:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        table(tmp_path / "stopped", observer=stop, told=names.append)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stopped/*/summary.json")}
+    assert len(written) == 2
+    rows = table(tmp_path / "stopped")
+    assert rows == table(tmp_path / "whole")
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())
+    with pytest.raises(ConfigError, match=r"holds a run with reward = 20\.0, not 25"):
+        table(tmp_path / "stopped", settings={"reward": 25})
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_scale_and_variant_is_a_sound_configuration(scale: str, variant: str) -> None:
+    size = SCALES[scale]
+    make_config({**size.config, **VARIANTS[variant], "adversaries": {"label_flip": size.attackers}})
+    assert set(size.variants) <= set(VARIANTS)
+
+
+@pytest.mark.slow
+def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "all", "--out", str(tmp_path), "--only", "noise,deny", "--seeds", "1", "--quiet"]) == 0
+    written = capsys.readouterr().out.split()
+    assert [Path(path).name for path in written] == [
+        "roc-digits-iid-oppcl.svg",
+        "roc-digits-two-class-oppcl.svg",
+        "rules.csv",
+        "rules.md",
+        "attacks.csv",
+        "attacks.md",
+    ]
+    assert all(Path(path).stat().st_size for path in written)
+    with (tmp_path / "rules.csv").open() as file:
+        assert {row["rule"] for row in csv.DictReader(file)} >= {"paper", "loss", "mcnemar"}
+
+
+@pytest.mark.parametrize("arguments", [["--only", "lable_flip"], ["--seeds", "0"], ["--scale", "huge"]])
+def test_what_is_wrong_on_the_command_line_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", "all", *arguments])
+    assert caught.value.code == 2
+    assert arguments[1] in capsys.readouterr().err

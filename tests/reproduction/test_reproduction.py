@@ -1,0 +1,189 @@
+"""The paper's evaluation, tiny: real runs, really stopped, and verdicts that follow from numbers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idml.cli.main import main
+from idml.evaluation import rates
+from idml.evaluation.error_rates import Judged, read_judged
+from idml.learning.validation import find_rule
+from idml.reproduction import accuracy, stakes, votes
+from idml.reproduction.attacks import MANY, NONE, PAPER, VARIANTS, Attack, Outcomes
+from idml.reproduction.cells import Cell, Cells
+from idml.reproduction.errors import ReproductionError
+from idml.reproduction.scales import SCALES, TABLE_I
+from idml.reproduction.section import Verdict
+from idml.reproduction.work import TARGETS, wanted
+from idml.simulation.config import make_config
+
+TINY = {
+    "devices": 5,
+    "encounters": 10,
+    "dataset": "digits",
+    "images_per_device": 20,
+    "validation_images": 10,
+    "baseline_devices": 0,
+}
+
+
+def silent(done: int, total: int) -> None:
+    del done, total
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_every_run_of_every_scale_is_a_valid_configuration_of_its_own(name: str) -> None:
+    cells = wanted(list(TARGETS), SCALES[name])
+    settings = [json.dumps(dict(cell.settings), sort_keys=True) for cell in cells]
+    assert len(set(settings)) == len(cells) > 0
+    for cell in cells:
+        make_config(cell.settings)
+
+
+def test_table_one_is_the_file_that_ships() -> None:
+    path = Path(__file__).parents[2] / "experiments" / "paper" / "table1.toml"
+    assert tomllib.loads(path.read_text("utf-8")) == dict(TABLE_I)
+
+
+def test_the_laptop_scale_is_the_paper_s_setting_where_it_has_a_number() -> None:
+    scale = SCALES["laptop"]
+    assert (scale.devices, scale.attackers) == (50, (3, 10))
+    cell = Attack(scale, "fashion-mnist", "small", 0).cell(PAPER, 1)
+    assert cell.settings["adversaries"] == {"label_flip": 10}
+    assert {key: cell.settings[key] for key in TABLE_I} == TABLE_I
+
+
+def test_few_attackers_are_some_of_the_many(tmp_path: Path) -> None:
+    scale = SCALES["laptop"]
+    outcomes = Outcomes(Attack(scale, "digits", "small", 0), Cells(tmp_path))
+    for seed, devices in outcomes.compared.items():
+        assert len(devices) == scale.devices - scale.attackers[1], seed
+
+
+def first(judged: list[Judged], voters: int) -> list[Judged]:
+    """What the first validators of each contact found of each kind."""
+    seen: Counter[tuple[int, str]] = Counter()
+    chosen = []
+    for one in judged:
+        seen[one.contact, one.kind] += 1
+        if seen[one.contact, one.kind] <= voters:
+            chosen.append(one)
+    return chosen
+
+
+@given(
+    st.lists(st.lists(st.floats(-0.5, 0.5), min_size=9, max_size=9), min_size=1, max_size=5), st.sampled_from([0, 300])
+)
+def test_a_lenient_tolerance_accepts_no_less(harms: list[list[float]], bps: int) -> None:
+    judged = [
+        Judged(contact, 0, "honest", validator, {"paper": harm})
+        for contact, found in enumerate(harms)
+        for validator, harm in enumerate(found)
+    ]
+    for voters in (3, 5, 9):
+        share = votes.accepted(judged, "honest", voters, bps, accepts=True)
+        assert share <= votes.accepted(judged, "honest", voters, bps + 100, accepts=True)
+        assert share + votes.accepted(judged, "honest", voters, bps, accepts=False) == pytest.approx(1)
+        middle = [sorted(found[:voters])[voters // 2] for found in harms]
+        assert share == pytest.approx(sum(harm <= bps / 10_000 for harm in middle) / len(harms))
+
+
+@pytest.mark.slow
+def test_runs_are_done_once_and_only_as_they_are_wanted(tmp_path: Path) -> None:
+    cells, told = Cells(tmp_path), list[tuple[int, int]]()
+    one, two = Cell("one", {**TINY, "seed": 1}), Cell("two", {**TINY, "seed": 2})
+    cells.play([one, two], 2, lambda done, total: told.append((done, total)))
+    assert told[0] == (0, 2)
+    assert told[-1] == (2, 2)
+    before = (cells.path(one) / "summary.json").stat().st_mtime_ns
+    cells.play([one, two], 2, silent)
+    assert (cells.path(one) / "summary.json").stat().st_mtime_ns == before
+    with pytest.raises(ReproductionError, match=r"one was made with other settings, .*one\.toml: choose another --out"):
+        cells.play([Cell("one", {**TINY, "seed": 3})], 1, silent)
+    with pytest.raises(ReproductionError, match=r"^the run bad failed with 2: idml: devices is 1: .*bad\.log\)$"):
+        cells.play([Cell("bad", {**TINY, "devices": 1})], 1, silent)
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_gone_on_with(tmp_path: Path) -> None:
+    cells, cell = Cells(tmp_path / "a"), Cell("long", {**TINY, "encounters": 300, "checkpoint_s": 0})
+    process = cells._start(cell)
+    while not (cells.path(cell) / "run.sqlite").exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    assert not cells.is_done(cell)
+    cells.play([cell], 1, silent)
+    whole = Cells(tmp_path / "b")
+    whole.play([cell], 1, silent)
+    first, second = (json.loads((c.path(cell) / "summary.json").read_text()) for c in (cells, whole))
+    assert {**first, "wall_s": 0} == {**second, "wall_s": 0}
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_all_runs_and_says_how_to_go_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "idml.cli.main", "reproduce", "fig9", "--out", str(out), "--processes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    while len(list(out.glob("runs/*/run.sqlite"))) < 2:
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with: idml reproduce fig9 --scale smoke --out {out} --processes 2" in error.decode()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+@pytest.mark.slow
+def test_everything_is_reproduced_at_the_smallest_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, scale = tmp_path / "out", SCALES["smoke"]
+    assert main(["reproduce", "all", "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{out / 'index.html'}\n"
+    results = json.loads((out / "results.json").read_text())
+    assert set(TARGETS) <= set(results)
+    for key in TARGETS:
+        for claim in results[key]["claims"]:
+            assert claim["verdict"] in {verdict.value for verdict in Verdict}
+    for name in ("fig7-digits", "fig8-digits-small-own0", "fig8-digits-small-own1", "fig9-paper", "fig9-safe"):
+        assert (out / f"{name}.svg").read_text().startswith("<svg")
+        assert (out / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+    # Again: nothing is computed, and the same comes out.
+    monkeypatch.setattr(Cells, "_start", None)
+    before = {path.name: path.read_bytes() for kind in ("csv", "json", "png") for path in out.glob(f"*.{kind}")}
+    assert main(["reproduce", "all", "--out", str(out), "--quiet"]) == 0
+    assert {name: (out / name).read_bytes() for name in before} == before
+
+    # The numbers are those of the runs and replays.
+    setting = votes.settings(scale)[0]
+    judged = read_judged(Cells(out).path(setting.cell(scale, 1)))
+    for voters in (3, 9):
+        (row,) = [
+            row for row in rates.errors_of(first(judged, voters), find_rule("paper"), 300) if row.kind == "honest"
+        ]
+        assert votes.accepted(judged, "honest", voters, 300, accepts=True) == pytest.approx(1 - row.verdicts.share)
+    outcomes = Outcomes(Attack(scale, "digits", "small", 0), Cells(out))
+    for seed in outcomes.attack.seeds:
+        summary = json.loads((out / "runs" / f"digits-small-own0-none-{seed}" / "summary.json").read_text())
+        assert outcomes.curve(NONE, seed)[scale.rounds] == pytest.approx(summary["accuracy"]["mean"], abs=0.1)
+        assert not any(outcomes.expulsions(MANY, seed))
+    shown = accuracy.section(scale, Cells(out))
+    assert [row[0] for row in shown.tables[0].rows] == [variant.label(scale) for variant in VARIANTS]
+    assert {cell.name for cell in stakes.cells(scale)} <= {cell.name for cell in accuracy.cells(scale)}
