@@ -38,7 +38,9 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
     (head, *lines) = csv.reader(io.StringIO(attacks_csv(rows)))
     assert len(lines) == 4
     assert float(lines[3][head.index("earned")]) == pytest.approx(paid.earned.mean, rel=1e-5)
-    assert attacks_markdown(rows).count("\n") == 4
+    first, second = attacks_markdown(rows).split("\n\n")
+    assert (len(first.splitlines()), len(second.splitlines())) == (4, 4)
+    assert second.startswith("| with idml |")
 
 
 @pytest.mark.slow

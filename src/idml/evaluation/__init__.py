@@ -1,4 +1,4 @@
-"""What the rules, the adversaries and the defences are worth: many runs and replays, measured alike.
+"""What rules, adversaries and defences are worth: many replays and runs, measured alike.
 
-import idml.evaluation.error_rates, idml.evaluation.attacks
+`command` does an evaluation from end to end; `error_rates` and `rates` judge rules, `attacks` runs adversaries.
 """

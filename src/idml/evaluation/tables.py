@@ -64,26 +64,39 @@ def rules_csv(cells: Iterable[tuple[dict[str, str], Sequence[Judged]]], attacks:
 
 
 def attacks_markdown(rows: Sequence[AttackRow]) -> str:
-    """A line for each kind of adversary: accuracy under every variant, and what became of it with iDML."""
+    """What adversaries do to models under every variant, and then for each variant with stakes what becomes of them."""
     variants = list(dict.fromkeys(row.variant for row in rows))
     found = {(row.kind, row.variant): row for row in rows}
-    paid = next((variant for variant in variants if found[rows[0].kind, variant].honest_expelled is not None), None)
-    head = ["Adversaries", *(f"accuracy: {variant}" for variant in variants)]
-    head += ["success: " + variant for variant in variants[:2]]
-    head += ["expelled", "in round", "earned", "an honest one earned", "honest work rejected", "honest expelled"]
-    lines = []
-    for kind in dict.fromkeys(row.kind for row in rows):
-        line = [kind_label(kind)]
-        line += [_percent(found[kind, variant].accuracy) for variant in variants]
-        line += [_percent(found[kind, variant].success) for variant in variants[:2]]
-        row = found[kind, paid] if paid else None
-        if row is None:
-            line += [_NONE] * 6
-        else:
-            line += [_percent(row.expelled, digits=0), _number(row.expelled_round), _number(row.earned)]
-            line += [_number(row.honest_earned), _percent(row.honest_rejected), _number(row.honest_expelled)]
-        lines.append(line)
-    return _markdown(head, lines)
+    kinds = list(dict.fromkeys(row.kind for row in rows))
+    head = [f"{what}: {variant}" for what in ("accuracy", "success") for variant in variants]
+    lines = [
+        [
+            kind_label(kind),
+            *(_percent(found[kind, variant].accuracy) for variant in variants),
+            *(_percent(found[kind, variant].success) for variant in variants),
+        ]
+        for kind in kinds
+    ]
+    tables = [_markdown(["", *head], lines)]
+    head = ["expelled", "in round", "came back", "earned", "an honest one", "honest work rejected", "honest expelled"]
+    for variant in variants:
+        ours = [found[kind, variant] for kind in kinds]
+        if ours[0].honest_expelled is not None:
+            tables.append(_markdown([f"with {variant}", *head], [_fates(row) for row in ours]))
+    return "\n".join(tables)
+
+
+def _fates(row: AttackRow) -> list[str]:
+    return [
+        kind_label(row.kind),
+        _percent(row.expelled, digits=0),
+        _number(row.expelled_round),
+        _number(row.rejoined),
+        _number(row.earned),
+        _number(row.honest_earned),
+        _percent(row.honest_rejected),
+        _number(row.honest_expelled),
+    ]
 
 
 def attacks_csv(rows: Sequence[AttackRow]) -> str:

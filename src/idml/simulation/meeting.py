@@ -9,8 +9,7 @@ from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.interface import Event
 from idml.ledger.submit import submit
 from idml.protocol.encounter import Encounter, Phase, free_lane
-from idml.protocol.hashing import ZERO_WORD
-from idml.protocol.messages import Terms, commitment
+from idml.protocol.messages import Terms
 from idml.protocol.roles import (
     Accept,
     Action,
@@ -81,7 +80,7 @@ class Meeting:
             identity=scene.wallets[learner.account],
             domain=scene.domain,
             task=scene.task,
-            offer=self._offer(secret),
+            offer=scene.offer(learner, neighbor, self.model_before.digest, secret),
             secret=secret,
             model=self.model_before,
             validators=validators,
@@ -132,23 +131,6 @@ class Meeting:
         if wake_s is None:
             raise LedgerError(f"encounter 0x{self.encounter.id.hex()} cannot be ended: {self.outcome.reason}")
         return wake_s
-
-    def _offer(self, secret: bytes) -> Terms:
-        scene, learner = self._scene, self._learner_device
-        now_s = scene.ledger.now_s
-        return Terms(
-            task=scene.task.id,
-            learner=learner.account,
-            neighbor=self._neighbor_device.account,
-            reward=scene.reward_wei,
-            model_before=self.model_before.digest,
-            learner_commitment=commitment(secret),
-            neighbor_commitment=ZERO_WORD,
-            seats=scene.ledger.seat_count(),
-            as_of=now_s,
-            deadline=now_s + scene.task.completion_window_s,
-            nonce=learner.nonce,
-        )
 
     def _neighbor_policy(self, terms: Terms) -> str | None:
         """Step 2 of the paper: the neighbor checks price and means before it works."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.interface import TxResult
 from idml.ledger.wallet import Wallet
-from idml.protocol.messages import Domain
+from idml.protocol.hashing import ZERO_WORD
+from idml.protocol.messages import Domain, Terms, commitment
 from idml.protocol.settlement import Settlement
 from idml.protocol.task import TaskParams
 from idml.simulation.devices import Device, Settings
@@ -38,6 +39,28 @@ class Scene:
     settings: Settings
     work: Work
     adopt_unjudged: bool
+
+    def offer(self, learner: Device, neighbor: Device, model_before: bytes, secret: bytes) -> Terms:
+        """The Terms that a learner proposes now.
+
+        Args:
+            model_before: digest of its model, 32 bytes.
+            secret: its own, 32 bytes.
+        """
+        now_s = self.ledger.now_s
+        return Terms(
+            task=self.task.id,
+            learner=learner.account,
+            neighbor=neighbor.account,
+            reward=self.reward_wei,
+            model_before=model_before,
+            learner_commitment=commitment(secret),
+            neighbor_commitment=ZERO_WORD,
+            seats=self.ledger.seat_count(),
+            as_of=now_s,
+            deadline=now_s + self.task.completion_window_s,
+            nonce=learner.nonce,
+        )
 
 
 @dataclass(frozen=True, slots=True)
