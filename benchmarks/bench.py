@@ -78,7 +78,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
     played = (
         {"cnn6-digits": tiny("cnn6")}
         if quick
-        else {f"{net}-{dataset}": whole.measure(net, 100, dataset=dataset) for net, dataset in _PLAYED}
+        else {f"{net}-{dataset}": whole.measure(net, 200, dataset=dataset) for net, dataset in _PLAYED}
     )
     results["native_whole_ratio"] = {name: _rounded(figures["whole_ratio"]) for name, figures in played.items()}
     rates = kernels.measure()
