@@ -1,4 +1,4 @@
-"""Images a second in training and evaluation, as ratios to a bare PyTorch loop; and merges a second.
+"""Images a second in training and evaluation of both engines, as ratios to a bare PyTorch loop; and merges a second.
 
 The bare loop holds NCHW float32 tensors, slices batches of 32 in order, and has no copy of anything. Images are
 random: only their shape costs time.
@@ -9,6 +9,7 @@ random: only their shape costs time.
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from timing import alternate, cpu_seconds, ratio
 from torch import nn
 
 from idml.learning.algorithms import mean
+from idml.learning.architectures import find_architecture
 from idml.learning.arrays import FloatImages, Labels
-from idml.learning.models import model_factory
+from idml.learning.models import module_factory
+from idml.learning.native.engine import NativeEngine
 from idml.learning.torch_engine import EVALUATED_AT_ONCE, TorchEngine
 
 NETS = ("cnn6", "cnn10", "cnn14")
@@ -54,25 +57,26 @@ class BareLoop:
 
 def compare(net: str, shape: tuple[int, int, int], rounds: int) -> dict[str, float]:
     """Measure one network: ratios, and the images a second of the bare loop."""
-    factory = model_factory(net, image_shape=shape, classes=10, dropout=DROPOUT)
+    architecture = find_architecture(net, image_shape=shape, classes=10, dropout=DROPOUT)
+    factory = module_factory(architecture)
     generator = np.random.default_rng(0)
     images, labels = generator.standard_normal((_EVALUATED, *shape), np.float32), generator.integers(0, 10, _EVALUATED)
     few = images[:_TRAINED], labels[:_TRAINED]
-    engine = TorchEngine(factory)
-    vector = engine.initial(0)
+    engines = {"torch": TorchEngine(factory), "native": NativeEngine(architecture)}
+    vector = engines["native"].initial(0)
     bare_trains, bare_evaluates = BareLoop(factory, *few), BareLoop(factory, images, labels)
-    taken = alternate(
-        {
-            "bare train": bare_trains.train,
-            "train": lambda: engine.train_epoch(vector, *few, learning_rate=0.02, batch=BATCH, seed=0),
-            "bare evaluate": bare_evaluates.evaluate,
-            "evaluate": lambda: engine.evaluate([vector], images, labels),
-        },
-        rounds,
-    )
+    variants: dict[str, Callable[[], object]] = {"bare train": bare_trains.train}
+    for name, engine in engines.items():
+        variants[f"{name} train"] = partial(engine.train_epoch, vector, *few, learning_rate=0.02, batch=BATCH, seed=0)
+    variants["bare evaluate"] = bare_evaluates.evaluate
+    for name, engine in engines.items():
+        variants[f"{name} evaluate"] = partial(engine.evaluate, [vector], images, labels)
+    taken = alternate(variants, rounds)
     return {
-        "train_ratio": ratio(taken["bare train"], taken["train"]),
-        "eval_ratio": ratio(taken["bare evaluate"], taken["evaluate"]),
+        "train_ratio": ratio(taken["bare train"], taken["torch train"]),
+        "eval_ratio": ratio(taken["bare evaluate"], taken["torch evaluate"]),
+        "native_train_ratio": ratio(taken["bare train"], taken["native train"]),
+        "native_eval_ratio": ratio(taken["bare evaluate"], taken["native evaluate"]),
         "bare_trained_per_s": _TRAINED / sorted(taken["bare train"])[rounds // 2],
         "bare_evaluated_per_s": _EVALUATED / sorted(taken["bare evaluate"])[rounds // 2],
     }

@@ -1,10 +1,10 @@
 """Images trained per CPU second by a whole run, as a ratio to a bare PyTorch loop.
 
 The run is what `idml run` does, from reading the data to the report: fifty devices learn by OppCL with validators and
-ledger on Fashion-MNIST. Only training images count. Between contacts the bare loop of `training.py` takes its turns,
+ledger. Only training images count. Between contacts the bare loop of `training.py` takes its turns,
 whose time is not the run's.
 
-    python benchmarks/whole.py [--net cnn6] [--encounters 100]
+    python benchmarks/whole.py [--net cnn6] [--data fashion-mnist] [--backend native] [--encounters 100]
 """
 
 import argparse
@@ -24,11 +24,17 @@ from idml.learning.models import model_factory
 from idml.simulation.tally import Snapshot
 
 _BARE_IMAGES = 10 * BATCH
-_SHAPES = {"fashion-mnist": SHAPES["fashion-mnist"], "digits": (1, 8, 8)}
+_SHAPES = {**SHAPES, "digits": (1, 8, 8)}
 
 
 def measure(
-    net: str, encounters: int, *, devices: int = 50, images: int = 1200, dataset: str = "fashion-mnist"
+    net: str,
+    encounters: int,
+    *,
+    devices: int = 50,
+    images: int | None = None,
+    dataset: str = "fashion-mnist",
+    backend: str = "native",
 ) -> dict[str, float]:
     """Play a run with bare loops in between.
 
@@ -36,8 +42,9 @@ def measure(
         net: its name.
         encounters: contacts of the run.
         devices: participants.
-        images: each device has.
+        images: each device has; by default what fifty would have of the data set.
         dataset: a key of `_SHAPES`.
+        backend: what computes the networks.
     """
     torch.set_num_threads(1)
     shape = _SHAPES[dataset]
@@ -64,7 +71,8 @@ def measure(
             batch=BATCH,
             devices=devices,
             encounters=encounters,
-            images_per_device=images,
+            images_per_device=images or {"cifar10": 1_000}.get(dataset, 1_200),
+            backend=backend,
         )
         seconds = time.process_time() - begun - sum(turns)
     per_s = run.summary["train_images"] / seconds
@@ -74,9 +82,11 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--net", default="cnn6")
+    parser.add_argument("--data", choices=SHAPES, default="fashion-mnist")
+    parser.add_argument("--backend", choices=["native", "torch"], default="native")
     parser.add_argument("--encounters", type=int, default=100)
     options = parser.parse_args()
-    print(json.dumps(measure(options.net, options.encounters)))
+    print(json.dumps(measure(options.net, options.encounters, dataset=options.data, backend=options.backend)))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,14 @@ def test_a_quick_benchmark_writes_every_figure(tmp_path: Path) -> None:
     for key in ("train_ratio", "eval_ratio"):
         assert set(results[key]) == {"cnn6-fashion-mnist", "cnn6-cifar10"}
         assert all(0.5 < value < 5 for value in results[key].values())
+    for key in ("native_train_ratio", "native_eval_ratio"):
+        assert set(results[key]) == {"cnn6-fashion-mnist", "cnn6-cifar10"}
+        assert all(1 < value < 20 for value in results[key].values())
     assert results["whole_ratio"]["cnn6"] > 0
+    assert results["native_whole_ratio"]["cnn6-digits"] > 0
+    assert {name.partition("-")[0] for name in results["native_kernels"]} == {"forward", "inputs", "filters"}
+    assert all(0 < share < 4 for share, _ in results["native_kernels"].values())
+    assert results["native_rates"]["peak_gflops"] > 1
     assert results["encounter_ms"] > results["encounter_no_ledger_ms"] > 0
     assert results["merges_per_s"] > 1000
     assert results["workers_ratio"] is None

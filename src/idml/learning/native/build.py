@@ -106,6 +106,18 @@ def build(out: Path, recipe: Recipe, *, program: Path | None = None) -> Path:
     return out
 
 
+def build_alone(out: Path, source: Path, recipe: Recipe, instruction_set: str) -> Path:
+    """Compile a program of one file, which may include the library's, for one instruction set.
+
+    Raises:
+        BuildError: the compiler failed.
+    """
+    command = [sys.executable, "-m", "ziglang", "c++"] if recipe.compiler == "zig" else [recipe.compiler]
+    flags = (*_FLAGS, recipe.optimize, *_set_flags(recipe, instruction_set), f"-I{SOURCES}")
+    _run([*command, *flags, str(source), "-o", str(out)])
+    return out
+
+
 def file_name_system(recipe: Recipe) -> str:
     """The system that a recipe builds for: linux, macos or windows."""
     suffix = Path(file_name(recipe.target)).suffix
