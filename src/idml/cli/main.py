@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from idml.cli import chain, evaluate, gas, report, reproduce, run, traces
+from idml.cli import chain, economics, evaluate, gas, report, reproduce, run, traces
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -19,6 +19,7 @@ examples:
   idml report runs/main                          write its report anew
   idml reproduce all --scale smoke               the paper's figures and tables, computed anew
   idml evaluate all                              measure validation rules, adversaries and defences
+  idml economics                                 what honesty pays, and what to choose
   idml gas                                       what an encounter costs on a chain
   idml chain --help                              deploy to a chain, fund and stake accounts
   idml traces info contacts.csv.gz               what a contact trace is like
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report, reproduce, evaluate, gas, chain, traces):
+    for command in (run, report, reproduce, evaluate, economics, gas, chain, traces):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
