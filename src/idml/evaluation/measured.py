@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from idml.learning.validation import find_rule
 from idml.protocol.economics import Strategy, Verdicts, Work, accepted
 from idml.protocol.task import MAX_VOTES, TaskParams
 from idml.simulation.config import Config, ConfigError
@@ -31,10 +30,10 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
     Raises:
         ConfigError: if the file cannot be read, is another, or has no such rows.
     """
-    wanted = {"partition": config.partition, "algorithm": config.algorithm, "rule": config.rule}
+    wanted = {"partition": config.partition, "algorithm": config.algorithm, "rule": config.judged_by.name}
     if config.dataset != "auto":
         wanted["dataset"] = config.dataset
-    tolerance = find_rule(config.rule).default_tolerance if config.tolerance is None else config.tolerance
+    tolerance = config.judged_by.default_tolerance if config.tolerance is None else config.tolerance
     counts: dict[str, list[int]] = {}
     for number, row in _rows(path):
         try:

@@ -62,7 +62,7 @@ def _panel(
     at: tuple[float, float],
     most: Mapping[str, float],
     side: int,
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     seen = {place[key] for place in places}
     shown = [name for name in colours if name in seen]
     axis = alt.Axis(format=".0%", grid=False, tickCount=5)

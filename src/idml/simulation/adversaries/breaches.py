@@ -9,6 +9,7 @@ from idml.protocol.roles import (
     Contest,
     Finalize,
     Message,
+    ReportSent,
     Send,
     Submission,
     Submit,
@@ -73,7 +74,7 @@ class Deny(Participant):
             report = action.submission.report
             other = hashlib.sha256(report.result).digest()
             return Submit(SubmitReport(replace(report, result=other)))
-        return None if _submits(action, SubmitReports) or _sends(action, ValidationRequest) else action
+        return None if _submits(action, SubmitReports) or _sends(action, ReportSent, ValidationRequest) else action
 
 
 class SilentLearner(Participant):
@@ -83,15 +84,15 @@ class SilentLearner(Participant):
     keeps = True
 
     def act(self, action: Action, party: Party) -> Action | None:
-        """Nothing that would settle the encounter."""
+        """Nothing that would settle the encounter, also by the neighbor's hand."""
         if party == "neighbor":
             return action
-        gone = _submits(action, SubmitReport, SubmitReports, Finalize) or _sends(action, ValidationRequest)
+        gone = _submits(action, SubmitReport, SubmitReports, Finalize) or _sends(action, ReportSent, ValidationRequest)
         return None if gone else action
 
 
-def _sends(action: Action, kind: type[Message]) -> bool:
-    return isinstance(action, Send) and isinstance(action.message, kind)
+def _sends(action: Action, *kinds: type[Message]) -> bool:
+    return isinstance(action, Send) and isinstance(action.message, kinds)
 
 
 def _submits(action: Action, *kinds: type[Submission]) -> bool:
