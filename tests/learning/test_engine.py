@@ -221,7 +221,7 @@ def test_logits_are_those_of_the_module() -> None:
         expected = module(torch.from_numpy(images)).numpy()
     (found,) = engine.logits([engine.initial(4)], images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(LearningError, match="no images"):
+    with pytest.raises(LearningError, match="0 images"):
         engine.logits([engine.initial(4)], images[:0])
     with pytest.raises(LearningError, match="prepare"):
         engine.logits([engine.initial(4)], np.zeros((3, *SHAPE), np.uint8))

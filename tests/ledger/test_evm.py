@@ -11,6 +11,7 @@ from idml.ledger.errors import EvmError, ExecutionReverted
 from idml.ledger.evm import COINBASE, GAS_CAP, INITCODE_LIMIT, Evm, block_hash, contract_address
 from idml.ledger.pyevm_backend import PyEvm
 from idml.ledger.wallet import Wallet
+from idml.ledger.world import Account, World
 from idml.protocol.hashing import keccak256
 
 SENDER = b"\xaa" * 20
@@ -333,3 +334,18 @@ def test_a_contract_that_is_created_and_destroyed_at_once_is_refused(evm: Evm) -
 @given(nonce=st.integers(0, 2**64 - 2))
 def test_contract_addresses_are_those_of_rlp(nonce: int) -> None:
     assert contract_address(SENDER, nonce) == keccak256(rlp.encode([SENDER, nonce]))[12:]
+
+
+@pytest.mark.parametrize("nonce", [1, 3, 20])
+@pytest.mark.parametrize("code", [b"\xef\x55", bytes.fromhex("600160005260206000f3")], ids=["uncreatable", "plain"])
+def test_code_that_was_loaded_runs_whoever_could_have_created_it(evm: Evm, code: bytes, nonce: int) -> None:
+    """Also what no transaction may create (EIP-3541), and the nonce of an account that created others stays."""
+    contract = b"\x77" * 20
+    evm.load(World(31_337, 1, 0, {contract: Account(nonce=nonce, code=code)}).dump())
+    if code.startswith(b"\xef"):
+        with pytest.raises(ExecutionReverted):
+            evm.call(contract, b"")
+    else:
+        assert evm.call(contract, b"") == (1).to_bytes(32, "big")
+    state = json.loads(evm.dump())["accounts"][contract.hex()]
+    assert (state["nonce"], state["code"]) == (nonce, code.hex())

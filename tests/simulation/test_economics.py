@@ -159,7 +159,7 @@ def test_honest_stakes_shrink_under_paper_and_are_refilled_under_safe(tmp_path: 
     rounds = 140 / DEVICES
     for paper, safe in zip(runs["paper"], runs["safe"], strict=True):
         means = [sum(200 - run.stakes[device] for device in range(DEVICES)) / DEVICES for run in (paper, safe)]
-        assert means[0] > 5
+        assert means[0] > 3
         assert max(paper.stakes.values()) <= 200
         assert means[0] / rounds / REWARD == pytest.approx(float(losses(moves)), abs=0.05)
         assert means[1] < 1

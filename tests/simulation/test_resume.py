@@ -167,7 +167,7 @@ COMMAND = [sys.executable, "-m", "idml.cli.main", "run"]
 KILLED = {
     "dataset": "digits",
     "devices": 8,
-    "encounters": 400,
+    "encounters": 1200,
     "width": 4,
     "images_per_device": 80,
     "validation_images": 40,
