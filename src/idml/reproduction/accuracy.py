@@ -96,9 +96,9 @@ def _chart(outcomes: Outcomes) -> Chart:
         base.mark_area(opacity=0.12, clip=True).encode(y=alt.Y("low:Q", scale=within), y2="high:Q", color=colour),
         base.mark_line(strokeWidth=2.2).encode(y=mean, color=colour, strokeDash=dash),
     ]
-    lost = _difference(outcomes, MANY, NONE)
+    lost = _difference(outcomes, NONE, MANY)
     caption = Caption(
-        f"{MANY.label(attack.scale).capitalize()} cost {(-lost.mean) * 100:.1f} points without iDML",
+        f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML",
         f"{attack.title}. Mean over honest devices and {attack.scale.seeds} seeds; bands are 95 % intervals.",
     )
     return styled(alt.layer(*layers).properties(width=WIDTH, height=360), caption, WIDTH)
@@ -137,14 +137,14 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
     few, many, paper, safe = (_difference(outcomes, variant, NONE) for variant in (FEW, MANY, PAPER, SAFE))
     rescued = _difference(outcomes, PAPER, MANY)
     names = [variant.label(attack.scale) for variant in (FEW, MANY)]
-    worse = _difference(outcomes, MANY, FEW)
+    worse, lost = _difference(outcomes, MANY, FEW), _difference(outcomes, NONE, MANY)
     return [
         Claim(
             where,
             "The more attackers, the lower the final accuracy.",
             f"{attack.title}: {few.points(signed=True)} points with {names[0]}, {many.points(signed=True)} with "
             f"{names[1]}; {worse.points(signed=True)} between them.",
-            _below(many) if worse.mean < 0 else Verdict.OPEN,
+            Verdict.of_positive(lost) if worse.mean < 0 else Verdict.OPEN,
         ),
         Claim(
             where,
@@ -152,7 +152,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             f"{attack.title}, the paper's rules: {rescued.points(signed=True)} points above the same without iDML, "
             f"{paper.points(signed=True)} beside no attackers; preset safe: {safe.points(signed=True)} beside no "
             f"attackers, {_difference(outcomes, SAFE, AWAY).points(signed=True)} beside attackers that never help.",
-            _above(rescued),
+            Verdict.of_positive(rescued),
         ),
     ]
 
@@ -163,16 +163,8 @@ def _own_epoch(outcomes: Outcomes) -> Claim:
         "IV-C, Fig. 8",
         "Attackers lower the final accuracy, where devices train an own epoch after each merge.",
         f"{outcomes.attack.title}: {many.points(signed=True)} points.",
-        _below(many),
+        Verdict.of_positive(_difference(outcomes, NONE, MANY)),
     )
-
-
-def _below(value: Estimate) -> Verdict:
-    return Verdict.CONFIRMED if value.high < 0 else Verdict.DIFFERENT if value.low > 0 else Verdict.OPEN
-
-
-def _above(value: Estimate) -> Verdict:
-    return Verdict.CONFIRMED if value.low > 0 else Verdict.DIFFERENT if value.high < 0 else Verdict.OPEN
 
 
 def _data(outcomes: Outcomes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -128,6 +128,9 @@ class Outcomes:
 
     attack: Attack
     cells: Cells
+    _curves: dict[tuple[str, int], dict[int, float]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def compared(self) -> Mapping[int, Sequence[int]]:
@@ -139,7 +142,13 @@ class Outcomes:
         return chosen
 
     def curve(self, variant: Variant, seed: int) -> dict[int, float]:
-        """Mean accuracy of the compared devices after each measured round."""
+        """Mean accuracy of the compared devices after each measured round; each run is read once."""
+        known = variant.key, seed
+        if known not in self._curves:
+            self._curves[known] = self._read_curve(variant, seed)
+        return self._curves[known]
+
+    def _read_curve(self, variant: Variant, seed: int) -> dict[int, float]:
         chosen = set(self.compared[seed])
         by_round: dict[int, list[float]] = defaultdict(list)
         with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:

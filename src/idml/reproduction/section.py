@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from idml.evaluation.estimates import Estimate
 from idml.reporting.style import Chart
 from idml.reporting.tables import TableView
 
@@ -15,6 +16,11 @@ class Verdict(Enum):
     CONFIRMED = "confirmed"
     OPEN = "not confirmed"
     DIFFERENT = "different"
+
+    @classmethod
+    def of_positive(cls, value: Estimate) -> "Verdict":
+        """On the claim that a value is above 0: by its interval."""
+        return cls.CONFIRMED if value.low > 0 else cls.DIFFERENT if value.high < 0 else cls.OPEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,6 @@ def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
             "IV-C",
             "Laborious neighbors are rewarded, those who hinder training are marginalized.",
             f"{how}: an honest device earned {gap.text(digits=1, signed=True)} tokens more than an attacker.",
-            Verdict.CONFIRMED if gap.low > 0 else Verdict.DIFFERENT if gap.high < 0 else Verdict.OPEN,
+            Verdict.of_positive(gap),
         ),
     ]

@@ -1,6 +1,6 @@
 """Fig. 7: voting accuracy against tolerance, for several numbers of voters."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -9,6 +9,7 @@ import altair as alt
 
 from idml.evaluation.error_rates import Judged, read_judged
 from idml.evaluation.estimates import Estimate
+from idml.evaluation.rates import errors_of
 from idml.learning.validation import FULL_BPS, find_rule
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, ORANGE, PURPLE, WIDTH, Chart, styled
@@ -123,12 +124,14 @@ def accepted(judged: Sequence[Judged], kind: str, voters: int, tolerance_bps: in
         tolerance_bps: of accuracy, in 1/10,000.
         accepts: which of the two to count.
     """
-    rule, ballots = find_rule("paper"), defaultdict[int, list[bool]](list)
+    seats, chosen = Counter[int](), list[Judged]()
     for one in judged:
-        if one.kind == kind and len(ballots[one.contact]) < voters:
-            ballots[one.contact].append(rule.accepts(one.harms["paper"], tolerance_bps))
-    cast = [2 * sum(votes) > len(votes) for votes in ballots.values()]
-    return sum(verdict is accepts for verdict in cast) / len(cast)
+        if one.kind == kind and seats[one.contact] < voters:
+            seats[one.contact] += 1
+            chosen.append(one)
+    (errors,) = errors_of(chosen, find_rule("paper"), tolerance_bps)
+    wrong, cast = errors.verdicts.count, errors.verdicts.of
+    return (wrong if accepts is (kind != HONEST) else cast - wrong) / cast
 
 
 def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Chart:
@@ -241,6 +244,6 @@ def _claims(dataset: str, right: Mapping[Setting, Mapping[str, Shares]]) -> list
             "Gossip is more generalizable per training instance than OppCL: its votes vary less.",
             f"{dataset}, IID, three voters, τ = .03: gossip's voting accuracy is "
             f"{general.text(scale=100, signed=True)} points above OppCL's.",
-            Verdict.CONFIRMED if general.low > 0 else Verdict.DIFFERENT if general.high < 0 else Verdict.OPEN,
+            Verdict.of_positive(general),
         ),
     ]
