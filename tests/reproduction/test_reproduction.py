@@ -22,7 +22,7 @@ from idml.reproduction import accuracy, stakes, votes
 from idml.reproduction.attacks import MANY, NONE, PAPER, VARIANTS, Attack, Outcomes
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.errors import ReproductionError
-from idml.reproduction.scales import SCALES, TABLE_I
+from idml.reproduction.scales import SCALES, TABLE_I, Learned
 from idml.reproduction.section import Verdict
 from idml.reproduction.work import TARGETS, wanted
 from idml.simulation.config import make_config
@@ -58,14 +58,14 @@ def test_table_one_is_the_file_that_ships() -> None:
 def test_the_laptop_scale_is_the_paper_s_setting_where_it_has_a_number() -> None:
     scale = SCALES["laptop"]
     assert (scale.devices, scale.attackers) == (50, (3, 10))
-    cell = Attack(scale, "fashion-mnist", "small", 0).cell(PAPER, 1)
+    cell = Attack(scale, Learned("fashion-mnist", "small"), 0).cell(PAPER, 1)
     assert cell.settings["adversaries"] == {"label_flip": 10}
     assert {key: cell.settings[key] for key in TABLE_I} == TABLE_I
 
 
 def test_few_attackers_are_some_of_the_many(tmp_path: Path) -> None:
     scale = SCALES["laptop"]
-    outcomes = Outcomes(Attack(scale, "digits", "small", 0), Cells(tmp_path))
+    outcomes = Outcomes(Attack(scale, Learned("digits", "small", seeds=2), 0), Cells(tmp_path))
     for seed, devices in outcomes.compared.items():
         assert len(devices) == scale.devices - scale.attackers[1], seed
 
@@ -179,7 +179,7 @@ def test_everything_is_reproduced_at_the_smallest_scale(
             row for row in rates.errors_of(first(judged, voters), find_rule("paper"), 300) if row.kind == "honest"
         ]
         assert votes.accepted(judged, "honest", voters, 300, accepts=True) == pytest.approx(1 - row.verdicts.share)
-    outcomes = Outcomes(Attack(scale, "digits", "small", 0), Cells(out))
+    outcomes = Outcomes(Attack(scale, Learned("digits", "small", seeds=2), 0), Cells(out))
     for seed in outcomes.attack.seeds:
         summary = json.loads((out / "runs" / f"digits-small-own0-none-{seed}" / "summary.json").read_text())
         assert outcomes.curve(NONE, seed)[scale.rounds] == pytest.approx(summary["accuracy"]["mean"], abs=0.1)

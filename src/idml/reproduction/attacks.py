@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from idml.reproduction.cells import Cell, Cells
-from idml.reproduction.scales import TABLE_I, Scale
+from idml.reproduction.scales import TABLE_I, Learned, Scale
 from idml.simulation.config import make_config
 from idml.simulation.setup import cast_parts
 from idml.store import StakePoint
@@ -62,30 +62,29 @@ class Attack:
 
     Args:
         scale: how much.
-        dataset, network: what is learned.
+        learned: data set and network.
         local_epochs: own epochs after each encounter. The paper's text has one; its Fig. 8 is only seen without.
     """
 
     scale: Scale
-    dataset: str
-    network: str
+    learned: Learned
     local_epochs: int
 
     @property
     def name(self) -> str:
         """In names of runs and files."""
-        return f"{self.dataset}-{self.network}-own{self.local_epochs}"
+        return f"{self.learned.name}-own{self.local_epochs}"
 
     @property
     def title(self) -> str:
         """In words."""
         own = "without own training after a merge" if not self.local_epochs else "with an own epoch after each merge"
-        return f"OppCL, {self.dataset}, {self.network}, {own}"
+        return f"OppCL, {self.learned.title}, {own}"
 
     @property
     def seeds(self) -> range:
         """Of its runs."""
-        return range(1, self.scale.seeds + 1)
+        return range(1, self.learned.seeds + 1)
 
     def cell(self, variant: Variant, seed: int) -> Cell:
         """One of its runs."""
@@ -93,8 +92,8 @@ class Attack:
         settings: dict[str, Any] = {
             **scale.settings,
             "algorithm": "oppcl",
-            "dataset": self.dataset,
-            "model": self.network,
+            "dataset": self.learned.dataset,
+            "model": self.learned.network,
             "local_epochs": self.local_epochs,
             "devices": scale.devices,
             "encounters": scale.devices * scale.rounds,
@@ -103,6 +102,8 @@ class Attack:
             "incentive": variant.rules is not None,
             **(variant.rules or {}),
         }
+        if self.learned.width:
+            settings["width"] = self.learned.width
         if count:
             settings["adversaries"] = {variant.kind: count}
         return Cell(f"{self.name}-{variant.key}-{seed}", settings)

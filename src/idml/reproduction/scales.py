@@ -21,6 +21,35 @@ TABLE_I: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What devices learn in an attack experiment.
+
+    Args:
+        dataset: a name that `idml run` knows.
+        network: likewise.
+        seeds: runs of each setting; those with equal seeds share data, start and contacts, and are compared in pairs.
+        width: channels of the network's first stage; None: as usual.
+        own_epoch: whether the experiment is done with an own epoch after each merge too.
+    """
+
+    dataset: str
+    network: str
+    seeds: int = 5
+    width: int | None = None
+    own_epoch: bool = True
+
+    @property
+    def name(self) -> str:
+        """In names of runs and files."""
+        return f"{self.dataset}-{self.network}" + (f"-width{self.width}" if self.width else "")
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return f"{self.dataset}, {self.network}" + (f" at width {self.width}" if self.width else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """A size of the evaluation.
 
@@ -30,8 +59,7 @@ class Scale:
         devices: in every run.
         attackers: few and many of them (the paper: 3 and 10).
         rounds: contacts of each device in the attack experiments.
-        seeds: runs of each setting; those with equal seeds share data, start and contacts, and are compared in pairs.
-        attacked: data set and network of each attack experiment; stakes are shown of the first.
+        attacked: what is learned in each attack experiment; stakes are shown of the first.
         voted: data sets whose votes are looked at.
         networks: by algorithm, for that.
         vote_rounds: contacts of each device there.
@@ -45,8 +73,7 @@ class Scale:
     devices: int
     attackers: tuple[int, int]
     rounds: int
-    seeds: int
-    attacked: tuple[tuple[str, str], ...]
+    attacked: tuple[Learned, ...]
     voted: tuple[str, ...]
     networks: Mapping[str, str]
     vote_rounds: int
@@ -65,8 +92,7 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
                 devices=10,
                 attackers=(1, 2),
                 rounds=6,
-                seeds=2,
-                attacked=(("digits", "small"),),
+                attacked=(Learned("digits", "small", seeds=2),),
                 voted=("digits",),
                 networks={"oppcl": "small", "gossip": "small"},
                 vote_rounds=4,
@@ -80,8 +106,10 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
                 devices=50,
                 attackers=(3, 10),
                 rounds=40,
-                seeds=5,
-                attacked=(("fashion-mnist", "small"),),
+                attacked=(
+                    Learned("fashion-mnist", "small"),
+                    Learned("fashion-mnist", "cnn6", seeds=3, width=8, own_epoch=False),
+                ),
                 voted=("fashion-mnist", "cifar10"),
                 networks={"oppcl": "small", "gossip": "small"},
                 vote_rounds=10,
@@ -95,9 +123,8 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
                 devices=50,
                 attackers=(3, 10),
                 rounds=100,
-                seeds=5,
                 attacked=tuple(
-                    (dataset, network)
+                    Learned(dataset, network)
                     for dataset in ("fashion-mnist", "cifar10")
                     for network in ("cnn6", "cnn10", "cnn14")
                 ),

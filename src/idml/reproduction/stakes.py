@@ -21,7 +21,7 @@ _SEED = 1
 
 def attack(scale: Scale) -> Attack:
     """The experiment: the first of Fig. 8's."""
-    return Attack(scale, *scale.attacked[0], 0)
+    return Attack(scale, scale.attacked[0], 0)
 
 
 def cells(scale: Scale) -> list[Cell]:
@@ -37,7 +37,7 @@ def section(scale: Scale, where: Cells) -> Section:
         title="Fig. 9: stakes of honest devices and attackers",
         text=(
             f"The runs of Fig. 8 with {PAPER.label(scale)} and with {SAFE.label(scale)}: {outcomes.attack.title}. "
-            f"The pictures show seed {_SEED}, the table all {scale.seeds}. A block is a transaction.",
+            f"The pictures show seed {_SEED}, the table all {len(outcomes.attack.seeds)}. A block is a transaction.",
             "Departs from the paper: its 40,000 blocks cannot be set beside ours, since it does not say how many "
             "blocks an encounter has there; rounds and encounters can.",
         ),
