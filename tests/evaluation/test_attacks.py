@@ -13,6 +13,7 @@ from idml.cli.main import main
 from idml.evaluation.attacks import PEACE, VARIANTS, attack_table
 from idml.evaluation.scales import SCALES
 from idml.evaluation.tables import attacks_csv, attacks_markdown
+from idml.learning.validation import rule_names
 from idml.simulation.config import ConfigError, make_config
 from idml.simulation.tally import Snapshot, Stopped
 
@@ -29,6 +30,8 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
         (kind, variant, 2) for kind in (PEACE, "random_weights") for variant in ("none", "idml")
     ]
     unpaid, paid = rows[2:]
+    assert [row.lost is None for row in rows] == [True, True, False, False]
+    assert unpaid.lost.mean == pytest.approx(rows[0].accuracy.mean - unpaid.accuracy.mean)
     assert unpaid.earned is unpaid.expelled is None
     assert rows[0].accuracy.mean > unpaid.accuracy.mean
     texts = [(tmp_path / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
@@ -81,10 +84,19 @@ def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.Ca
         "rules.md",
         "attacks.csv",
         "attacks.md",
+        "adaptive.csv",
+        "adaptive.md",
     ]
     assert all(Path(path).stat().st_size for path in written)
     with (tmp_path / "rules.csv").open() as file:
         assert {row["rule"] for row in csv.DictReader(file)} >= {"paper", "loss", "mcnemar"}
+    with (tmp_path / "adaptive.csv").open() as file:
+        known = {(row["kind"], row["variant"]): row for row in csv.DictReader(file)}
+    drift, calm = (known[kind, "rule-loss"] for kind in ("drift", PEACE))
+    assert float(drift["lost"]) == pytest.approx(float(calm["accuracy"]) - float(drift["accuracy"]), abs=1e-5)
+    assert not calm["lost"]
+    lines = (tmp_path / "adaptive.md").read_text().splitlines()
+    assert len(lines) == 2 + 3 * (1 + len(rule_names()))
 
 
 @pytest.mark.parametrize("arguments", [["--only", "lable_flip"], ["--seeds", "0"], ["--scale", "huge"]])

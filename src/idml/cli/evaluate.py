@@ -8,6 +8,7 @@ _EPILOG = """\
 examples:
   idml evaluate rules --scale smoke --out results
   idml evaluate attacks --scale laptop --out results --only label_flip,backdoor
+  idml evaluate adaptive --scale laptop
   idml evaluate all
 
 what was measured before is not measured again; what was stopped goes on"""
@@ -22,7 +23,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("what", choices=["rules", "attacks", "all"], help="error rates of rules, a table of attacks")
+    parser.add_argument(
+        "what",
+        choices=["rules", "attacks", "adaptive", "all"],
+        help="error rates of rules; a table of attacks; attackers that know the rule, under each; or all three",
+    )
     parser.add_argument("--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="size (default: smoke)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/evaluate-SCALE)")
     parser.add_argument("--only", metavar="KIND,...", help="kinds of adversary in the table of attacks (default: all)")
@@ -36,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
     # Only now: these load PyTorch, which takes a second.
     from dataclasses import replace
 
-    from idml.evaluation.command import evaluate_attacks, evaluate_rules
+    from idml.evaluation.command import evaluate_adaptive, evaluate_attacks, evaluate_rules
     from idml.evaluation.scales import SCALES
     from idml.simulation.adversaries import ADVERSARIES
 
@@ -60,6 +65,8 @@ def execute(options: argparse.Namespace) -> int:
         written += evaluate_rules(directory, scale, told)
     if options.what in ("attacks", "all"):
         written += evaluate_attacks(directory, scale, told, kinds=kinds)
+    if options.what in ("adaptive", "all"):
+        written += evaluate_adaptive(directory, scale, told)
     for path in written:
         print(path)
     return 0

@@ -2,7 +2,7 @@
 
 import gc
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -27,7 +27,12 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "idml+norm": {"defence": "norm"},
     "idml+krum": {"defence": "krum"},
 }
-"""What stands against adversaries, as keys of a configuration."""
+"""What stands against adversaries, as keys of a configuration. `rule-NAME` is one more for each validation rule."""
+
+RULE: Final = "rule-"
+
+ADAPTIVE: Final = ("drift", "free_rider")
+"""Kinds of adversary that hand over what they know the rule to accept."""
 
 PEACE: Final = "nobody"
 """In place of a kind of adversary: all devices are honest."""
@@ -45,6 +50,7 @@ class AttackRow:
         variant: a key of `VARIANTS`.
         seeds: how many runs.
         accuracy: of honest devices, over the last rounds.
+        lost: by how much it is below that of the runs with the same seeds and variant, and nobody hostile.
         expelled: adversaries that fell out, as a share.
         expelled_round: mean round in which they did.
         rejoined: times that they came back, for each of them.
@@ -59,6 +65,7 @@ class AttackRow:
     variant: str
     seeds: int
     accuracy: Estimate | None
+    lost: Estimate | None
     expelled: Estimate | None
     expelled_round: Estimate | None
     rejoined: Estimate | None
@@ -86,7 +93,7 @@ def attack_table(
         directory: takes the runs, one directory each.
         scale: how large they are.
         kinds: of adversary; all by default. A run without any comes first.
-        variants: keys of `VARIANTS`; the scale's by default.
+        variants: keys of `VARIANTS`, or `rule-NAME`; the scale's by default.
         seeds: the scale's by default.
         settings: further configuration keys.
         observer: of each run, see `idml.simulation.runs.simulate`.
@@ -99,22 +106,28 @@ def attack_table(
     variants = scale.variants if variants is None else variants
     seeds = range(1, scale.seeds + 1) if seeds is None else seeds
     rows = []
+    calm: dict[str, list[_Facts]] = {}
     for kind in (PEACE, *kinds):
         for variant in variants:
-            facts = []
+            facts = list[_Facts]()
             for seed in seeds:
                 name = f"{kind}-{variant}-{seed}"
                 told(name)
                 values = _values(scale, kind, variant, seed, settings or {})
                 facts.append(_facts(_finished(directory / name, values, observer), kind, scale.final_rounds))
-            rows.append(_row(kind, variant, facts))
+            rows.append(_row(kind, variant, facts, calm.setdefault(variant, facts)))
     return rows
+
+
+def variant_settings(variant: str) -> Mapping[str, Any]:
+    """The configuration keys of a variant."""
+    return {"rule": variant.removeprefix(RULE)} if variant.startswith(RULE) else VARIANTS[variant]
 
 
 def _values(scale: Scale, kind: str, variant: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Configuration keys of a run."""
     adversaries = {} if kind == PEACE else {kind: scale.attackers}
-    values = {"dataset": scale.datasets[0], **scale.config, **VARIANTS[variant], **settings}
+    values = {"dataset": scale.datasets[0], **scale.config, **variant_settings(variant), **settings}
     return {**values, "seed": seed, "adversaries": adversaries}
 
 
@@ -134,7 +147,11 @@ def _finished(directory: Path, values: Mapping[str, Any], observer: Observer | N
     return directory
 
 
-def _facts(directory: Path, kind: str, final_rounds: int) -> dict[str, float | None]:
+_Facts = Mapping[str, float | None]
+"""Of one run, by the names of `AttackRow`."""
+
+
+def _facts(directory: Path, kind: str, final_rounds: int) -> _Facts:
     """What a run says about its adversaries."""
     with RunStore.open(directory) as store:
         summary = store.read_summary()
@@ -157,10 +174,20 @@ def _facts(directory: Path, kind: str, final_rounds: int) -> dict[str, float | N
     }
 
 
-def _row(kind: str, variant: str, facts: Sequence[Mapping[str, float | None]]) -> AttackRow:
-    def means() -> Iterator[tuple[str, Estimate | None]]:
-        for name in facts[0]:
-            values = [value for fact in facts if (value := fact[name]) is not None]
-            yield name, Estimate.of(values) if values else None
+def _row(kind: str, variant: str, facts: Sequence[_Facts], calm: Sequence[_Facts]) -> AttackRow:
+    """Over seeds; `calm` are the runs in which nobody is hostile."""
 
-    return AttackRow(kind, variant, len(facts), **dict(means()))
+    def mean(values: Iterable[float | None]) -> Estimate | None:
+        known = [value for value in values if value is not None]
+        return Estimate.of(known) if known else None
+
+    means = {name: mean(fact[name] for fact in facts) for name in facts[0]}
+    pairs = [] if kind == PEACE else zip(calm, facts, strict=True)
+    lost = mean(_accuracy(before) - _accuracy(after) for before, after in pairs)
+    return AttackRow(kind, variant, len(facts), lost=lost, **means)
+
+
+def _accuracy(facts: _Facts) -> float:
+    accuracy = facts["accuracy"]
+    assert accuracy is not None
+    return accuracy

@@ -5,11 +5,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from idml.evaluation.attacks import attack_table
+from idml.evaluation.attacks import ADAPTIVE, RULE, attack_table
 from idml.evaluation.error_rates import ATTACKS, Judged, read_judged, replay, write_judged
 from idml.evaluation.figures import roc_figure
 from idml.evaluation.scales import Scale
-from idml.evaluation.tables import attacks_csv, attacks_markdown, rules_csv, rules_markdown
+from idml.evaluation.tables import adaptive_markdown, attacks_csv, attacks_markdown, rules_csv, rules_markdown
+from idml.learning.validation import rule_names
 from idml.reporting.style import render
 from idml.simulation.config import make_config
 from idml.simulation.tally import Observer
@@ -68,6 +69,18 @@ def evaluate_attacks(
     written = [directory / "attacks.csv", directory / "attacks.md"]
     write_atomically(written[0], attacks_csv(rows).encode())
     write_atomically(written[1], attacks_markdown(rows).encode())
+    return written
+
+
+def evaluate_adaptive(
+    directory: Path, scale: Scale, told: Told = lambda _line: None, *, observer: Observer | None = None
+) -> list[Path]:
+    """Run the adversaries that know the rule against every rule; write `adaptive.csv` and `adaptive.md`."""
+    variants = ["none", *(f"{RULE}{name}" for name in rule_names())]
+    rows = attack_table(directory / "runs", scale, kinds=ADAPTIVE, variants=variants, observer=observer, told=told)
+    written = [directory / "adaptive.csv", directory / "adaptive.md"]
+    write_atomically(written[0], attacks_csv(rows).encode())
+    write_atomically(written[1], adaptive_markdown(rows).encode())
     return written
 
 

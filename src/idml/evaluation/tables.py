@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from idml.evaluation.attacks import AttackRow
+from idml.evaluation.attacks import RULE, AttackRow
 from idml.evaluation.error_rates import Judged
 from idml.evaluation.estimates import Estimate
 from idml.evaluation.rates import Rate, compare, curve
@@ -84,6 +84,19 @@ def attacks_markdown(rows: Sequence[AttackRow]) -> str:
         if ours[0].honest_expelled is not None:
             tables.append(_markdown([f"with {variant}", *head], [_fates(row) for row in ours]))
     return "\n".join(tables)
+
+
+def adaptive_markdown(rows: Sequence[AttackRow]) -> str:
+    """What adversaries that know the rule cost and earn, by rule."""
+    head = ["", "rule", "accuracy", "lost, points", "attack succeeds", "expelled", "earned", "an honest one"]
+    head += ["honest work rejected", "honest expelled"]
+    lines = []
+    for row in sorted(rows, key=lambda row: [other.kind for other in rows].index(row.kind)):
+        lost = _NONE if row.lost is None else row.lost.text(scale=100, signed=True)
+        line = [kind_label(row.kind), f"`{row.variant.removeprefix(RULE)}`", _percent(row.accuracy), lost]
+        line += [_percent(row.success), _percent(row.expelled, digits=0), _number(row.earned)]
+        lines.append([*line, _number(row.honest_earned), _percent(row.honest_rejected), _number(row.honest_expelled)])
+    return _markdown(head, lines)
 
 
 def _fates(row: AttackRow) -> list[str]:
