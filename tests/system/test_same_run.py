@@ -1,0 +1,71 @@
+"""A whole run gives the numbers and models that it gave where they were written down, whatever machine this is.
+
+Where rules, defaults or what a result is were meant to change, write down what this file prints when it is run.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import idml
+from idml.learning.native.library import DEFINITION, instruction_set
+
+CHANGING = ("wall_s", "gas", "config", "trained_on")
+"""What a machine or the contract's code decides, and what names the run."""
+GOLDEN = {1: "390306c05a4d85a0ece6465eef4b9b441747e8a08af46da3a664d585452a38b9"}
+"""By the version of what a result is."""
+
+
+def play(directory: Path) -> str:
+    """The digest of a run in which models are poisoned, votes differ and attackers fall out."""
+    run = idml.run(
+        directory,
+        dataset="digits",
+        model="small",
+        backend="native",
+        dropout=0.1,
+        learning_rate=0.1,
+        devices=10,
+        encounters=250,
+        images_per_device=120,
+        validation_images=80,
+        stake=150,
+        reward=40,
+        adversaries={"label_flip_all": 2, "sign_flip": 1},
+        seed=7,
+    )
+    assert run.summary["expelled"]["attackers"]
+    assert run.summary["cases"]["3"]
+    summary = {key: value for key, value in run.summary.items() if key not in CHANGING}
+    models = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((directory / "models").iterdir())]
+    return hashlib.sha256(json.dumps([summary, models], sort_keys=True).encode()).hexdigest()
+
+
+def test_a_run_is_what_it_was_on_another_machine(tmp_path: Path) -> None:
+    assert play(tmp_path / "run") == GOLDEN[DEFINITION]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="an emulated processor runs the Python of this one")
+def test_a_run_is_the_same_on_an_older_processor() -> None:
+    if shutil.which("qemu-x86_64") is None:
+        pytest.skip("qemu-x86_64 is not here: apt-get install qemu-user")
+    # One of 2013: AVX2, no AVX-512. It picks other code in this library, in numpy and in OpenBLAS.
+    command = ["qemu-x86_64", "-cpu", "Haswell-noTSX", sys.executable, __file__]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1_500)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split() == ["x86_64_v3", GOLDEN[DEFINITION]]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        print(instruction_set(), play(Path(place) / "run"))
