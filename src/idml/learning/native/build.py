@@ -189,11 +189,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--compiler", choices=COMPILERS, help="by default the first that is to be had")
     parser.add_argument("--target", help="for zig: another machine, such as aarch64-linux-gnu.2.17")
+    parser.add_argument("--sets", nargs="+", choices=_X86_SETS, default=[], help="instruction sets, best first")
     parser.add_argument("--out", type=Path, default=library_path())
     options = parser.parse_args()
     try:
-        if options.compiler or options.target:
-            build(options.out, Recipe(options.compiler or "zig", options.target))
+        if options.compiler or options.target or options.sets:
+            compiler = options.compiler or ("zig" if options.target else next(iter(compilers()), "zig"))
+            build(options.out, Recipe(compiler, options.target, tuple(options.sets)))
         else:
             build_with_any(options.out)
     except BuildError as error:
