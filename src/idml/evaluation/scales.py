@@ -11,7 +11,7 @@ class Scale:
 
     Args:
         config: keys of all runs' configurations.
-        datasets, partitions, algorithms: that are combined where error rates are measured.
+        datasets, partitions, algorithms: that are combined where error rates are measured; attacks are on the first.
         attackers: adversaries in a run that has any.
         seeds: repetitions.
         every: one contact in so many is judged in a replay.
@@ -58,7 +58,7 @@ SCALES: Final[Mapping[str, Scale]] = {
             "images_per_device": 400,
             "encounters": 1_500,
         },
-        datasets=("fashion-mnist",),
+        datasets=("fashion-mnist", "cifar10"),
         attackers=10,
         seeds=3,
         every=12,
