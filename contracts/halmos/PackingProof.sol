@@ -96,53 +96,67 @@ contract PurseProof {
 /// @notice As `PurseProof`, of a pledge.
 contract PledgeProof {
     uint256 private constant LOCKED = 96;
-    uint256 private constant COUNTERS = 192;
+    uint256 private constant SEAT = 192;
+    uint256 private constant ACCEPTED = 224;
+    uint256 private constant VOTES_WITH = 240;
 
     function check_add(Pledge pledge, uint96 amount) external pure {
         if (pledge.stake() + amount > type(uint96).max) return;
-        _expect(pledge.add(amount), pledge.stake() + amount, pledge.locked(), pledge.accepted(), pledge.votesWith());
+        _expect(pledge, pledge.add(amount), pledge.stake() + amount, pledge.locked());
     }
 
     function check_take(Pledge pledge, uint96 amount) external pure {
         if (!_hasFree(pledge, amount)) return;
-        _expect(pledge.take(amount), pledge.stake() - amount, pledge.locked(), pledge.accepted(), pledge.votesWith());
+        _expect(pledge, pledge.take(amount), pledge.stake() - amount, pledge.locked());
     }
 
     function check_lock(Pledge pledge, uint96 amount) external pure {
         if (!_hasFree(pledge, amount)) return;
         Pledge changed = pledge.lock(amount);
-        _expect(changed, pledge.stake(), pledge.locked() + amount, pledge.accepted(), pledge.votesWith());
+        _expect(pledge, changed, pledge.stake(), pledge.locked() + amount);
         assert(changed.locked() <= changed.stake());
     }
 
     function check_unlock(Pledge pledge, uint96 amount) external pure {
         if (pledge.locked() < amount) return;
-        _expect(pledge.unlock(amount), pledge.stake(), pledge.locked() - amount, pledge.accepted(), pledge.votesWith());
+        _expect(pledge, pledge.unlock(amount), pledge.stake(), pledge.locked() - amount);
     }
 
+    function check_setTenuredSeat(Pledge pledge, uint32 number) external pure {
+        Pledge changed = pledge.setTenuredSeat(number);
+        assert(changed.tenuredSeat() == number);
+        uint256 both = Pledge.unwrap(pledge) ^ Pledge.unwrap(changed);
+        assert(both >> ACCEPTED == 0 && both << (256 - SEAT) == 0);
+    }
+
+    /// @dev Modulo 2^16.
     function check_countAccepted(Pledge pledge) external pure {
-        if (pledge.accepted() == type(uint32).max) return;
         Pledge changed = pledge.countAccepted();
-        _expect(changed, pledge.stake(), pledge.locked(), pledge.accepted() + 1, pledge.votesWith());
+        uint256 below = Pledge.unwrap(pledge) << (256 - ACCEPTED) >> (256 - ACCEPTED);
+        uint256 accepted = uint16(pledge.accepted() + 1);
+        assert(Pledge.unwrap(changed) == (below | accepted << ACCEPTED | pledge.votesWith() << VOTES_WITH));
     }
 
+    /// @dev Modulo 2^16.
     function check_wonDelta(Pledge pledge, uint96 share, uint96 unlocked) external pure {
         if (pledge.stake() + share > type(uint96).max || pledge.locked() < unlocked) return;
-        if (pledge.votesWith() == type(uint32).max) return;
         Pledge changed;
         unchecked {
             changed = Pledge.wrap(Pledge.unwrap(pledge) + Pledges.wonDelta(share, unlocked));
         }
-        uint256 locked = pledge.locked() - unlocked;
-        _expect(changed, pledge.stake() + share, locked, pledge.accepted(), pledge.votesWith() + 1);
+        assert(changed.stake() == pledge.stake() + share && changed.locked() == pledge.locked() - unlocked);
+        assert(changed.tenuredSeat() == pledge.tenuredSeat() && changed.accepted() == pledge.accepted());
+        assert(changed.votesWith() == uint16(pledge.votesWith() + 1));
     }
 
     function _hasFree(Pledge pledge, uint256 amount) private pure returns (bool) {
         return pledge.locked() <= pledge.stake() && amount <= pledge.free();
     }
 
-    function _expect(Pledge pledge, uint256 stake, uint256 locked, uint256 accepted, uint256 votesWith) private pure {
-        assert(Pledge.unwrap(pledge) == (stake | locked << LOCKED | accepted << COUNTERS | votesWith << 224));
+    /// @dev All but stake and locked is as it was.
+    function _expect(Pledge pledge, Pledge changed, uint256 stake, uint256 locked) private pure {
+        uint256 kept = Pledge.unwrap(pledge) >> SEAT << SEAT;
+        assert(Pledge.unwrap(changed) == (stake | locked << LOCKED | kept));
     }
 }
 

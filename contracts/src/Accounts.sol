@@ -89,13 +89,13 @@ abstract contract Accounts is Base, IDesk {
         uint256 releaseAt = block.timestamp + _delay;
         party.setPledge(party.pledge().take(amount));
         self.setLevel(pledged - amount);
-        party.save();
         self.exit.unbonding += uint96(amount);
         self.exit.releaseAt = releaseAt.toUint40();
 
         emit UnstakeRequested(msg.sender, amount, releaseAt);
 
         _leaveSeatIfShort(party);
+        party.save();
     }
 
     /// @inheritdoc IDesk

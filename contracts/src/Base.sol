@@ -102,7 +102,7 @@ abstract contract Base is IRecords, EIP712, ReentrancyGuard {
         _leaveSeatIfShort(party);
     }
 
-    /// @dev Ends an account's seat if its stake fell below the threshold.
+    /// @dev Ends an account's seat if its stake fell below the threshold. The party is for the caller to save.
     function _leaveSeatIfShort(Party party) internal {
         Participant storage self = party.stored();
         uint256 pledged = party.pledge().stake();
@@ -112,6 +112,7 @@ abstract contract Base is IRecords, EIP712, ReentrancyGuard {
         if (number == 0) return;
         _seats.vacate(number - 1);
         self.record.seat = 0;
+        party.setPledge(party.pledge().setTenuredSeat(0));
         self.plan.seatFrom = uint40(block.timestamp + _delay);
 
         emit SeatLeft(number - 1, party.who(), block.timestamp);

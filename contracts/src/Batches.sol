@@ -144,8 +144,8 @@ abstract contract Batches is Settlements, IBatches {
         for (uint256 i; i < count; ++i) {
             uint256 free = _freeMemory();
             Voucher voucher = Vouchers.at(encounters, i);
-            Party learner = batch.parties[voucher.head().learner()];
-            Party neighbor = batch.parties[voucher.head().neighbor()];
+            Head head = voucher.head();
+            (Party learner, Party neighbor) = (batch.parties[head.learner()], batch.parties[head.neighbor()]);
             uint256 voters = Vouchers.voters(encounters, count, i, votes);
             (bytes32 fault,) = _settleOne(batch, voucher, learner, neighbor, voters, at, walletSignatures);
             unchecked {
@@ -262,7 +262,7 @@ abstract contract Batches is Settlements, IBatches {
         uint256 votes = batch.rule.votes();
         if (batch.parties.length > 0) {
             uint256 count;
-            (voters, count) = _seats.drawAmong(seed, votes, head, learner, neighbor, batch.parties, named);
+            (voters, count) = _seats.drawAmong(seed, votes, head, batch.parties, named, _delay);
             if (count == votes) return (0, voters);
             return (count < votes ? CommitteeShort.selector : NotInCommittee.selector, voters);
         }

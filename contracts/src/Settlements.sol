@@ -47,14 +47,14 @@ abstract contract Settlements is Base {
         Party neighbor,
         Party[] memory voters,
         uint256 everyone
-    ) private view returns (uint256 dust) {
+    ) private returns (uint256 dust) {
         uint256 gain = Settlement.shareDown(reward, rule.neighborShareBps());
         uint256 share;
         unchecked {
             (share, dust) = Settlement.divide(reward - gain, 0, voters.length);
         }
         uint256 lock = locked ? Settlement.voterLock(rule, reward) : 0;
-        neighbor.setPledge(neighbor.pledge().unlock(locked ? reward : 0).add(gain).countAccepted());
+        neighbor.countAccepted(neighbor.pledge().unlock(locked ? reward : 0).add(gain));
         voters.addTo(everyone, Pledges.wonDelta(share, lock));
     }
 
@@ -68,7 +68,7 @@ abstract contract Settlements is Base {
     function _payNeighbor(Party neighbor, uint256 locked, Split memory split) private {
         Pledge pledge = neighbor.pledge().unlock(locked).add(split.neighborGain);
         if (Settlement.isAccepted(split.caseNumber)) {
-            neighbor.setPledge(pledge.countAccepted());
+            neighbor.countAccepted(pledge);
             return;
         }
         neighbor.setPledge(pledge);

@@ -119,10 +119,11 @@ contract GasOfStepsTest is Gas {
     }
 }
 
-/// @notice From signatures: alone, and many among those who know each other.
+/// @notice From signatures: alone, and many among those who know each other and have held their seats for long.
 /// forge-config: default.isolate = true
 contract GasOfBatchesTest is Gas {
     address[] private crowd;
+    uint256 private used; // Nonces of each.
     Sent private alone;
     Sent private ten;
     Sent private hundred;
@@ -135,7 +136,10 @@ contract GasOfBatchesTest is Gas {
             setBudget(crowd[i], REWARD, 16);
             setTarget(crowd[i], STAKE);
         }
-        vm.warp(block.timestamp + 1);
+        // Everyone sits for long, and was drawn before.
+        vm.warp(block.timestamp + DELAY + 1);
+        send(keepBatch(dealsAmong(100, 50)));
+        used = 2;
         Deal[] memory deals = dealsAmong(1, 50);
         alone = keep(
             deals[0].terms.neighbor,
@@ -185,7 +189,7 @@ contract GasOfBatchesTest is Gas {
             Terms memory own = abi.decode(abi.encode(agreed), (Terms));
             own.learner = crowd[i % size];
             own.neighbor = crowd[(i + 1 + i / size) % size];
-            own.nonce = uint64(i / size);
+            own.nonce = uint64(used + i / size);
             do {
                 bytes32 secret = bytes32(bytes16(keccak256(abi.encode("gas", step++))));
                 deals[i] = makeDeal(own, 7, secret, ~secret >> 128 << 128);

@@ -66,6 +66,7 @@ contract InvariantTest is Test {
         statesAreThoseOfOpenEncounters();
         seatsBelongToTheStaked();
         theSeatTableIsConsistent();
+        tenureIsThatOfASeat();
         historyCountsEveryEncounter();
     }
 
@@ -166,6 +167,19 @@ contract InvariantTest is Test {
         }
     }
 
+    /// @dev Whoever is drawn unseen holds that seat, and held it before any encounter that can still be settled.
+    function tenureIsThatOfASeat() private view {
+        for (uint256 i; i < handler.countActors(); ++i) {
+            address who = handler.actors(i);
+            uint256 tenure = handler.tenureOf(who);
+            if (tenure == 0) continue;
+            assertEq(tenure, idml.account(who).seat, "another seat");
+            Seat memory s = idml.seat(tenure - 1);
+            assertEq(s.member, who, "somebody else's");
+            assertTrue(s.activeFrom + idml.unbondingDelay() < block.timestamp, "too early");
+        }
+    }
+
     function historyCountsEveryEncounter() private view {
         History memory sum;
         for (uint256 i; i < handler.countActors(); ++i) {
@@ -197,6 +211,7 @@ contract InvariantTest is Test {
 
     /// @dev That the actions reach everything there is: else the invariants would prove nothing.
     function test_handlerReachesEveryEnd() public {
+        bool tenured;
         for (uint256 i; i < 160; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
             handler.open(random >> 8, random >> 16, random >> 24, random >> 32);
@@ -216,6 +231,7 @@ contract InvariantTest is Test {
             handler.completeUnstake(random >> 160);
             handler.stake(random >> 168, random >> 176);
             handler.takeSeat(random >> 184);
+            tenured = tenured || isAnyoneTenured();
             if (i % 8 == 0) this.invariant_all(); // A call of its own, so that its memory is freed.
         }
         for (uint256 i = 1; i <= 5; ++i) {
@@ -227,6 +243,14 @@ contract InvariantTest is Test {
         assertTrue(handler.signed() > 0 && handler.batched() > 0 && handler.coSigned() > 0, "a path never taken");
         assertTrue(handler.equivocations() > 0 && handler.doubleVotes() > 0, "no offence");
         assertTrue(handler.released() > 0, "no release");
+        assertTrue(tenured, "no tenure");
         handler.windDown();
+    }
+
+    function isAnyoneTenured() private view returns (bool) {
+        for (uint256 i; i < handler.countActors(); ++i) {
+            if (handler.tenureOf(handler.actors(i)) > 0) return true;
+        }
+        return false;
     }
 }

@@ -24,6 +24,9 @@ def test_step_by_step_meets_its_goal(report: GasReport) -> None:
 
 def test_signatures_cost_less_and_batches_less_still(report: GasReport) -> None:
     alone, ten, hundred = report.signed, report.batch[10], report.batch[100]
+    assert alone.gas <= 95_000
+    assert ten.gas <= 60_000
+    assert hundred.gas <= 38_000
     assert report.cosigned.gas < hundred.gas < ten.gas < alone.gas < report.stepwise["total"].gas
     assert report.cosigned.data_bytes < hundred.data_bytes < alone.data_bytes
     # Two words for each of five signatures, four for the encounter; the rest is the call's frame.

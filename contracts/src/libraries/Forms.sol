@@ -138,9 +138,10 @@ library Forms {
             at := add(at, shl(6, index))
             for {} 1 {} {
                 let vs := calldataload(add(at, 0x20))
-                let s := shr(1, shl(1, vs))
+                let parity := shr(255, vs)
+                let s := sub(vs, shl(255, parity))
                 mstore(question, mload(add(place, 0x20)))
-                mstore(add(question, 0x20), add(shr(255, vs), 27))
+                mstore(add(question, 0x20), add(parity, 27))
                 mstore(add(question, 0x40), calldataload(at))
                 mstore(add(question, 0x60), s)
                 mstore(0, 0)

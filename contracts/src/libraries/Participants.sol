@@ -17,6 +17,7 @@ struct Participant {
     Plan plan;
     Exit exit;
     Release release;
+    Carry carry;
 }
 
 /// @param unjudged Encounters as a neighbor for which too few voted.
@@ -43,6 +44,12 @@ struct Plan {
 struct Exit {
     uint96 unbonding;
     uint40 releaseAt;
+}
+
+/// @notice How often the counters of the pledge were full, once in 2^16 encounters each.
+struct Carry {
+    uint32 accepted;
+    uint32 votesWith;
 }
 
 /// @title Participants
@@ -78,6 +85,7 @@ library Participants {
 
     function history(Participant storage self) internal view returns (History memory) {
         (Purse purse, Pledge pledge, Record memory record) = (self.purse, self.pledge, self.record);
+        uint32 accepted = uint32(uint256(self.carry.accepted) << 16 | pledge.accepted());
         uint256 used = purse.nonceBase();
         for (uint256 window = purse.nonceWindow(); window != 0; window &= window - 1) {
             ++used;
@@ -86,11 +94,11 @@ library Participants {
         return History({
             completedAsLearner: uint32(used - other),
             incompleteAsLearner: record.incompleteAsLearner,
-            completedAsNeighbor: uint32(pledge.accepted()) + record.rejected + record.unjudged,
+            completedAsNeighbor: accepted + record.rejected + record.unjudged,
             incompleteAsNeighbor: record.incompleteAsNeighbor,
-            accepted: uint32(pledge.accepted()),
+            accepted: accepted,
             rejected: record.rejected,
-            votesWith: uint32(pledge.votesWith()),
+            votesWith: uint32(uint256(self.carry.votesWith) << 16 | pledge.votesWith()),
             votesAgainst: record.votesAgainst
         });
     }

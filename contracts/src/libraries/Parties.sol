@@ -13,14 +13,19 @@ type Party is uint256;
 
 /// @title Parties
 /// @notice Reads and changes a `Party`. In memory, a word each: who, the slot of its `Participant`, purse, pledge, the
-/// last two all ones until they are read. No account is: a budget has at most 64 nonces, and a pledge of all tokens, all
-/// locked, would have come to it by 2^32 encounters. The purse is a participant's first slot, the pledge its second.
+/// last two all ones until they are read. No account is: a budget has at most 64 nonces, and nobody holds all tokens, all
+/// locked, and the last of 2^32 seats. The purse is a participant's first slot, the pledge its second.
 /// @dev Safe casts: IDML never holds more than 2^96 - 1 tokens and no amount here exceeds what it holds.
 library Parties {
     uint256 private constant SLOT = 0x20;
     uint256 private constant PURSE = 0x40;
     uint256 private constant PLEDGE = 0x60;
     uint256 private constant SIZE = 0x80;
+    /// @dev Of a participant's slots that of its `Carry`, and of that one vote with the majority.
+    uint256 private constant CARRY = 6;
+    uint256 private constant CARRIED_VOTE = 1 << 32;
+    /// @dev Where the counter of such votes begins in a pledge.
+    uint256 private constant VOTES_WITH = 240;
 
     /* READ AND WRITE */
 
@@ -68,11 +73,11 @@ library Parties {
         }
     }
 
-    /// @notice The participants at some addresses, in memory one after another.
+    /// @notice The participants at some addresses, in memory one after another, their pledges read.
     /// @param addresses Becomes the array of parties: it must not be read any more.
     function replace(mapping(address => Participant) storage participants, address[] memory addresses)
         internal
-        pure
+        view
         returns (Party[] memory parties)
     {
         assembly ("memory-safe") {
@@ -84,9 +89,10 @@ library Parties {
                 let who_ := mload(place)
                 mstore(0, who_)
                 mstore(p, who_)
-                mstore(add(p, SLOT), keccak256(0, 0x40))
+                let slot := keccak256(0, 0x40)
+                mstore(add(p, SLOT), slot)
                 mstore(add(p, PURSE), not(0))
-                mstore(add(p, PLEDGE), not(0))
+                mstore(add(p, PLEDGE), sload(add(slot, 1)))
                 mstore(place, p)
                 p := add(p, SIZE)
             }
@@ -103,16 +109,22 @@ library Parties {
         }
     }
 
-    /// @notice Adds to the pledge of those whose bit in `which` is set.
-    /// @param delta May wrap around: what it takes from a field must be there.
-    function addTo(Party[] memory parties, uint256 which, uint256 delta) internal view {
+    /// @notice Pays each of those whose bit in `which` is set, as a `Pledges.wonDelta` says.
+    function addTo(Party[] memory parties, uint256 which, uint256 delta) internal {
         assembly ("memory-safe") {
             for { let place := parties } which { which := shr(1, which) } {
                 place := add(place, 0x20)
                 if iszero(and(which, 1)) { continue }
                 let p := mload(place)
                 let value := mload(add(p, PLEDGE))
-                if iszero(not(value)) { value := sload(add(mload(add(p, SLOT)), 1)) }
+                // Not read yet, or the counter is full.
+                if iszero(shr(VOTES_WITH, not(value))) {
+                    if iszero(not(value)) { value := sload(add(mload(add(p, SLOT)), 1)) }
+                    if iszero(shr(VOTES_WITH, not(value))) {
+                        let carry := add(mload(add(p, SLOT)), CARRY)
+                        sstore(carry, add(sload(carry), CARRIED_VOTE))
+                    }
+                }
                 mstore(add(p, PLEDGE), add(value, delta))
             }
         }
@@ -123,6 +135,24 @@ library Parties {
         assembly ("memory-safe") {
             p := mload(add(parties, add(0x20, shl(5, index))))
         }
+    }
+
+    /// @notice The party at an index, nobody if that bit is set in `mask`.
+    function getUnless(Party[] memory parties, uint256 mask, uint256 index) internal pure returns (Party p) {
+        assembly ("memory-safe") {
+            if iszero(and(shr(index, mask), 1)) { p := mload(add(parties, add(0x20, shl(5, index)))) }
+        }
+    }
+
+    /// @notice Sets the party at an index below the array's length.
+    function set(Party[] memory parties, uint256 index, Party p) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(parties, add(0x20, shl(5, index))), p)
+        }
+    }
+
+    function isNobody(Party p) internal pure returns (bool) {
+        return Party.unwrap(p) == 0;
     }
 
     function who(Party p) internal pure returns (address party) {
@@ -163,6 +193,16 @@ library Parties {
         }
     }
 
+    /// @notice As `pledge().tenuredSeat()`, if the pledge was read before. Else, and for nobody, a number that no seat has.
+    function knownSeat(Party p) internal pure returns (uint256) {
+        Pledge value;
+        // For nobody this is Solidity's word of zeros.
+        assembly ("memory-safe") {
+            value := mload(add(p, PLEDGE))
+        }
+        return value.tenuredSeat();
+    }
+
     function setPledge(Party p, Pledge value) internal pure {
         assembly ("memory-safe") {
             mstore(add(p, PLEDGE), value)
@@ -192,6 +232,14 @@ library Parties {
             value := mload(add(p, PLEDGE))
             if not(value) { sstore(add(slot, 1), value) }
         }
+    }
+
+    /// @notice Counts one more contribution that was accepted.
+    /// @param held The party's pledge.
+    function countAccepted(Party p, Pledge held) internal {
+        Pledge counted = held.countAccepted();
+        if (counted.accepted() == 0) ++p.stored().carry.accepted;
+        p.setPledge(counted);
     }
 
     /* STAKE */

@@ -25,6 +25,8 @@ struct SeatTable {
 /// @dev A seat is reused only `delay` after it was left. An encounter is over sooner, so the table still shows
 /// everyone who was seated at its `asOf`.
 library Seats {
+    using Parties for Party[];
+
     uint256 internal constant MAX_DRAWS = 64;
     uint32 internal constant SEATED = type(uint32).max;
 
@@ -105,8 +107,10 @@ library Seats {
     }
 
     /// @notice As `draw`, among the parties of a batch: who is drawn must be who was named.
-    /// @param head Of the encounter between two of the parties, `learner` and `neighbor`.
+    /// @dev A pledge says which seat its owner has held for long, so that the seat need not be read; it is told so here.
+    /// @param head Of the encounter, which is between two of the parties.
     /// @param named The parties to be found, by their indices, a byte each from the high end on.
+    /// @param delay How long a seat must be held until it need not be read; no encounter lives that long.
     /// @return found Those who were named, as far as they were drawn.
     /// @return count How many were; more than `size` if somebody else was drawn.
     function drawAmong(
@@ -114,50 +118,84 @@ library Seats {
         bytes32 seed,
         uint256 size,
         Head head,
-        Party learner,
-        Party neighbor,
         Party[] memory parties,
-        uint256 named
+        uint256 named,
+        uint256 delay
     ) internal view returns (Party[] memory found, uint256 count) {
-        Seat[1 << 32] storage seats = table.seats;
-        (uint256 length, uint256 asOf) = (head.seats(), head.asOf());
         // Bit i set: parties[i] has a part in the encounter already, or is not there.
         uint256 taken = type(uint256).max << parties.length | 1 << head.learner() | 1 << head.neighbor();
+        uint256 length = head.seats();
         found = Parties.list(size);
-        assembly ("memory-safe") {
-            let last := found // The element found last.
-            let full := add(found, shl(5, size))
-            if iszero(length) { full := found }
-            mstore(0, seed)
-            for { let j := 0 } and(lt(last, full), lt(j, MAX_DRAWS)) { j := add(j, 1) } {
-                mstore(0x20, j)
-                let seat := sload(add(seats.slot, mod(keccak256(0, 0x40), length)))
-                if or(iszero(lt(and(shr(192, seat), 0xffffffff), asOf)), gt(asOf, shr(224, seat))) { continue }
-                seat := shr(96, shl(96, seat))
-                let index := byte(0, named)
-                if iszero(and(shr(index, taken), 1)) {
-                    let party := mload(add(parties, shl(5, add(index, 1))))
-                    // Parties are distinct, so this is none of those who have a part already.
-                    if eq(mload(party), seat) {
-                        // The index is by how much the bit is shifted.
-                        // slither-disable-next-line incorrect-shift
-                        taken := or(taken, shl(index, 1))
-                        named := shl(8, named)
-                        last := add(last, 0x20)
-                        mstore(last, party)
-                        continue
+        if (length == 0) return (found, 0);
+        unchecked {
+            for (uint256 j; j < MAX_DRAWS && count < size; ++j) {
+                uint256 number = 1 + _draw(seed, j, length); // As `Record.seat` counts.
+                Party party = parties.getUnless(taken, named >> 248);
+                if (party.knownSeat() != number) {
+                    if (!_holds(table, party, number, head.asOf(), delay)) {
+                        if (_isSkipped(table, number, head, parties, found, count)) continue;
+                        return (found, size + 1);
                     }
                 }
-                let skip := or(eq(seat, mload(learner)), eq(seat, mload(neighbor)))
-                for { let other := last } gt(other, found) { other := sub(other, 0x20) } {
-                    skip := or(skip, eq(mload(mload(other)), seat))
-                }
-                if iszero(skip) {
-                    last := not(0)
-                    break
-                }
+                // Parties are distinct, so this is none of those who have a part already.
+                found.set(count++, party);
+                taken |= 1 << (named >> 248);
+                named <<= 8;
             }
-            count := shr(5, sub(last, found))
         }
+    }
+
+    function _draw(bytes32 seed, uint256 j, uint256 length) private pure returns (uint256 index) {
+        assembly ("memory-safe") {
+            mstore(0, seed)
+            mstore(0x20, j)
+            index := mod(keccak256(0, 0x40), length)
+        }
+    }
+
+    /// @dev Whether somebody holds a seat at `asOf`. Remembers if that will be so for every encounter that can still be
+    /// settled.
+    function _holds(SeatTable storage table, Party party, uint256 number, uint256 asOf, uint256 delay)
+        private
+        view
+        returns (bool)
+    {
+        if (party.isNobody()) return false;
+        uint256 tenured = party.pledge().tenuredSeat();
+        if (tenured != 0) return tenured == number; // Nobody is active on two seats at one moment.
+        Seat memory seat = table.seats[number - 1];
+        if (seat.member != party.who() || !_isActive(seat, asOf)) return false;
+        if (seat.inactiveFrom == SEATED && seat.activeFrom + delay < block.timestamp) {
+            party.setPledge(party.pledge().setTenuredSeat(number));
+        }
+        return true;
+    }
+
+    /// @dev Whether a drawn seat does not count: nobody held it, or somebody who has a part in the encounter already.
+    function _isSkipped(
+        SeatTable storage table,
+        uint256 number,
+        Head head,
+        Party[] memory parties,
+        Party[] memory voters,
+        uint256 count
+    ) private view returns (bool) {
+        (Party learner, Party neighbor) = (parties.get(head.learner()), parties.get(head.neighbor()));
+        // All but the learner's pledge will be needed anyway.
+        if (neighbor.pledge().tenuredSeat() == number || learner.knownSeat() == number) return true;
+        for (uint256 i; i < count; ++i) {
+            if (voters.get(i).knownSeat() == number) return true;
+        }
+        Seat memory seat = table.seats[number - 1];
+        if (!_isActive(seat, head.asOf())) return true;
+        if (seat.member == learner.who() || seat.member == neighbor.who()) return true;
+        for (uint256 i; i < count; ++i) {
+            if (seat.member == voters.get(i).who()) return true;
+        }
+        return false;
+    }
+
+    function _isActive(Seat memory seat, uint256 asOf) private pure returns (bool) {
+        return seat.activeFrom < asOf && asOf <= seat.inactiveFrom;
     }
 }

@@ -580,6 +580,11 @@ contract Handler is DealTest {
         return (uint96(word), uint96(word >> 96));
     }
 
+    /// @dev The seat that it has held for long, as batches found out: its number or 0.
+    function tenureOf(address who) external view returns (uint256) {
+        return uint32(uint256(vm.load(address(idml), bytes32(uint256(keccak256(abi.encode(who, 3))) + 1))) >> 192);
+    }
+
     function rawStake(address who) private view returns (uint256 pledged) {
         (pledged,) = rawPledge(who);
     }
