@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from idml.learning.architectures import MODELS
+from idml.learning.architectures import MODELS, find_architecture
 from idml.learning.errors import LearningError
 from idml.learning.models import build_model, model_factory
+from idml.learning.native.engine import beyond_limits
 
-SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (6, 1, 128)]
 
 
 def layers(module: nn.Module, kind: type[nn.Module] | UnionType) -> list[nn.Module]:
@@ -91,6 +92,9 @@ def test_a_model_follows_torchs_seed() -> None:
     [
         ({"name": "cnn7"}, "'cnn7' is unknown: choose one of linear, small, cnn6, cnn10, cnn14"),
         ({"image_shape": (1, 7, 28)}, "at least 8x8"),
+        ({"image_shape": (1, 2, 28)}, "at least 8x8"),
+        ({"image_shape": (6, 1, 7)}, "or 1x8 samples"),
+        ({"image_shape": (6, 0, 128)}, "at least 8x8"),
         ({"image_shape": (0, 8, 8)}, "image shape"),
         ({"classes": 1}, "classes is 1"),
         ({"width": 0}, "width is 0"),
@@ -102,3 +106,23 @@ def test_values_out_of_range_are_named(change: dict[str, object], message: str) 
     arguments = {"name": "small", "image_shape": (1, 8, 8), "classes": 10} | change
     with pytest.raises(LearningError, match=message):
         build_model(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["linear", "small", "cnn6"])
+def test_on_signals_a_net_is_one_dimensional(name: str) -> None:
+    """Against PyTorch's own one-dimensional layers with the same weights."""
+    torch.manual_seed(2)
+    module = build_model(name, image_shape=(6, 1, 40), classes=5, width=4)
+    flat: list[nn.Module] = []
+    for layer in module:  # type: ignore[attr-defined]
+        if isinstance(layer, nn.Conv2d):
+            twin = nn.Conv1d(layer.in_channels, layer.out_channels, 3, padding=1)
+            twin.weight.data, twin.bias.data = layer.weight.data[:, :, 0], layer.bias.data  # type: ignore[union-attr]
+            flat.append(twin)
+        else:
+            flat.append(nn.MaxPool1d(2) if isinstance(layer, nn.MaxPool2d) else layer)
+    signals = torch.randn(8, 6, 40)
+    described = find_architecture(name, image_shape=(6, 1, 40), classes=5, width=4)
+    assert described.layout == tuple((key, tuple(value.shape)) for key, value in module.named_parameters())
+    assert (beyond_limits(described) is None) == (name == "linear")
+    assert torch.allclose(module(signals[:, :, None]), nn.Sequential(*flat)(signals), atol=1e-5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from idml.learning.arrays import Labels
 from idml.learning.datasets import Dataset
 from idml.learning.errors import LearningError
-from idml.learning.partition import Kind, partition
+from idml.learning.partition import Kind, by_owner, draw_owners, partition
 
 KINDS = st.sampled_from(["iid", "two-class"])
 
@@ -101,3 +101,32 @@ def test_what_cannot_be_dealt_is_named(change: dict[str, object], message: str) 
     arguments = {"labels": np.repeat(np.arange(10), 10), "devices": 5, "kind": "iid", "seed": 0} | change
     with pytest.raises(LearningError, match=message):
         partition(**arguments)  # type: ignore[arg-type]
+
+
+@given(owners=st.lists(st.integers(0, 6), min_size=1, max_size=60), seed=st.integers(0, 2**64), data=st.data())
+def test_a_device_has_what_its_person_has(owners: list[int], seed: int, data: st.DataObject) -> None:
+    held = np.array(owners)
+    people = len(set(owners))
+    devices = data.draw(st.integers(1, people), "devices")
+    chosen = draw_owners(held, devices=devices, seed=seed)
+    assert len(set(chosen.tolist())) == devices
+    assert draw_owners(held, devices=devices, seed=seed).tolist() == chosen.tolist()
+    shares = by_owner(held, chosen, seed=seed)
+    for person, share in zip(chosen.tolist(), shares, strict=True):
+        assert share.tolist() == [place for place, owner in enumerate(owners) if owner == person]
+    fewest = min(len(share) for share in shares)
+    size = data.draw(st.integers(1, fewest), "size")
+    some = by_owner(held, chosen, seed=seed, images_per_device=size)
+    for share, part in zip(shares, some, strict=True):
+        assert len(part) == size
+        assert set(part.tolist()) <= set(share.tolist())
+        assert part.tolist() == sorted(set(part.tolist()))
+    with pytest.raises(LearningError, match=rf"^{fewest + 1} images .* cannot be drawn: somebody has {fewest}$"):
+        by_owner(held, chosen, seed=seed, images_per_device=fewest + 1)
+    with pytest.raises(LearningError, match=rf"^there are {people} persons, one a device$"):
+        draw_owners(held, devices=people + 1, seed=seed)
+
+
+def test_which_person_a_device_is_depends_on_the_seed() -> None:
+    drawn = {tuple(draw_owners(np.arange(30), devices=30, seed=seed).tolist()) for seed in range(20)}
+    assert len(drawn) == 20

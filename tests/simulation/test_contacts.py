@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idml.adapters.oppcl import OppCL
 from idml.simulation.config import ConfigError, load_config, make_config
 from idml.simulation.contacts import even_contacts, find_trace, trace_contacts
 from idml.simulation.setup import build_world, resolve
-from idml.simulation.traces import Trace, TraceError
+from idml.simulation.traces import Trace, TraceError, most_met, read_trace
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples" / "contacts.csv")
 
@@ -74,16 +75,24 @@ def test_devices_and_encounters_follow_from_the_trace_unless_set() -> None:
     assert make_config({"contacts": "even"}).contact_count == 1500
 
 
+def test_of_a_trace_of_more_devices_those_take_part_who_meet_most() -> None:
+    config = make_config({"contacts": EXAMPLE, "devices": 8, "dataset": "digits"})
+    chosen = most_met(read_trace(EXAMPLE), 8)
+    assert config.encounters == len(chosen) < 611
+    world = build_world(resolve(config, OppCL()), OppCL())
+    met = [{contact.learner, contact.neighbor} for contact in world.contacts()]
+    assert met == [{a, b} for a, b in zip(chosen.a.tolist(), chosen.b.tolist(), strict=True)]
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({"devices": 50}, f"devices is 50: {EXAMPLE} has 20; leave the key out, or generate a trace of 50 with "),
         ({"encounters": 612}, f"encounters is 612: {EXAMPLE} has 611 contacts"),
+        ({"devices": 8, "encounters": 612}, f"encounters is 612: {EXAMPLE} has 345 contacts among 8 devices"),
     ],
 )
 def test_what_does_not_fit_the_trace_is_said_before_anything_runs(changes: dict[str, int], line: str) -> None:
-    from idml.adapters.oppcl import OppCL
-
     config = make_config({"contacts": EXAMPLE, "dataset": "digits", **changes})
     with pytest.raises(ConfigError) as caught:
         build_world(resolve(config, OppCL()), OppCL())

@@ -1,7 +1,8 @@
 """The networks that devices train, described: PyTorch builds modules from it, the native engine computes it.
 
 All but the linear one are plain stacks of 3x3 convolutions with 2x2 max pooling, without batch normalization: its
-running statistics are state beside the parameters, and what devices exchange is a parameter vector.
+running statistics are state beside the parameters, and what devices exchange is a parameter vector. Where images are
+signals, which are one row high, the same stacks are one-dimensional: convolutions of 3 samples, pools of 2.
 """
 
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ MODELS: Final = tuple(_STAGES)
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A 3x3 convolution with bias, of as many pixels as it gets, and a ReLU.
+    """A 3x3 convolution (of signals, 1x3) with bias, of as many pixels as it gets, and a ReLU.
 
     Args:
         outputs: channels.
-        pooled: whether a 2x2 max pool comes before the ReLU, and dropout after it.
+        pooled: whether a 2x2 max pool (1x2) comes before the ReLU, and dropout after it.
     """
 
     outputs: int
@@ -46,12 +47,24 @@ class Architecture:
         classes: number of outputs.
         convolutions: from the first one on; none for the dense layer alone.
         dropout: probability in [0, 1) of dropping a value after each pool.
+        one_dimensional: whether convolutions and pools are of one row, as for signals.
     """
 
     image_shape: tuple[int, int, int]
     classes: int
     convolutions: tuple[Convolution, ...]
     dropout: float = 0.0
+    one_dimensional: bool = False
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of the convolutions."""
+        return (1, 3) if self.one_dimensional else (3, 3)
+
+    @property
+    def pool(self) -> tuple[int, int]:
+        """Height and width of the pools."""
+        return (1, 2) if self.one_dimensional else (2, 2)
 
     @property
     def features(self) -> tuple[int, int, int]:
@@ -60,7 +73,7 @@ class Architecture:
         for convolution in self.convolutions:
             channels = convolution.outputs
             if convolution.pooled:
-                height, width = height // 2, width // 2
+                height, width = height // self.pool[0], width // self.pool[1]
         return channels, height, width
 
     @property
@@ -70,7 +83,7 @@ class Architecture:
         place, inputs = 0, self.image_shape[0]
         for convolution in self.convolutions:
             shapes += [
-                (f"{place}.weight", (convolution.outputs, inputs, 3, 3)),
+                (f"{place}.weight", (convolution.outputs, inputs, *self.kernel)),
                 (f"{place}.bias", (convolution.outputs,)),
             ]
             inputs = convolution.outputs
@@ -93,7 +106,8 @@ def find_architecture(
 
     Args:
         name: one of `MODELS`.
-        image_shape: channels, height, width; at least 8x8 pixels, as three pools leave an eighth of each side.
+        image_shape: channels, height, width; at least 8x8 pixels, as three pools leave an eighth of each side; signals
+            are one row high and at least 8 samples long.
         classes: number of outputs, at least 2.
         width: channels of the first stage.
         dropout: probability in [0, 1) of dropping a value after each pool, 0 for none.
@@ -105,8 +119,8 @@ def find_architecture(
     if stages is None:
         raise LearningError(f"model {name!r} is unknown: choose one of {', '.join(MODELS)}")
     channels, height, side = image_shape
-    if channels < 1 or min(height, side) < 8:
-        raise LearningError(f"image shape {image_shape} is too small: models need at least 8x8 pixels")
+    if channels < 1 or side < 8 or (height < 8 and height != 1):
+        raise LearningError(f"image shape {image_shape} is too small: models need at least 8x8 pixels, or 1x8 samples")
     if classes < 2:
         raise LearningError(f"classes is {classes}: a classifier needs at least 2")
     if width < 1:
@@ -118,4 +132,4 @@ def find_architecture(
         for count, factor in stages
         for number in range(1, count + 1)
     )
-    return Architecture(image_shape, classes, convolutions, dropout)
+    return Architecture(image_shape, classes, convolutions, dropout, one_dimensional=height == 1)

@@ -1,5 +1,7 @@
 """The arrays that pass between the parts of this room, by name."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,8 +10,26 @@ FloatVector = npt.NDArray[np.float32]
 FloatImages = npt.NDArray[np.float32]
 """(N, C, H, W), scaled for training."""
 ByteImages = npt.NDArray[np.uint8]
-"""(N, C, H, W), as a data set holds them."""
+"""(N, C, H, W), as a data set of pictures holds them."""
+RawImages = ByteImages | FloatImages
+"""(N, C, H, W), as a data set holds them: pixels, or signals that are scaled already, one row high."""
 Labels = npt.NDArray[np.int64]
 """(N,): the class of each image."""
 Indices = npt.NDArray[np.int64]
 """(N,): positions in a data set."""
+
+
+class Samples(NamedTuple):
+    """What a data set's reader returns.
+
+    Attributes:
+        train_images, train_labels, test_images, test_labels: see `idml.learning.datasets.Dataset`.
+        train_owners, test_owners: int64 (N,) and (M,), whose each image is, from 0; None where nobody says.
+    """
+
+    train_images: RawImages
+    train_labels: Labels
+    test_images: RawImages
+    test_labels: Labels
+    train_owners: Indices | None = None
+    test_owners: Indices | None = None

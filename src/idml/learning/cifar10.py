@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from idml.learning.arrays import ByteImages, Labels
+from idml.learning.arrays import Samples
 from idml.learning.download import fetch, md5_of, read_bytes
 from idml.learning.errors import DataError
 
@@ -62,7 +62,7 @@ def download(folder: Path) -> Path:
     return archive
 
 
-def read(source: Path, cache: Path) -> tuple[ByteImages, Labels, ByteImages, Labels]:
+def read(source: Path, cache: Path) -> Samples:
     """Return the training images and labels and the test images and labels.
 
     Args:
@@ -76,7 +76,7 @@ def read(source: Path, cache: Path) -> tuple[ByteImages, Labels, ByteImages, Lab
     flat = _read_cached(source, cache)
     images = flat[: _IMAGES * _PIXELS].reshape(_IMAGES, 3, 32, 32)
     labels = flat[_IMAGES * _PIXELS :].astype(np.int64)
-    return images[:_TRAIN], labels[:_TRAIN], images[_TRAIN:], labels[_TRAIN:]
+    return Samples(images[:_TRAIN], labels[:_TRAIN], images[_TRAIN:], labels[_TRAIN:])
 
 
 def _read_cached(source: Path, cache: Path) -> npt.NDArray[np.uint8]:

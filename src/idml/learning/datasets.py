@@ -1,4 +1,4 @@
-"""Image data sets behind one reader: found on disk or downloaded, and always checked against their official digests."""
+"""Data sets behind one reader: found on disk or downloaded, and always checked against their official digests."""
 
 import os
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from idml.learning import cifar10, fashion_mnist
-from idml.learning.arrays import ByteImages, Labels
+from idml.learning import cifar10, fashion_mnist, hapt
+from idml.learning.arrays import Indices, Labels, RawImages, Samples
 from idml.learning.errors import DataError, LearningError
 
 
@@ -18,19 +18,22 @@ class Dataset:
 
     Attributes:
         name: as given to `load_dataset`.
-        train_images: uint8 (N, channels, height, width).
+        train_images: uint8 (N, channels, height, width), or float32 if they are signals.
         train_labels: int64 (N,), indices into `class_names`.
-        test_images: uint8 (M, channels, height, width).
+        test_images: of the same type, (M, channels, height, width).
         test_labels: int64 (M,).
         class_names: one a class.
+        train_owners, test_owners: int64 (N,) and (M,), whose each image is, from 0; None where nobody says.
     """
 
     name: str
-    train_images: ByteImages
+    train_images: RawImages
     train_labels: Labels
-    test_images: ByteImages
+    test_images: RawImages
     test_labels: Labels
     class_names: tuple[str, ...]
+    train_owners: Indices | None = None
+    test_owners: Indices | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -52,15 +55,15 @@ class _Reader(Protocol):
     def find(self, root: Path) -> Path | None: ...
     def missing(self, source: Path) -> list[Path]: ...
     def download(self, folder: Path) -> Path: ...
-    def read(self, source: Path, cache: Path) -> tuple[ByteImages, Labels, ByteImages, Labels]: ...
+    def read(self, source: Path, cache: Path) -> Samples: ...
 
 
-_READERS: Final[dict[str, _Reader]] = {"fashion-mnist": fashion_mnist, "cifar10": cifar10}
+_READERS: Final[dict[str, _Reader]] = {"fashion-mnist": fashion_mnist, "cifar10": cifar10, "hapt": hapt}
 
 DATASETS: Final = (*_READERS, "digits")
-IMAGE_SHAPES: Final = {"fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "digits": (1, 8, 8)}
+IMAGE_SHAPES: Final = {"fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "hapt": (6, 1, 128), "digits": (1, 8, 8)}
 """Channels, height and width of each data set's images, known before it is read."""
-CLASSES: Final = 10
+CLASSES: Final = {"fashion-mnist": 10, "cifar10": 10, "hapt": 6, "digits": 10}
 """Of each of them."""
 
 
@@ -68,7 +71,8 @@ def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = Tr
     """Load a data set from `data_dir`, else $IDML_DATA, else the user cache, else download it into the user cache.
 
     Args:
-        name: "fashion-mnist", "cifar10" or "digits" (8x8, bundled with scikit-learn, so found everywhere).
+        name: "fashion-mnist", "cifar10", "hapt" (which nobody downloads for you) or "digits" (8x8, bundled with
+            scikit-learn, so found everywhere).
         data_dir: folder that holds the official files or one of their usual folders, torchvision's among them.
         download: whether the network may be used.
 
@@ -91,7 +95,8 @@ def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = Tr
         source = reader.download(cache / name)
     elif lacking:
         raise DataError(f"{lacking[0]} is missing beside the other files of {name}: add it or remove them")
-    return Dataset(name, *reader.read(source, cache), reader.CLASS_NAMES)
+    samples = reader.read(source, cache)
+    return Dataset(name, *samples[:4], reader.CLASS_NAMES, samples.train_owners, samples.test_owners)
 
 
 def find_dataset(name: str, data_dir: Path | None = None) -> bool:
@@ -106,6 +111,12 @@ def find_dataset(name: str, data_dir: Path | None = None) -> bool:
     reader = _READERS[name]
     _, source = _find(reader, data_dir)
     return source is not None and not reader.missing(source)
+
+
+def find_file(name: str, data_dir: Path | None = None) -> Path | None:
+    """Find a file beside the data sets, by its name relative to the places where `load_dataset` looks."""
+    paths = (root / name for root in _roots(data_dir))
+    return next((path.resolve() for path in paths if path.is_file()), None)
 
 
 def user_cache() -> Path:

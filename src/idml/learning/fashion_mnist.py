@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from idml.learning.arrays import ByteImages, Labels
+from idml.learning.arrays import Samples
 from idml.learning.download import fetch, md5_of, read_bytes
 from idml.learning.errors import DataError
 
@@ -53,7 +53,7 @@ def download(folder: Path) -> Path:
     return folder
 
 
-def read(source: Path, cache: Path) -> tuple[ByteImages, Labels, ByteImages, Labels]:  # noqa: ARG001
+def read(source: Path, cache: Path) -> Samples:  # noqa: ARG001
     """Return the training images and labels and the test images and labels.
 
     Args:
@@ -64,7 +64,9 @@ def read(source: Path, cache: Path) -> tuple[ByteImages, Labels, ByteImages, Lab
         DataError: a file cannot be read or is not the official one.
     """
     train_images, train_labels, test_images, test_labels = (_read_idx(source / name) for name in _FILES)
-    return train_images[:, None], train_labels.astype(np.int64), test_images[:, None], test_labels.astype(np.int64)
+    return Samples(
+        train_images[:, None], train_labels.astype(np.int64), test_images[:, None], test_labels.astype(np.int64)
+    )
 
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:

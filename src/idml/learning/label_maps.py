@@ -9,6 +9,7 @@ from idml.learning.errors import LearningError
 LOOK_ALIKE: Final[Mapping[str, Mapping[int, int]]] = {
     "fashion-mnist": {7: 5, 3: 1},  # sneaker to sandal, dress to trouser
     "cifar10": {9: 0, 4: 5},  # truck to airplane, deer to dog
+    "hapt": {3: 4, 0: 1},  # sitting to standing, walking to walking upstairs
     "digits": {8: 1, 9: 3},  # the two pairs whose mean images are nearest
 }
 

@@ -20,13 +20,13 @@ def build_module(architecture: Architecture) -> nn.Module:
     layers: list[nn.Module] = []
     channels = architecture.image_shape[0]
     for convolution in architecture.convolutions:
-        layers.append(_convolution(channels, convolution.outputs))
+        layers.append(_convolution(channels, convolution.outputs, architecture.kernel))
         channels = convolution.outputs
         if not convolution.pooled:
             layers.append(nn.ReLU(inplace=True))
             continue
         # ReLU and maximum commute, gradients included, and after the pool there is a quarter of the work.
-        layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        layers += [nn.MaxPool2d(architecture.pool), nn.ReLU(inplace=True)]
         if architecture.dropout:
             layers.append(nn.Dropout(architecture.dropout))
     channels, height, width = architecture.features
@@ -53,8 +53,8 @@ def model_factory(
     return partial(build_model, name, image_shape=image_shape, classes=classes, width=width, dropout=dropout)
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+def _convolution(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -96,3 +96,48 @@ def _deal(
                 dealt[pool] += count
         result.append(np.sort(np.concatenate(drawn)))
     return result
+
+
+def draw_owners(owners: Indices, *, devices: int, seed: int) -> Indices:
+    """Draw whom each device stands for: another person each.
+
+    Args:
+        owners: int64 (N,), whose each image is.
+        devices: number of devices.
+        seed: at least 0.
+
+    Returns:
+        int64 (devices,): values of `owners`.
+
+    Raises:
+        LearningError: there are too few persons.
+    """
+    persons = np.random.default_rng(seed).permutation(np.unique(owners))
+    if devices > len(persons):
+        raise LearningError(f"there are {len(persons)} persons, one a device")
+    return persons[:devices]
+
+
+def by_owner(owners: Indices, chosen: Indices, *, seed: int, images_per_device: int | None = None) -> list[Indices]:
+    """Choose the images of each device as life dealt them: those of its person, as many as there are.
+
+    Args:
+        owners: int64 (N,), whose each image is.
+        chosen: int64 (devices,), the person of each device.
+        seed: at least 0.
+        images_per_device: so many of them, drawn at random; all when None.
+
+    Returns:
+        For each device, ascending positions in `owners`.
+
+    Raises:
+        LearningError: somebody has too few images.
+    """
+    rng = np.random.default_rng(seed)
+    shares = [np.flatnonzero(owners == person) for person in chosen]
+    if images_per_device is None:
+        return shares
+    fewest = min(len(share) for share in shares)
+    if not 1 <= images_per_device <= fewest:
+        raise LearningError(f"{images_per_device} images for each device cannot be drawn: somebody has {fewest}")
+    return [np.sort(rng.choice(share, images_per_device, replace=False)) for share in shares]

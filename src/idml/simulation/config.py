@@ -14,6 +14,7 @@ from idml.learning.validation import DEFAULT_RULE, Rule, find_rule, rule_names
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.contacts import EVEN, find_trace
 from idml.simulation.explain import explain
+from idml.simulation.traces import most_met
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
@@ -38,11 +39,13 @@ class Config(BaseModel):
     # what is learned
     seed: int = Field(1, ge=0, lt=1 << 63, description="every random draw derives from it")
     algorithm: str = Field("oppcl", description="gossip, oppcl, or FILE.py:CLASS for one of your own")
-    dataset: Literal["auto", "fashion-mnist", "cifar10", "digits"] = Field(
+    dataset: Literal["auto", "fashion-mnist", "cifar10", "hapt", "digits"] = Field(
         "auto", description="auto: fashion-mnist if it is found, else digits"
     )
     data_dir: str | None = Field(None, description="where to look for data first; else $IDML_DATA, the user cache")
-    partition: Literal["iid", "two-class"] = Field("iid", description="how training images are spread over devices")
+    partition: Literal["iid", "two-class", "natural"] = Field(
+        "iid", description="how training images are spread over devices; natural: each is one person of hapt"
+    )
     images_per_device: int | None = Field(
         None, ge=1, description="drawn by each device, images may be shared; by default all are dealt out evenly"
     )
@@ -55,7 +58,12 @@ class Config(BaseModel):
     local_epochs: int | None = Field(None, ge=0, le=100, description="own epochs after an encounter; None: algorithm's")
 
     # who meets whom
-    devices: int = Field(50, ge=2, le=1_000_000, description="participants, adversaries included; of a trace: all")
+    devices: int = Field(
+        50,
+        ge=2,
+        le=1_000_000,
+        description="participants, adversaries too; of a trace: all, or those who meet most",
+    )
     encounters: int | None = Field(None, ge=1, description="contacts; by default 30 a device, or the whole trace")
     adversaries: dict[str, int] = Field(default_factory=dict, description="a table: kind = count")
     contacts: str = Field(EVEN, description="even: random, all devices alike; or a contact trace's FILE")
@@ -268,6 +276,9 @@ def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
     trace = find_trace(name) if missing and isinstance(name, str) else None
     if trace is None:
         return {}
+    devices = values.get("devices")
+    if isinstance(devices, int) and 2 <= devices < len(trace.devices):
+        trace = most_met(trace, devices)
     follows = {"devices": len(trace.devices), "encounters": len(trace)}
     return {key: follows[key] for key in missing}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from idml.adapters.keys import draw_seed
-from idml.learning.arrays import FloatImages, FloatVector, Labels
+from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
 from idml.learning.engine import Engine
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
@@ -29,16 +29,32 @@ class TestSet:
         labels: int64 (N,).
         parts: how many devices share it.
         seed: of the run.
+        shares: positions of each part's own images, where devices are to be good on those alone; else all have all.
     """
 
     __test__ = False  # to pytest, which collects by name
 
-    def __init__(self, images: FloatImages, labels: Labels, parts: int, seed: int) -> None:
+    def __init__(
+        self,
+        images: FloatImages,
+        labels: Labels,
+        parts: int,
+        seed: int,
+        shares: Sequence[Indices] | None = None,
+    ) -> None:
         self.images = images
         self.labels = labels
         self.parts = parts
-        self._order = np.random.default_rng(draw_seed(seed, "test")).permutation(len(labels))
-        self.size = len(labels)
+        self.shares = shares
+        generator = np.random.default_rng(draw_seed(seed, "test"))
+        everything = [np.arange(len(labels))] if shares is None else shares
+        self._orders = [generator.permutation(share) for share in everything]
+        self.size = min(len(order) for order in self._orders)
+
+    @property
+    def part_size(self) -> int:
+        """As many images a device that the mean over devices learns nothing from more."""
+        return self.size if self.shares is not None else -(-self.size // self.parts)
 
     def correct(self, vector: FloatVector, part: int, count: int, engine: Engine) -> int:
         """How many of `count` images a model classifies correctly: those from the start of a part on."""
@@ -47,7 +63,11 @@ class TestSet:
 
     def sample(self, part: int, count: int) -> tuple[FloatImages, Labels]:
         """`count` images with their labels: those from the start of a part on."""
-        drawn = self._order[(part * self.size // self.parts + np.arange(count)) % self.size]
+        if self.shares is None:
+            order, start = self._orders[0], part * self.size // self.parts
+        else:
+            order, start = self._orders[part], 0
+        drawn = order[(start + np.arange(count)) % len(order)]
         return self.images[drawn], self.labels[drawn]
 
 
@@ -90,6 +110,8 @@ class Measure:
     def beginning(self) -> Scores:
         """Score the model that all devices start from."""
         count = min(self._test_set.size, _START_IMAGES)
+        if self._test_set.shares is not None:
+            return self._scores(self._devices, count)
         (score,) = self._score(self._devices[:1], count)
         return Scores(self._devices, [score] * len(self._devices), count)
 
@@ -103,7 +125,7 @@ class Measure:
         if count < _LEAST_IMAGES:
             return None
         # A share of the test set for each device: beyond that, the mean over devices learns nothing new.
-        count = min(count, max(_LEAST_IMAGES, -(-self._test_set.size // len(self._devices))))
+        count = min(count, max(_LEAST_IMAGES, self._test_set.part_size))
         return self._scores(self._devices, count)
 
     def in_the_end(self, world: Sequence[Device]) -> Scores:
@@ -138,7 +160,7 @@ class Measure:
             The mean over devices of the share of images that are taken for what the attack wants; None if no device had
             any image that the attack would change.
         """
-        count = min(self._test_set.size, max(_START_IMAGES, -(-self._test_set.size // len(self._devices))))
+        count = min(self._test_set.size, max(_START_IMAGES, self._test_set.part_size))
         tasks = [Deceive(device.model, kind, self._parts[device.index], count) for device in self._devices]
         answers = [answer.values for answer in self._work.ask_all(tasks)]
         self.scored_images += sum(tried for _, tried in answers)

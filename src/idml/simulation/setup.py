@@ -1,7 +1,7 @@
 """From a configuration to devices with data, models and keys."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.registry import name_adapter
 from idml.learning.architectures import Architecture, find_architecture
+from idml.learning.arrays import Indices
 from idml.learning.backends import Backend, make_engine, why_not_native
 from idml.learning.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
 from idml.learning.engine import prepare
-from idml.learning.partition import partition
+from idml.learning.errors import LearningError
+from idml.learning.partition import by_owner, draw_owners, partition
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
@@ -23,7 +25,7 @@ from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_c
 from idml.simulation.devices import Device, Settings
 from idml.simulation.model import Model
 from idml.simulation.timing import Stage, Timing
-from idml.simulation.traces import Trace
+from idml.simulation.traces import Trace, most_met
 
 # Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
 # device of digits draws 300 of the 1,437 images, shared between devices: 29 of its own would teach a model next to
@@ -32,6 +34,7 @@ _DEFAULTS: dict[str, dict[str, float]] = {
     "digits": {"batch": 4, "learning_rate": 0.05, "learning_rate_decay": 0.5, "images_per_device": 300},
     "fashion-mnist": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
     "cifar10": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
+    "hapt": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
 }
 
 
@@ -47,6 +50,7 @@ class World:
         wallets: likewise.
         timing: how long an exchange takes them.
         trace: whom they meet; None for random contacts.
+        test_shares: positions of the test images that are each device's own; None where all are everybody's.
     """
 
     config: Config
@@ -56,6 +60,7 @@ class World:
     wallets: list[Wallet]
     timing: Timing
     trace: Trace | None
+    test_shares: Sequence[Indices] | None = None
 
     def contacts(self) -> Iterator[Contact]:
         """Who meets whom, in the order of time."""
@@ -155,17 +160,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
         own_goal=config.goal == "own",
         defence=None if config.defence == "none" else config.defence,
     )
-    try:
-        shares = partition(
-            dataset.train_labels,
-            devices=config.devices,
-            kind=config.partition,
-            seed=draw_seed(config.seed, "partition"),
-            images_per_device=config.images_per_device,
-            share=config.images_per_device is not None,
-        )
-    except ValueError as error:
-        raise ConfigError(f"{config.dataset} cannot be dealt out to {config.devices} devices: {error}") from None
+    shares, test_shares = _deal(config, dataset)
     start = Model.of(engine.initial(draw_seed(config.seed, "initial")), engine.layout)
     images = prepare(dataset.train_images)
     wallets = [Wallet.from_seed(config.seed, index) for index in range(config.devices)]
@@ -175,20 +170,41 @@ def build_world(config: Config, adapter: Adapter) -> World:
         devices.append(
             Device(index, wallets[index].address, participant, images, own, dataset.train_labels[own], start)
         )
-    return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace)
+    return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace, test_shares)
+
+
+def _deal(config: Config, dataset: Dataset) -> tuple[list[Indices], list[Indices] | None]:
+    """The training images of each device, and the test images where they are its own."""
+    seed, size = draw_seed(config.seed, "partition"), config.images_per_device
+    try:
+        if config.partition != "natural":
+            labels, kind = dataset.train_labels, config.partition
+            shared = size is not None
+            return partition(
+                labels, devices=config.devices, kind=kind, seed=seed, images_per_device=size, share=shared
+            ), None
+        if dataset.train_owners is None or dataset.test_owners is None:
+            raise LearningError("nobody says whose its images are: choose iid or two-class, or the data set hapt")
+        persons = draw_owners(dataset.train_owners, devices=config.devices, seed=seed)
+        own = by_owner(dataset.train_owners, persons, seed=seed, images_per_device=size)
+        return own, by_owner(dataset.test_owners, persons, seed=seed)
+    except LearningError as error:
+        raise ConfigError(f"{config.dataset} cannot be dealt out to {config.devices} devices: {error}") from None
 
 
 def _matching_trace(config: Config) -> Trace | None:
     trace = find_trace(config.contacts)
     if trace is None:
         return None
-    if len(trace.devices) != config.devices:
+    if len(trace.devices) < config.devices:
         raise ConfigError(
             f"devices is {config.devices}: {config.contacts} has {len(trace.devices)}; leave the key out, or "
             f"generate a trace of {config.devices} with idml traces generate"
         )
+    count, trace = len(trace.devices), most_met(trace, config.devices)
     if len(trace) < config.contact_count:
-        raise ConfigError(f"encounters is {config.contact_count}: {config.contacts} has {len(trace)} contacts")
+        among = f" among {config.devices} devices" if len(trace.devices) < count else ""
+        raise ConfigError(f"encounters is {config.contact_count}: {config.contacts} has {len(trace)} contacts{among}")
     return trace
 
 
@@ -197,7 +213,7 @@ def architecture(config: Config) -> Architecture:
     return find_architecture(
         config.model,
         image_shape=IMAGE_SHAPES[config.dataset],
-        classes=CLASSES,
+        classes=CLASSES[config.dataset],
         width=config.width,
         dropout=config.dropout or 0.0,
     )

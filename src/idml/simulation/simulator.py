@@ -52,7 +52,9 @@ class Simulator:
         config, dataset = world.config, world.dataset
         self._honest = [device for device in world.devices if device.honest]
         self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
-        test_set = TestSet(prepare(dataset.test_images), dataset.test_labels, len(self._honest), config.seed)
+        personal = world.test_shares and [world.test_shares[device.index] for device in self._honest]
+        test_images = prepare(dataset.test_images)
+        test_set = TestSet(test_images, dataset.test_labels, len(self._honest), config.seed, personal)
         self._rules = rules = config.task()
         adopt_unjudged = config.preset == "paper"
         self._start = world.devices[0].model

@@ -28,6 +28,8 @@ Logits = npt.NDArray[np.float32]
 
 def beyond_limits(architecture: Architecture) -> str | None:
     """Say in a few words what of a network the native engine cannot compute; None if it can compute all."""
+    if architecture.one_dimensional and architecture.convolutions:
+        return "one-dimensional convolutions"
     channels, height, width = architecture.image_shape
     limits = (
         (max(channels, *(one.outputs for one in architecture.convolutions), 0), MOST_CHANNELS, "channels"),

@@ -68,12 +68,16 @@ def disassemble(crew: Crew, algorithm: str) -> tuple[Cargo, list[npt.NDArray[np.
     ends = np.cumsum([0, *(len(device.labels) for device in devices)])
     own = np.concatenate([device.own for device in devices])
     labels = np.concatenate([device.labels for device in devices])
-    return cargo, [devices[0].pool, ends, own, labels, test_set.images, test_set.labels]
+    shares = list(test_set.shares or ())
+    test_ends = np.cumsum([0, *map(len, shares)])
+    test_own = np.concatenate([np.zeros(0, np.int64), *shares], dtype=np.int64)
+    test: list[npt.NDArray[np.generic]] = [test_set.images, test_set.labels, test_ends, test_own]
+    return cargo, [devices[0].pool, ends, own, labels, *test]
 
 
 def assemble(cargo: Cargo, arrays: Sequence[npt.NDArray[np.generic]]) -> Crew:
     """Put a crew together again."""
-    pool, ends, own, labels, test_images, test_labels = arrays
+    pool, ends, own, labels, test_images, test_labels, test_ends, test_own = arrays
     adapter = load_adapter(cargo.adapter) if isinstance(cargo.adapter, str) else pickle.loads(cargo.adapter)
     settings = replace(cargo.settings, adapter=adapter)
     nothing = Model(bytes(32), np.zeros(0, np.float32))
@@ -89,7 +93,10 @@ def assemble(cargo: Cargo, arrays: Sequence[npt.NDArray[np.generic]]) -> Crew:
         )
         for index, ((address, participant), (start, end)) in enumerate(zip(cargo.members, pairwise(ends), strict=True))
     ]
-    test_set = TestSet(cast(FloatImages, test_images), cast(Labels, test_labels), cargo.parts, settings.seed)
+    shares = [cast(Indices, test_own[start:end]) for start, end in pairwise(test_ends)]
+    test_set = TestSet(
+        cast(FloatImages, test_images), cast(Labels, test_labels), cargo.parts, settings.seed, shares or None
+    )
     return Crew(devices, settings, test_set, cargo.rules, cargo.adopt_unjudged)
 
 

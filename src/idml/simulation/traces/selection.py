@@ -1,0 +1,50 @@
+"""Some devices of a trace, and what happened between them."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+
+from idml.simulation.traces.trace import Trace
+
+
+def most_met(trace: Trace, count: int) -> Trace:
+    """Keep the devices that meet each other most: whoever has the fewest contacts with those left goes, one by one.
+
+    Args:
+        trace: of any number of devices; it comes back as it is if there are no more than `count`.
+        count: how many to keep, at least 2.
+
+    Returns:
+        The contacts among them; fewer devices, if one of them has no contact with the others.
+    """
+    if len(trace.devices) <= count:
+        return trace
+    meetings: dict[int, Counter[int]] = defaultdict(Counter)
+    for a, b in zip(trace.a.tolist(), trace.b.tolist(), strict=True):
+        meetings[a][b] += 1
+        meetings[b][a] += 1
+    left = {device: others.total() for device, others in meetings.items()}
+    # An entry counts if it is up to date; of two alike, the one with the higher number goes first.
+    heap = [(contacts, -device) for device, contacts in left.items()]
+    heapify(heap)
+    while len(left) > count:
+        contacts, device = heappop(heap)
+        if left.get(-device) != contacts:
+            continue
+        del left[-device]
+        for other, times in meetings[-device].items():
+            if other in left:
+                left[other] -= times
+                heappush(heap, (left[other], -other))
+    kept = np.array([left.get(device, 0) > 0 for device in range(len(trace.devices))])
+    number, chosen = np.cumsum(kept) - 1, kept[trace.a] & kept[trace.b]
+    return replace(
+        trace,
+        devices=tuple(name for name, stays in zip(trace.devices, kept.tolist(), strict=True) if stays),
+        start_s=trace.start_s[chosen],
+        end_s=trace.end_s[chosen],
+        a=number[trace.a[chosen]],
+        b=number[trace.b[chosen]],
+    )
