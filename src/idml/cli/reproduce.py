@@ -30,7 +30,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
     )
     parser.add_argument(
-        "what", choices=["table1", "fig7", "fig8", "fig9", "table2", "all"], help="a figure, a table, or all"
+        "what",
+        choices=["table1", "fig7", "fig8", "fig9", "table2", "natural", "all"],
+        help="a figure, a table, natural data, or all",
     )
     parser.add_argument(
         "--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="how much to compute (default: smoke)"
@@ -48,6 +50,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.processes is not None and options.processes < 1:
         options.parser.error(f"--processes is {options.processes}: it must be at least 1")
     # Only now: these load PyTorch, which takes a second.
+    from idml.reproduction.errors import ReproductionError
+    from idml.reproduction.natural import why_not
     from idml.reproduction.scales import SCALES
     from idml.reproduction.work import TARGETS, cost, reproduce
 
@@ -59,6 +63,12 @@ def execute(options: argparse.Namespace) -> int:
         if not options.quiet:
             print(text, file=sys.stderr, flush=True)
 
+    if "natural" in names and (reason := why_not(scale, options.data_dir)):
+        if options.what == "natural":
+            raise ReproductionError(reason)
+        names.remove("natural")
+        if scale.natural is not None:
+            say(f"left out: {reason}")
     ahead = cost(names, scale, directory, options.data_dir)
     if ahead.runs or options.cost:
         say(f"{ahead.text(processes)}, in {directory}")

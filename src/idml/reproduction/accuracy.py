@@ -9,13 +9,21 @@ from idml.evaluation.estimates import Estimate, span
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
-from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, Attack, Outcomes, Variant
+from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, UNATTACKED, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
 
-_COLOURS = {NONE: BLUE, FEW: GREEN, MANY: INK, PAPER: VERMILLION, SAFE: PURPLE, AWAY: ORANGE}
-_DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3]}
+_COLOURS = {
+    NONE: BLUE,
+    FEW: GREEN,
+    MANY: INK,
+    PAPER: VERMILLION,
+    SAFE: PURPLE,
+    AWAY: ORANGE,
+    UNATTACKED: GREEN,
+}
+_DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3], UNATTACKED: [8, 3]}
 
 
 def attacks(scale: Scale) -> list[Attack]:
@@ -56,6 +64,22 @@ def section(scale: Scale, where: Cells) -> Section:
 
 
 def _chart(outcomes: Outcomes) -> Chart:
+    attack, lost = outcomes.attack, difference(outcomes, NONE, MANY)
+    caption = Caption(
+        f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML",
+        f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
+    )
+    return curves(outcomes, caption)
+
+
+def curves(outcomes: Outcomes, caption: Caption, alone: float | None = None) -> Chart:
+    """Accuracy over rounds, a line for each variant.
+
+    Args:
+        outcomes: of the experiment.
+        caption: of the picture.
+        alone: what a device reaches that never meets anyone, as a line of its own.
+    """
     attack, rows = outcomes.attack, list[dict[str, Any]]()
     for variant in attack.variants:
         curves = [outcomes.curve(variant, seed) for seed in attack.seeds]
@@ -89,7 +113,7 @@ def _chart(outcomes: Outcomes) -> Chart:
         )
     )
     percent = alt.Axis(format=".0%", tickCount=6)
-    means = [row["mean"] for row in rows]
+    means = [row["mean"] for row in rows] + ([] if alone is None else [alone])
     margin = 0.05 * (max(means) - min(means)) + 0.002
     # From line to line: intervals of few seeds may be many times as wide, and are cut off.
     within = alt.Scale(domain=[min(means) - margin, max(means) + margin], nice=False)
@@ -98,15 +122,19 @@ def _chart(outcomes: Outcomes) -> Chart:
         base.mark_area(opacity=0.12, clip=True).encode(y=alt.Y("low:Q", scale=within), y2="high:Q", color=colour),
         base.mark_line(strokeWidth=2.2).encode(y=mean, color=colour, strokeDash=dash),
     ]
-    lost = _difference(outcomes, NONE, MANY)
-    caption = Caption(
-        f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML",
-        f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
-    )
+    if alone is not None:
+        line = alt.Chart(alt.InlineData(values=[{"mean": alone, "round": 1, "text": "one device alone"}]))
+        layers += [
+            line.mark_rule(color=INK, strokeDash=[2, 2], strokeWidth=1.2).encode(y=mean),
+            line.mark_text(color=INK, align="left", baseline="bottom", dx=4, dy=-3, fontSize=12).encode(
+                y=mean, x="round:Q", text="text:N"
+            ),
+        ]
     return styled(alt.layer(*layers).properties(width=WIDTH, height=360), caption, WIDTH)
 
 
-def _difference(outcomes: Outcomes, variant: Variant, other: Variant) -> Estimate:
+def difference(outcomes: Outcomes, variant: Variant, other: Variant) -> Estimate:
+    """Final accuracy of a variant less that of another, seed by seed."""
     return Estimate.of_differences(outcomes.final(variant), outcomes.final(other))
 
 
@@ -114,14 +142,15 @@ def _table(outcomes: Outcomes) -> TableView:
     attack, rows = outcomes.attack, list[Sequence[str]]()
     for variant in attack.variants:
         row = [variant.label(attack.scale), Estimate.of(outcomes.final(variant)).points()]
-        row.append("–" if variant is NONE else _difference(outcomes, variant, NONE).points(signed=True))
-        rows.append([*row, *_expelled(outcomes, variant)])
+        row.append("–" if variant is NONE else difference(outcomes, variant, NONE).points(signed=True))
+        rows.append([*row, *expelled(outcomes, variant)])
     columns = [Column("", number=False), Column("Final accuracy, %"), Column("Less no attackers, points")]
     columns += [Column("Attackers expelled"), Column("Last one in round"), Column("Honest expelled")]
     return TableView(f"{attack.title}: the last rounds, with 95 % intervals", columns, rows)
 
 
-def _expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
+def expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
+    """Attackers expelled, the round of the last one, and honest devices expelled, as text."""
     if variant.rules is None:
         return ["–", "–", "–"]
     runs = [outcomes.expulsions(variant, seed) for seed in outcomes.attack.seeds]
@@ -136,10 +165,10 @@ def _expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
 
 def _claims(outcomes: Outcomes) -> list[Claim]:
     attack, where = outcomes.attack, "IV-C, Fig. 8"
-    few, many, paper, safe = (_difference(outcomes, variant, NONE) for variant in (FEW, MANY, PAPER, SAFE))
-    rescued = _difference(outcomes, PAPER, MANY)
+    few, many, paper, safe = (difference(outcomes, variant, NONE) for variant in (FEW, MANY, PAPER, SAFE))
+    rescued = difference(outcomes, PAPER, MANY)
     names = [variant.label(attack.scale) for variant in (FEW, MANY)]
-    worse, lost = _difference(outcomes, MANY, FEW), _difference(outcomes, NONE, MANY)
+    worse, lost = difference(outcomes, MANY, FEW), difference(outcomes, NONE, MANY)
     return [
         Claim(
             where,
@@ -153,19 +182,19 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             f"With iDML, accuracy recovers from {names[1]}.",
             f"{attack.title}, the paper's rules: {rescued.points(signed=True)} points above the same without iDML, "
             f"{paper.points(signed=True)} beside no attackers; preset safe: {safe.points(signed=True)} beside no "
-            f"attackers, {_difference(outcomes, SAFE, AWAY).points(signed=True)} beside attackers that never help.",
+            f"attackers, {difference(outcomes, SAFE, AWAY).points(signed=True)} beside attackers that never help.",
             Verdict.of_positive(rescued),
         ),
     ]
 
 
 def _own_epoch(outcomes: Outcomes) -> Claim:
-    many = _difference(outcomes, MANY, NONE)
+    many = difference(outcomes, MANY, NONE)
     return Claim(
         "IV-C, Fig. 8",
         "Attackers lower the final accuracy, where devices train an own epoch after each merge.",
         f"{outcomes.attack.title}: {many.points(signed=True)} points.",
-        Verdict.of_positive(_difference(outcomes, NONE, MANY)),
+        Verdict.of_positive(difference(outcomes, NONE, MANY)),
     )
 
 

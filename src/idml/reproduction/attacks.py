@@ -14,6 +14,8 @@ from idml.simulation.setup import cast_parts
 from idml.store import StakePoint
 from idml.store.run_store import RunStore
 
+ALGORITHMS = {"oppcl": "OppCL", "gossip": "Gossip"}
+"""As people write them."""
 FLIP = "label_flip"
 NO_SHOW = "no_show"
 LAST_ROUNDS = 10
@@ -44,13 +46,14 @@ class Variant:
         """For a legend."""
         count = self.count(scale)
         who = "no attackers" if count == 0 else "1 attacker" if count == 1 else f"{count} attackers"
-        how = {"away": ", who never help", "paper": ", iDML as in the paper", "safe": ", iDML (preset safe)"}
-        return who + how.get(self.key, "")
+        how = {"away": ", who never help", "paper": ", iDML as in the paper"}
+        return who + how.get(self.key, ", iDML (preset safe)" if self.rules else "")
 
 
 NONE, FEW, MANY = Variant("none", 0), Variant("few", 1), Variant("many", 2)
 PAPER, SAFE = Variant("paper", 2, rules=TABLE_I), Variant("safe", 2, rules={"preset": "safe"})
 AWAY = Variant("away", 2, kind=NO_SHOW)
+UNATTACKED = Variant("unattacked", 0, rules={"preset": "safe"})
 VARIANTS = (NONE, FEW, MANY, PAPER, SAFE, AWAY)
 WITH_OWN_EPOCH = (NONE, MANY, PAPER)
 """What is compared where devices train after a merge: each costs twice as much."""
@@ -64,22 +67,33 @@ class Attack:
         scale: how much.
         learned: data set and network.
         local_epochs: own epochs after each encounter. The paper's text has one; its Fig. 8 is only seen without.
+        algorithm: by which devices learn.
+        settings: configuration keys that differ from those of other experiments.
+        files: see `Cell`.
+        shown: what it compares, if not what Fig. 8 does.
+        alone: in whose runs it is measured too what honest devices reach that never meet anyone.
     """
 
     scale: Scale
     learned: Learned
     local_epochs: int
+    algorithm: str = "oppcl"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    shown: Sequence[Variant] = ()
+    alone: Variant | None = None
 
     @property
     def name(self) -> str:
         """In names of runs and files."""
-        return f"{self.learned.name}-own{self.local_epochs}"
+        by = "" if self.algorithm == "oppcl" else f"-{self.algorithm}"
+        return f"{self.learned.name}{by}-own{self.local_epochs}"
 
     @property
     def title(self) -> str:
         """In words."""
         own = "without own training after a merge" if not self.local_epochs else "with an own epoch after each merge"
-        return f"OppCL, {self.learned.title}, {own}"
+        return f"{ALGORITHMS[self.algorithm]}, {self.learned.title}, {own}"
 
     @property
     def seeds(self) -> range:
@@ -91,26 +105,29 @@ class Attack:
         scale, count = self.scale, variant.count(self.scale)
         settings: dict[str, Any] = {
             **scale.settings,
-            "algorithm": "oppcl",
+            "algorithm": self.algorithm,
             "dataset": self.learned.dataset,
             "model": self.learned.network,
             "local_epochs": self.local_epochs,
             "devices": scale.devices,
             "encounters": scale.devices * scale.rounds,
-            "baseline_devices": 0,
+            "baseline_devices": self.scale.devices if variant is self.alone else 0,
             "seed": seed,
             "incentive": variant.rules is not None,
+            **self.settings,
             **(variant.rules or {}),
         }
         if self.learned.width:
             settings["width"] = self.learned.width
         if count:
             settings["adversaries"] = {variant.kind: count}
-        return Cell(f"{self.name}-{variant.key}-{seed}", settings)
+        return Cell(f"{self.name}-{variant.key}-{seed}", settings, files=self.files)
 
     @property
     def variants(self) -> Sequence[Variant]:
         """What it compares."""
+        if self.shown:
+            return self.shown
         return WITH_OWN_EPOCH if self.local_epochs else VARIANTS
 
     def cells(self, variants: Sequence[Variant] | None = None) -> Iterator[Cell]:
@@ -173,12 +190,20 @@ class Outcomes:
                 (honest_out if record.device in honest else attackers_out).append((record.round, record.block))
         return attackers_out, honest_out
 
-    def earned(self, variant: Variant, seed: int) -> tuple[float, float]:
-        """Mean net earnings of an honest device and of an attacker over the run, in tokens."""
+    def alone(self) -> list[float]:
+        """What the compared devices reach that never meet anyone, by seed."""
+        assert self.attack.alone is not None
+        return [float(self._summary(self.attack.alone, seed)["baseline"]["accuracy"]) for seed in self.attack.seeds]
+
+    def _summary(self, variant: Variant, seed: int) -> Mapping[str, Any]:
         with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:
             summary = run.read_summary()
         assert summary is not None
-        groups = summary["earnings"]
+        return summary
+
+    def earned(self, variant: Variant, seed: int) -> tuple[float, float]:
+        """Mean net earnings of an honest device and of an attacker over the run, in tokens."""
+        groups = self._summary(variant, seed)["earnings"]
         return sum(groups["honest"].values()), sum(groups["attackers"].values())
 
     def stakes(self, variant: Variant, seed: int) -> tuple[list[StakePoint], int]:

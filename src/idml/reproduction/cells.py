@@ -7,12 +7,13 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from idml.learning.datasets import find_file
 from idml.reproduction.errors import ReproductionError
 from idml.store.files import write_atomically
 from idml.store.run_reader import CONFIG, SUMMARY
@@ -29,11 +30,13 @@ class Cell:
         settings: its configuration, seed included.
         judged_every: None for a run. For a replay of honest devices, see `idml.evaluation.error_rates.replay`: one
             contact in so many is judged.
+        files: keys that name a file, sought where data are: the same run wherever it lies.
     """
 
     name: str
     settings: Mapping[str, Any]
     judged_every: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 Progress = Callable[[int, int], None]
@@ -111,7 +114,7 @@ class Cells:
         except OSError as error:
             raise ReproductionError(f"cannot write in {self.directory}: {error.strerror}") from error
         where = self.path(cell)
-        extra = [f"--set={key}={value}" for key, value in self._extra.items()]
+        extra = [f"--set={key}={value}" for key, value in {**self._extra, **self._find(cell.files)}.items()]
         if cell.judged_every is not None:
             what = ["idml.reproduction.replaying", str(path), str(where), str(cell.judged_every)]
         elif (where / CONFIG).exists():
@@ -123,6 +126,15 @@ class Cells:
             output.write(f"$ {shlex.join(command)}\n".encode())
             output.flush()
             return subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    def _find(self, files: Mapping[str, str]) -> dict[str, str]:
+        """Where files are."""
+        folder = self._extra.get("data_dir")
+        found = {key: find_file(name, Path(folder) if folder else None) for key, name in files.items()}
+        for key, path in found.items():
+            if path is None:
+                raise ReproductionError(f"{files[key]} is in none of the data folders: put it in $IDML_DATA")
+        return {key: str(path) for key, path in found.items()}
 
     def _take(self, name: str, process: "subprocess.Popen[bytes]") -> None:
         if process.returncode == 130:

@@ -50,6 +50,29 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Natural:
+    """The experiment on natural data: each device is a person of HAPT, and contacts are those of a real trace.
+
+    Args:
+        seeds: runs of each setting.
+        contacts: of a run.
+        devices: people, those of the trace who meet most.
+        attackers: of them.
+        trace: file of contacts, sought where data are.
+        network: a name that `idml run` knows; one-dimensional on signals.
+        algorithms: each compared.
+    """
+
+    seeds: int = 5
+    contacts: int = 1_500
+    devices: int = 30
+    attackers: int = 6
+    trace: str = "contacts/highschool_2012.csv.gz"
+    network: str = "small"
+    algorithms: tuple[str, ...] = ("oppcl", "gossip")
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """A size of the evaluation.
 
@@ -66,6 +89,7 @@ class Scale:
         vote_seeds: likewise.
         judged_every: one contact in so many is judged there.
         settings: configuration keys in common.
+        natural: on natural data; None: not at this scale.
     """
 
     name: str
@@ -80,6 +104,7 @@ class Scale:
     vote_seeds: int
     judged_every: int
     settings: Mapping[str, Any]
+    natural: Natural | None = None
 
 
 SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
@@ -116,6 +141,7 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
                 vote_seeds=3,
                 judged_every=4,
                 settings={},
+                natural=Natural(),
             ),
             Scale(
                 name="paper",
@@ -134,6 +160,7 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
                 vote_seeds=5,
                 judged_every=4,
                 settings={},
+                natural=Natural(contacts=6_000),
             ),
         )
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from idml.reproduction import accuracy, stakes, tables, votes
+from idml.reproduction import accuracy, natural, stakes, tables, votes
 from idml.reproduction.cells import Cell, Cells, Progress
 from idml.reproduction.cost import Cost, estimate
 from idml.reproduction.page import write_page
@@ -37,6 +37,7 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
         "fig8": Target(accuracy.cells, accuracy.section),
         "fig9": Target(stakes.cells, stakes.section),
         "table2": Target(lambda _: (), lambda *_: tables.table2()),
+        "natural": Target(natural.cells, natural.section),
     }
 )
 """By the name on the command line, in the order of the page."""

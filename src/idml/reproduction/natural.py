@@ -1,0 +1,133 @@
+"""Natural data: people's phones learn from each other where people really met, each to be good at its own person.
+
+The paper has nothing of the kind: no claim of its rests on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from idml.evaluation.estimates import Estimate
+from idml.learning.datasets import find_dataset, find_file
+from idml.reporting.captions import Caption
+from idml.reporting.tables import Column, TableView
+from idml.reproduction.accuracy import curves, difference, expelled
+from idml.reproduction.attacks import MANY, NONE, SAFE, UNATTACKED, Attack, Outcomes, Variant
+from idml.reproduction.cells import Cell, Cells
+from idml.reproduction.scales import Learned, Scale
+from idml.reproduction.section import Section
+
+_SHOWN = (NONE, MANY, UNATTACKED, SAFE)
+
+
+def why_not(scale: Scale, data_dir: str | None) -> str | None:
+    """Say in one line why this cannot be done; None if it can."""
+    if scale.natural is None:
+        return f"natural data are not part of the scale {scale.name}: choose laptop or paper"
+    folder = Path(data_dir) if data_dir else None
+    if not find_dataset("hapt", folder):
+        return "natural data need the data set hapt, which is in none of the data folders: see docs/reproduction.md"
+    if find_file(scale.natural.trace, folder) is None:
+        return f"natural data need {scale.natural.trace}, which is in none of the data folders: see docs/traces.md"
+    return None
+
+
+def attacks(scale: Scale) -> list[Attack]:
+    """The experiments: one for each algorithm."""
+    natural = scale.natural
+    if natural is None:
+        return []
+    sized = replace(
+        scale,
+        devices=natural.devices,
+        attackers=(natural.attackers, natural.attackers),
+        rounds=natural.contacts // natural.devices,
+    )
+    return [
+        Attack(
+            sized,
+            Learned("hapt", natural.network, natural.seeds),
+            local_epochs=1,
+            algorithm=algorithm,
+            settings={"partition": "natural", "backend": "torch"},  # the native engine has two dimensions
+            files={"contacts": natural.trace},
+            shown=_SHOWN,
+            alone=MANY,
+        )
+        for algorithm in natural.algorithms
+    ]
+
+
+def cells(scale: Scale) -> list[Cell]:
+    """The runs that it needs."""
+    return [cell for attack in attacks(scale) for cell in attack.cells()]
+
+
+def section(scale: Scale, where: Cells) -> Section:
+    """Figure and tables, computed from the runs."""
+    natural = scale.natural
+    assert natural is not None
+    outcomes = [Outcomes(attack, where) for attack in attacks(scale)]
+    return Section(
+        key="natural",
+        title="Natural data: people's phones, people's meetings",
+        text=(
+            f"Each of {natural.devices} devices has the phone of one person of HAPT: a one-dimensional network learns "
+            "from that person's earlier recordings to tell six activities apart, and is tested on the person's last. "
+            f"Contacts are the first {natural.contacts:,} of those {natural.devices} of {natural.trace} who meet each "
+            "other most, so that some meet thrice as often as others. Devices train an own epoch after each encounter. "
+            f"Attackers ({natural.attackers}) swap the labels of look-alike activities, and vote yes on everything.",
+            "The paper has no such experiment. Accuracy is the mean of the honest devices' own, over the last ten "
+            "rounds of contacts. Alone is what the same devices reach that never meet anyone, in as many epochs as "
+            "they had in the run with attackers and without an incentive: what is left where nobody has a reason to "
+            "help.",
+        ),
+        charts={
+            f"natural-{outcome.attack.algorithm}": curves(outcome, _caption(outcome), _alone(outcome).mean)
+            for outcome in outcomes
+        },
+        tables=[_table(outcome) for outcome in outcomes],
+        data={
+            outcome.attack.algorithm: {
+                "alone": outcome.alone(),
+                **{
+                    variant.key: {
+                        "final": outcome.final(variant),
+                        "curves": {seed: outcome.curve(variant, seed) for seed in outcome.attack.seeds},
+                    }
+                    for variant in outcome.attack.variants
+                },
+            }
+            for outcome in outcomes
+        },
+    )
+
+
+def _alone(outcomes: Outcomes) -> Estimate:
+    return Estimate.of(outcomes.alone())
+
+
+def _beside_alone(outcomes: Outcomes, variant: Variant) -> Estimate:
+    return Estimate.of_differences(outcomes.final(variant), outcomes.alone())
+
+
+def _caption(outcomes: Outcomes) -> Caption:
+    attack, gained = outcomes.attack, _beside_alone(outcomes, SAFE)
+    return Caption(
+        f"Helping each other for pay gives {100 * gained.mean:+.1f} points over learning alone, attackers or not",
+        f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
+    )
+
+
+def _table(outcomes: Outcomes) -> TableView:
+    attack, rows = outcomes.attack, list[Sequence[str]]()
+    rows.append(["alone", _alone(outcomes).points(), "–", "–", "–", "–", "–"])
+    for variant in attack.variants:
+        value, less = Estimate.of(outcomes.final(variant)), difference(outcomes, variant, NONE)
+        row = [variant.label(attack.scale), value.points(), _beside_alone(outcomes, variant).points(signed=True)]
+        row.append("–" if variant is NONE else less.points(signed=True))
+        rows.append([*row, *(expelled(outcomes, variant) if variant.attackers else ["–", "–", "–"])])
+    columns = [Column("", number=False), Column("Personal accuracy, %"), Column("Less alone, points")]
+    columns += [Column("Less no attackers, points"), Column("Attackers expelled"), Column("Last one in round")]
+    columns.append(Column("Honest expelled"))
+    return TableView(f"{attack.title}: the last rounds, with 95 % intervals", columns, rows)
