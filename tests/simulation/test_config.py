@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idml.adapters.oppcl import OppCL
 from idml.protocol.task import preset_task
 from idml.simulation.config import Config, ConfigError, load_config, make_config, to_wei
+from idml.simulation.setup import resolve
 
 
 @pytest.mark.parametrize(
@@ -144,3 +146,21 @@ def test_defaults_are_the_mechanisms_table() -> None:
 @given(st.integers(0, 10**15))
 def test_token_amounts_are_exact_to_the_micro_token(micro_tokens: int) -> None:
     assert to_wei(micro_tokens / 10**6) == micro_tokens * 10**12
+
+
+@pytest.mark.parametrize(
+    ("dataset", "keys", "tolerance"),
+    [
+        ("digits", {}, 0.3),
+        ("cifar10", {}, 0.1),
+        ("cifar10", {"tolerance": 0.3}, 0.3),
+        ("cifar10", {"rule": "f1"}, 0.05),
+        ("cifar10", {"preset": "paper"}, 0.05),
+    ],
+)
+def test_where_losses_stay_near_chance_they_may_rise_by_less(
+    dataset: str, keys: dict[str, object], tolerance: float
+) -> None:
+    resolved = resolve(make_config({"dataset": dataset, **keys}), OppCL())
+    assert resolved.tolerance == tolerance
+    assert resolved.task().tolerance_bps == round(tolerance * 10_000)

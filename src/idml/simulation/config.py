@@ -86,7 +86,9 @@ class Config(BaseModel):
     goal: Literal["all", "own"] = Field(
         "all", description="classes a learner cares for under balanced: alike, or its own"
     )
-    tolerance: Share | None = Field(None, description="how much worse a yes may be (tau); None: the rule's own")
+    tolerance: Share | None = Field(
+        None, description="how much worse a yes may be (tau); None: the rule's, for the data"
+    )
     validation_images: int = Field(200, ge=1, le=65_535, description="a validator scores, drawn from its own")
     neighbor_share: Share = Field(0.8, description="of the reward; validators share the rest (p_n)")
     good_faith_share: Share | None = Field(None, description="of the reward, if the encounter ends incomplete (g)")
