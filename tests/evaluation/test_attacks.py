@@ -68,9 +68,9 @@ def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> No
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_scale_and_variant_is_a_sound_configuration(scale: str, variant: str) -> None:
-    size = SCALES[scale]
-    make_config({**size.config, **VARIANTS[variant], "adversaries": {"label_flip": size.attackers}})
-    assert set(size.variants) <= set(VARIANTS)
+    for size in (SCALES[scale], SCALES[scale].for_table):
+        make_config({**size.config, **VARIANTS[variant], "adversaries": {"label_flip": size.attackers}})
+        assert set(size.variants) <= set(VARIANTS)
 
 
 @pytest.mark.slow

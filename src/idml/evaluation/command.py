@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from idml.evaluation.attacks import ADAPTIVE, RULE, attack_table
 from idml.evaluation.error_rates import ATTACKS, Judged, read_judged, replay, write_judged
 from idml.evaluation.figures import roc_figure
 from idml.evaluation.scales import Scale
 from idml.evaluation.tables import adaptive_markdown, attacks_csv, attacks_markdown, rules_csv, rules_markdown
+from idml.learning.datasets import find_dataset
 from idml.learning.validation import rule_names
 from idml.reporting.style import render
 from idml.simulation.config import make_config
@@ -31,15 +33,14 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
     directory.mkdir(parents=True, exist_ok=True)
     cells: dict[tuple[str, str, str], list[Judged]] = {}
     written: list[Path] = []
-    for dataset, partition, algorithm in product(scale.datasets, scale.partitions, scale.algorithms):
+    for dataset, partition, algorithm, settings in _settings(scale, told):
         found: list[Judged] = []
         for seed in range(1, scale.seeds + 1):
             name = f"{dataset}-{partition}-{algorithm}-{seed}"
             path = directory / f"judged-{name}.csv"
             if not path.exists():
                 told(f"replaying {name}")
-                values = {**scale.config, "dataset": dataset, "partition": partition, "algorithm": algorithm}
-                write_judged(path, replay(make_config({**values, "seed": seed}), every=scale.every))
+                write_judged(path, replay(make_config({**settings, "seed": seed}), every=scale.every))
             # Contacts of different seeds are different contacts.
             found += _apart(read_judged(path), seed)
         cells[dataset, partition, algorithm] = found
@@ -56,6 +57,20 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
     return written
 
 
+def _settings(scale: Scale, told: Told) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Data set, partition and algorithm of what is replayed, with its configuration keys."""
+    for dataset, partition, algorithm in product(scale.datasets, scale.partitions, scale.algorithms):
+        keys = {"dataset": dataset, "partition": partition, "algorithm": algorithm}
+        yield dataset, partition, algorithm, {**scale.config, **keys}
+    if scale.natural is None:
+        return
+    if not find_dataset("hapt"):
+        told("left out: natural data, as the data set hapt is in none of the data folders")
+        return
+    for algorithm in ("oppcl", "gossip"):
+        yield "hapt", "natural", algorithm, {**scale.config, **scale.natural, "algorithm": algorithm}
+
+
 def evaluate_attacks(
     directory: Path,
     scale: Scale,
@@ -65,7 +80,7 @@ def evaluate_attacks(
     observer: Observer | None = None,
 ) -> list[Path]:
     """Run all adversaries against all variants and write `attacks.csv` and `attacks.md`; see `attack_table`."""
-    rows = attack_table(directory / "runs", scale, kinds=kinds, observer=observer, told=told)
+    rows = attack_table(directory / "table", scale.for_table, kinds=kinds, observer=observer, told=told)
     written = [directory / "attacks.csv", directory / "attacks.md"]
     write_atomically(written[0], attacks_csv(rows).encode())
     write_atomically(written[1], attacks_markdown(rows).encode())

@@ -1,7 +1,7 @@
 """How large an evaluation is: what is common to its runs, at each of three scales."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 
@@ -17,6 +17,9 @@ class Scale:
         every: one contact in so many is judged in a replay.
         final_rounds: over which a final accuracy is the mean.
         variants: of `idml.evaluation.attacks.VARIANTS`, to compare.
+        natural: keys that differ where devices are people of HAPT; None: not at this scale.
+        table: keys that differ in the table of attacks, of whose runs there are hundreds.
+        table_attackers: adversaries there; None: as elsewhere.
     """
 
     config: Mapping[str, Any]
@@ -27,10 +30,30 @@ class Scale:
     final_rounds: int
     partitions: tuple[str, ...] = ("iid", "two-class")
     algorithms: tuple[str, ...] = ("oppcl",)
-    variants: tuple[str, ...] = ("none", "idml", "norm", "krum")
+    variants: tuple[str, ...] = ("none", "idml", "paper", "norm", "krum")
+    natural: Mapping[str, Any] | None = None
+    table: Mapping[str, Any] = field(default_factory=dict)
+    table_attackers: int | None = None
+
+    @property
+    def for_table(self) -> "Scale":
+        """The size of the table of attacks."""
+        attackers = self.attackers if self.table_attackers is None else self.table_attackers
+        return replace(self, config={**self.config, **self.table}, attackers=attackers)
 
 
 _COMMON: Final = {"reward": 20.0, "baseline_devices": 0, "checkpoint_s": 600}
+
+_NATURAL: Final = {
+    "dataset": "hapt",
+    "partition": "natural",
+    "backend": "torch",  # the native engine has two dimensions
+    "model": "small",
+    "width": 16,
+    "devices": 30,
+    "images_per_device": None,
+    "local_epochs": 1,
+}
 
 SCALES: Final[Mapping[str, Scale]] = {
     "smoke": Scale(
@@ -63,6 +86,9 @@ SCALES: Final[Mapping[str, Scale]] = {
         seeds=3,
         every=12,
         final_rounds=5,
+        natural=_NATURAL,
+        table={"devices": 20, "images_per_device": 300, "encounters": 400, "validation_images": 150},
+        table_attackers=4,
     ),
     "paper": Scale(
         config={**_COMMON, "model": "cnn6", "width": 32, "devices": 50, "encounters": 5_000},
@@ -72,6 +98,7 @@ SCALES: Final[Mapping[str, Scale]] = {
         every=10,
         final_rounds=10,
         algorithms=("oppcl", "gossip"),
+        natural=_NATURAL,
     ),
 }
 """`smoke` takes less than a minute, `laptop` hours on two cores, `paper` days."""
