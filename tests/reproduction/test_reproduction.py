@@ -221,7 +221,7 @@ def test_people_learn_from_each_other_at_a_tiny_scale(tmp_path: Path) -> None:
     assert "Natural data: " in page.read_text()
     assert (tmp_path / "natural-gossip.png").read_bytes().startswith(b"\x89PNG")
     data = json.loads((tmp_path / "results.json").read_text())["natural"]["data"]["gossip"]
-    for variant in ("none", "many", "unattacked", "safe"):
+    for variant in (one.key for one in natural.SHOWN):
         assert len(data[variant]["final"]) == 2
         for seed in (1, 2):
             summary = json.loads((tmp_path / f"runs/hapt-small-gossip-own1-{variant}-{seed}/summary.json").read_text())

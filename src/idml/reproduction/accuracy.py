@@ -1,6 +1,6 @@
 """Fig. 8: what label flippers do to accuracy, without iDML and with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -9,21 +9,13 @@ from idml.evaluation.estimates import Estimate, span
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
-from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, UNATTACKED, Attack, Outcomes, Variant
+from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
 
-_COLOURS = {
-    NONE: BLUE,
-    FEW: GREEN,
-    MANY: INK,
-    PAPER: VERMILLION,
-    SAFE: PURPLE,
-    AWAY: ORANGE,
-    UNATTACKED: GREEN,
-}
-_DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3], UNATTACKED: [8, 3]}
+_COLOURS = {NONE: BLUE, FEW: GREEN, MANY: INK, PAPER: VERMILLION, SAFE: PURPLE, AWAY: ORANGE}
+_DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3]}
 
 
 def attacks(scale: Scale) -> list[Attack]:
@@ -69,15 +61,22 @@ def _chart(outcomes: Outcomes) -> Chart:
         f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML",
         f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
     )
-    return curves(outcomes, caption)
+    return curves(outcomes, caption, _COLOURS, _DASHES)
 
 
-def curves(outcomes: Outcomes, caption: Caption, alone: float | None = None) -> Chart:
+def curves(
+    outcomes: Outcomes,
+    caption: Caption,
+    colours: Mapping[Variant, str],
+    dashes: Mapping[Variant, Sequence[int]],
+    alone: float | None = None,
+) -> Chart:
     """Accuracy over rounds, a line for each variant.
 
     Args:
         outcomes: of the experiment.
         caption: of the picture.
+        colours, dashes: of the lines; one without dashes is drawn through.
         alone: what a device reaches that never meets anyone, as a line of its own.
     """
     attack, rows = outcomes.attack, list[dict[str, Any]]()
@@ -99,12 +98,12 @@ def curves(outcomes: Outcomes, caption: Caption, alone: float | None = None) -> 
     legend = alt.Legend(symbolType="stroke", symbolSize=400, symbolOpacity=1, columns=2)
     colour = alt.Color(
         "variant:N",
-        scale=alt.Scale(domain=labels, range=[_COLOURS[variant] for variant in attack.variants]),
+        scale=alt.Scale(domain=labels, range=[colours[variant] for variant in attack.variants]),
         legend=legend,
     )
     dash = alt.StrokeDash(
         "variant:N",
-        scale=alt.Scale(domain=labels, range=[_DASHES.get(variant, [1, 0]) for variant in attack.variants]),
+        scale=alt.Scale(domain=labels, range=[dashes.get(variant, [1, 0]) for variant in attack.variants]),
         legend=legend,
     )
     base = alt.Chart(alt.InlineData(values=rows)).encode(
@@ -155,6 +154,9 @@ def expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
         return ["–", "–", "–"]
     runs = [outcomes.expulsions(variant, seed) for seed in outcomes.attack.seeds]
     many, honest = variant.count(outcomes.attack.scale), len(outcomes.compared[1])
+    if not many:
+        everybody = [len(others) + len(compared) for others, compared in runs]
+        return ["–", "–", f"{span(everybody)} of {outcomes.attack.scale.devices}"]
     last = [max(number for number, _ in out) for out, _ in runs if len(out) == many]
     return [
         f"{span([len(out) for out, _ in runs])} of {many}",

@@ -31,12 +31,14 @@ class Variant:
         attackers: none (0), few (1) or many (2) of them.
         kind: of adversary.
         rules: configuration keys, without an incentive if there are none.
+        how: what sets it apart, for a legend.
     """
 
     key: str
     attackers: int
     kind: str = FLIP
     rules: Mapping[str, Any] | None = None
+    how: str = ""
 
     def count(self, scale: Scale) -> int:
         """Attackers at a scale."""
@@ -46,14 +48,13 @@ class Variant:
         """For a legend."""
         count = self.count(scale)
         who = "no attackers" if count == 0 else "1 attacker" if count == 1 else f"{count} attackers"
-        how = {"away": ", who never help", "paper": ", iDML as in the paper"}
-        return who + how.get(self.key, ", iDML (preset safe)" if self.rules else "")
+        return f"{who}, {self.how}" if self.how else who
 
 
 NONE, FEW, MANY = Variant("none", 0), Variant("few", 1), Variant("many", 2)
-PAPER, SAFE = Variant("paper", 2, rules=TABLE_I), Variant("safe", 2, rules={"preset": "safe"})
-AWAY = Variant("away", 2, kind=NO_SHOW)
-UNATTACKED = Variant("unattacked", 0, rules={"preset": "safe"})
+PAPER = Variant("paper", 2, rules=TABLE_I, how="iDML as in the paper")
+SAFE = Variant("safe", 2, rules={"preset": "safe"}, how="iDML (preset safe)")
+AWAY = Variant("away", 2, kind=NO_SHOW, how="who never help")
 VARIANTS = (NONE, FEW, MANY, PAPER, SAFE, AWAY)
 WITH_OWN_EPOCH = (NONE, MANY, PAPER)
 """What is compared where devices train after a merge: each costs twice as much."""
