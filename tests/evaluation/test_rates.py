@@ -89,5 +89,12 @@ def test_intervals_hold_their_share_and_shrink(count: int, of: int) -> None:
 def test_rules_are_compared_at_their_own_tolerances() -> None:
     harms = {HONEST: {"paper": 0.1, "loss": 0.2}, "noise": {"paper": 0.0, "loss": 0.4}}
     found = [Judged(0, 0, kind, 0, of_kind) for kind, of_kind in harms.items()]
-    rows = {(row.rule, row.kind): row.votes.count for row in compare(found, ["paper", "loss"], ["noise"])}
+    rows = {(row.rule, row.kind): row.votes.count for row in compare(found, ["paper", "loss"], ["noise"], "digits")}
     assert rows == {("paper", HONEST): 1, ("paper", "noise"): 1, ("loss", HONEST): 0, ("loss", "noise"): 0}
+
+
+def test_rules_are_compared_at_their_tolerance_on_the_data_set() -> None:
+    judged = [Judged(0, 0, HONEST, validator, {"loss": 0.2}) for validator in range(3)]
+    for dataset, errors in (("fashion-mnist", 0), ("cifar10", 3)):
+        (row,) = compare(judged, ["loss"], [], dataset)
+        assert (row.votes.of, row.votes.count) == (3, errors)

@@ -50,7 +50,7 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
         written.append(figure)
     columns = ("dataset", "partition", "algorithm")
     table = rules_csv(((dict(zip(columns, cell, strict=True)), found) for cell, found in cells.items()), ATTACKS)
-    pages = [f"## {', '.join(cell)}\n\n{rules_markdown(found, ATTACKS)}" for cell, found in cells.items()]
+    pages = [f"## {', '.join(cell)}\n\n{rules_markdown(found, ATTACKS, cell[0])}" for cell, found in cells.items()]
     written += [directory / "rules.csv", directory / "rules.md"]
     write_atomically(written[-2], table.encode())
     write_atomically(written[-1], "\n".join(pages).encode())

@@ -139,7 +139,9 @@ class _Bench:
         settings, devices = self._world.settings, list(self._world.devices)
         if rule is not None:
             known = find_rule(rule)
-            settings = replace(settings, rule=known, tolerance_bps=round(known.default_tolerance * FULL_BPS))
+            settings = replace(
+                settings, rule=known, tolerance_bps=round(known.tolerance_on(settings.dataset) * FULL_BPS)
+            )
         devices[task.neighbor] = replace(devices[task.neighbor], participant=ADVERSARIES[kind]())
         return replace(self.crew, devices=devices, settings=settings)
 

@@ -33,7 +33,7 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
     wanted = {"partition": config.partition, "algorithm": config.algorithm, "rule": config.judged_by.name}
     if config.dataset != "auto":
         wanted["dataset"] = config.dataset
-    tolerance = config.judged_by.default_tolerance if config.tolerance is None else config.tolerance
+    tolerance = config.judged_by.tolerance_on(config.dataset) if config.tolerance is None else config.tolerance
     counts: dict[str, list[int]] = {}
     for number, row in _rows(path):
         try:

@@ -120,8 +120,8 @@ def curve(judged: Iterable[Judged], rule: str, attacks: Sequence[str]) -> Curve:
     return Curve(np.append(limits, math.inf), ends[0], ends[1])
 
 
-def compare(judged: Sequence[Judged], rules: Sequence[str], attacks: Sequence[str]) -> list[Errors]:
-    """Count the errors of rules, each at its own default tolerance."""
+def compare(judged: Sequence[Judged], rules: Sequence[str], attacks: Sequence[str], dataset: str) -> list[Errors]:
+    """Count the errors of rules, each at its own tolerance on a data set."""
     known = [find_rule(name) for name in rules]
     wanted = [one for one in judged if one.kind == HONEST or one.kind in attacks]
-    return [row for rule in known for row in errors_of(wanted, rule, round(rule.default_tolerance * 10_000))]
+    return [row for rule in known for row in errors_of(wanted, rule, round(rule.tolerance_on(dataset) * 10_000))]

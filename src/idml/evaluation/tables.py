@@ -18,17 +18,17 @@ _NONE = "–"
 DETECTION = 0.95
 
 
-def rules_markdown(judged: Sequence[Judged], attacks: Sequence[str]) -> str:
-    """Errors of all rules as two tables: at their own tolerances, and false rejections at equal detection."""
+def rules_markdown(judged: Sequence[Judged], attacks: Sequence[str], dataset: str) -> str:
+    """Errors of all rules as two tables: at their tolerances on a data set, and false rejections at equal detection."""
     names = [name for name in rule_names() if all(name in one.harms for one in judged)]
-    rows = {(row.rule, row.kind): row for row in compare(judged, names, attacks)}
+    rows = {(row.rule, row.kind): row for row in compare(judged, names, attacks, dataset)}
     kinds = [HONEST, *attacks]
     own = _markdown(
         ["A committee's errors", "tolerance", "honest rejected", *(f"{kind_label(kind)} missed" for kind in attacks)],
         [
             [
                 f"`{name}`",
-                _tolerance(name),
+                _tolerance(name, dataset),
                 *(_rate(rows[name, kind].verdicts) for kind in kinds),
             ]
             for name in names
@@ -45,7 +45,7 @@ def rules_markdown(judged: Sequence[Judged], attacks: Sequence[str]) -> str:
 
 
 def rules_csv(cells: Iterable[tuple[dict[str, str], Sequence[Judged]]], attacks: Sequence[str]) -> str:
-    """One line for each cell (what was replayed, by column), rule and kind of contribution."""
+    """One line for each cell (what was replayed, by column, `dataset` among them), rule and kind of contribution."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = ["rule", "tolerance", "kind", "votes", "vote_errors", "verdicts", "verdict_errors", "low", "high"]
@@ -54,12 +54,14 @@ def rules_csv(cells: Iterable[tuple[dict[str, str], Sequence[Judged]]], attacks:
         if not place:
             writer.writerow([*cell, *columns])
         names = [name for name in rule_names() if all(name in one.harms for one in judged)]
-        for row in compare(judged, names, attacks):
+        for row in compare(judged, names, attacks, cell["dataset"]):
             against = None if row.kind == HONEST else curve(judged, row.rule, [row.kind])
             low, high = row.verdicts.interval
             numbers = [row.votes.of, row.votes.count, row.verdicts.of, row.verdicts.count, f"{low:.4f}", f"{high:.4f}"]
             extra = [f"{against.area:.4f}", f"{against.at_detection(DETECTION):.4f}"] if against else ["", ""]
-            writer.writerow([*cell.values(), row.rule, _tolerance(row.rule), row.kind, *numbers, *extra])
+            writer.writerow(
+                [*cell.values(), row.rule, _tolerance(row.rule, cell["dataset"]), row.kind, *numbers, *extra]
+            )
     return text.getvalue()
 
 
@@ -134,8 +136,8 @@ def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _tolerance(rule: str) -> str:
-    return f"{find_rule(rule).default_tolerance:g}"
+def _tolerance(rule: str, dataset: str) -> str:
+    return f"{find_rule(rule).tolerance_on(dataset):g}"
 
 
 def _rate(rate: Rate) -> str:

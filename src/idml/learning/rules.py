@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -35,6 +36,8 @@ class Loss(Rule):
 
     name = "loss"
     default_tolerance = 0.3
+    # Where losses stay near chance, a rise by 0.3 is worse than knowing nothing: docs/validation.md.
+    tolerances = MappingProxyType({"cifar10": 0.1})
     metric = 1
 
     def harm(self, before: View, after: View, goal: Weights | None) -> float:

@@ -14,6 +14,8 @@ So all rules can be compared at all limits, and a rule of your own is one class:
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
@@ -36,11 +38,13 @@ class Rule(ABC):
     Class attributes:
         name: in configurations and reports, lower case.
         default_tolerance: unless configured, from 0 to 1.
+        tolerances: the same on data sets, by name, that need another.
         metric: its number in a task on the ledger, 0 to 255.
     """
 
     name: ClassVar[str]
     default_tolerance: ClassVar[float]
+    tolerances: ClassVar[Mapping[str, float]] = MappingProxyType({})
     metric: ClassVar[int] = OTHER_METRIC
 
     @abstractmethod
@@ -52,6 +56,10 @@ class Rule(ABC):
             after: the contribution, on the same images.
             goal: how much each class counts to the learner, float64 (classes,); all alike if None.
         """
+
+    def tolerance_on(self, dataset: str) -> float:
+        """The tolerance on a data set, unless configured."""
+        return self.tolerances.get(dataset, self.default_tolerance)
 
     def limit(self, tolerance_bps: int) -> float:
         """The greatest harm that is accepted: by default the tolerance, as a fraction."""

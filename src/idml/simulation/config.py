@@ -196,7 +196,7 @@ class Config(BaseModel):
     @property
     def tolerance_bps(self) -> int:
         """How much worse a yes may be, in 1/10,000."""
-        return _bps(self.judged_by.default_tolerance if self.tolerance is None else self.tolerance)
+        return _bps(self.judged_by.tolerance_on(self.dataset) if self.tolerance is None else self.tolerance)
 
     def task(self) -> TaskParams:
         """The task that the contract is given."""

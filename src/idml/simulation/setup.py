@@ -37,9 +37,6 @@ _DEFAULTS: dict[str, dict[str, float]] = {
     "hapt": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
 }
 
-# Where losses stay near chance, a rise by the rule's own share is worse than knowing nothing: docs/validation.md.
-_TOLERANCES = {("cifar10", "loss"): 0.1}
-
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -93,7 +90,6 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         **_DEFAULTS[name],
         "local_epochs": adapter.default_local_epochs,
         "dropout": 0.25 if config.model.startswith("cnn") else 0.0,
-        "tolerance": _TOLERANCES.get((name, config.judged_by.name), config.judged_by.default_tolerance),
     }
     task = config.task()
     changes: dict[str, object] = {
