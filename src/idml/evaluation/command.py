@@ -9,9 +9,9 @@ from typing import Any
 from idml.evaluation.attacks import ADAPTIVE, RULE, attack_table
 from idml.evaluation.error_rates import ATTACKS, Judged, read_judged, replay, write_judged
 from idml.evaluation.figures import roc_figure
-from idml.evaluation.scales import Scale
+from idml.evaluation.scales import NATURAL_TRACE, Scale
 from idml.evaluation.tables import adaptive_markdown, attacks_csv, attacks_markdown, rules_csv, rules_markdown
-from idml.learning.datasets import find_dataset
+from idml.learning.datasets import find_dataset, find_file
 from idml.learning.validation import rule_names
 from idml.reporting.style import render
 from idml.simulation.config import make_config
@@ -64,11 +64,13 @@ def _settings(scale: Scale, told: Told) -> Iterator[tuple[str, str, str, dict[st
         yield dataset, partition, algorithm, {**scale.config, **keys}
     if scale.natural is None:
         return
-    if not find_dataset("hapt"):
-        told("left out: natural data, as the data set hapt is in none of the data folders")
+    trace = find_file(NATURAL_TRACE)
+    if trace is None or not find_dataset("hapt"):
+        told(f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders")
         return
     for algorithm in ("oppcl", "gossip"):
-        yield "hapt", "natural", algorithm, {**scale.config, **scale.natural, "algorithm": algorithm}
+        keys = {**scale.natural, "algorithm": algorithm, "contacts": str(trace)}
+        yield "hapt", "natural", algorithm, {**scale.config, **keys}
 
 
 def evaluate_attacks(

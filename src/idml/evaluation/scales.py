@@ -44,6 +44,9 @@ class Scale:
 
 _COMMON: Final = {"reward": 20.0, "baseline_devices": 0, "checkpoint_s": 600}
 
+NATURAL_TRACE: Final = "contacts/highschool_2012.csv.gz"
+"""Who meets whom where devices are people: a file, sought where data are."""
+
 _NATURAL: Final = {
     "dataset": "hapt",
     "partition": "natural",

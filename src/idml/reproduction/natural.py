@@ -135,7 +135,7 @@ def _beside_alone(outcomes: Outcomes, variant: Variant) -> Estimate:
 def _caption(outcomes: Outcomes) -> Caption:
     attack, gained = outcomes.attack, _beside_alone(outcomes, FITTED)
     return Caption(
-        f"With iDML, models are {100 * gained.mean:+.1f} points better for their people than alone, attackers or not",
+        f"With iDML, models are {100 * gained.mean:+.1f} points better for their people than alone",
         f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from idml.evaluation.scales import NATURAL_TRACE
+
 TABLE_I: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "preset": "paper",
@@ -67,7 +69,7 @@ class Natural:
     contacts: int = 1_500
     devices: int = 30
     attackers: int = 6
-    trace: str = "contacts/highschool_2012.csv.gz"
+    trace: str = NATURAL_TRACE
     network: str = "small"
     algorithms: tuple[str, ...] = ("oppcl", "gossip")
 
