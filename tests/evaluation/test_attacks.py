@@ -11,8 +11,10 @@ import pytest
 
 from idml.cli.main import main
 from idml.evaluation.attacks import PEACE, VARIANTS, attack_table
-from idml.evaluation.scales import SCALES
+from idml.evaluation.command import evaluate_rules
+from idml.evaluation.scales import NATURAL_TRACE, SCALES
 from idml.evaluation.tables import attacks_csv, attacks_markdown
+from idml.learning.datasets import find_dataset, find_file
 from idml.learning.validation import rule_names
 from idml.simulation.config import ConfigError, make_config
 from idml.simulation.tally import Snapshot, Stopped
@@ -105,3 +107,23 @@ def test_what_is_wrong_on_the_command_line_is_named(arguments: list[str], capsys
         main(["evaluate", "all", *arguments])
     assert caught.value.code == 2
     assert arguments[1] in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_rules_are_judged_where_devices_are_people_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = {**(SCALES["laptop"].natural or {}), "devices": 6, "encounters": 12, "width": 4}
+    scale = replace(SCALES["smoke"], datasets=(), natural=people, seeds=1)
+    if find_dataset("hapt") and find_file(NATURAL_TRACE):
+        evaluate_rules(tmp_path / "there", scale)
+        with (tmp_path / "there" / "rules.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert {(row["dataset"], row["partition"], row["algorithm"]) for row in rows} == {
+            ("hapt", "natural", "oppcl"),
+            ("hapt", "natural", "gossip"),
+        }
+        assert {row["rule"] for row in rows} == set(rule_names())
+    monkeypatch.setenv("IDML_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told = list[str]()
+    evaluate_rules(tmp_path / "missing", scale, told.append)
+    assert told == [f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders"]
