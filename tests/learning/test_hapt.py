@@ -37,7 +37,7 @@ def test_its_windows_are_those_of_the_six_activities(samples: Samples) -> None:
     assert np.bincount(labels).tolist() == [1722, 1544, 1407, 1801, 1979, 1958]
     assert len(hapt.CLASS_NAMES) == CLASSES["hapt"]
     counts = np.bincount(np.concatenate([train_owners, test_owners]))
-    assert len(counts) == hapt.PERSONS == 30
+    assert len(counts) == 30
     assert (counts.min(), counts.max()) == (284, 413)
     for owners in (train_owners, test_owners):
         assert np.bincount(owners).min() >= 69

@@ -22,8 +22,6 @@ from idml.learning.errors import DataError
 
 CLASS_NAMES: Final = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "lying")
 
-PERSONS: Final = 30
-
 _PACKED: Final = "hapt_raw_i16.npz"
 _EXPERIMENTS: Final = 61
 _WINDOW: Final = 128

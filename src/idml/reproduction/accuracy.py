@@ -57,16 +57,13 @@ def section(scale: Scale, where: Cells) -> Section:
 
 def _chart(outcomes: Outcomes) -> Chart:
     attack, lost = outcomes.attack, difference(outcomes, NONE, MANY)
-    caption = Caption(
-        f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML",
-        f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
-    )
-    return curves(outcomes, caption, _COLOURS, _DASHES)
+    finding = f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML"
+    return curves(outcomes, finding, _COLOURS, _DASHES)
 
 
 def curves(
     outcomes: Outcomes,
-    caption: Caption,
+    finding: str,
     colours: Mapping[Variant, str],
     dashes: Mapping[Variant, Sequence[int]],
     alone: float | None = None,
@@ -75,7 +72,7 @@ def curves(
 
     Args:
         outcomes: of the experiment.
-        caption: of the picture.
+        finding: what the picture shows, in a line above it.
         colours, dashes: of the lines; one without dashes is drawn through.
         alone: what a device reaches that never meets anyone, as a line of its own.
     """
@@ -129,6 +126,9 @@ def curves(
                 y=mean, x="round:Q", text="text:N"
             ),
         ]
+    caption = Caption(
+        finding, f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals."
+    )
     return styled(alt.layer(*layers).properties(width=WIDTH, height=360), caption, WIDTH)
 
 

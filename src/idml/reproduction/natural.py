@@ -9,7 +9,6 @@ from pathlib import Path
 
 from idml.evaluation.estimates import Estimate
 from idml.learning.datasets import find_dataset, find_file
-from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION
 from idml.reporting.tables import Column, TableView
 from idml.reproduction.accuracy import curves, difference, expelled
@@ -103,7 +102,7 @@ def section(scale: Scale, where: Cells) -> Section:
         ),
         charts={
             f"natural-{outcome.attack.algorithm}": curves(
-                outcome, _caption(outcome), _COLOURS, _DASHES, _alone(outcome).mean
+                outcome, _finding(outcome), _COLOURS, _DASHES, _alone(outcome).mean
             )
             for outcome in outcomes
         },
@@ -132,12 +131,9 @@ def _beside_alone(outcomes: Outcomes, variant: Variant) -> Estimate:
     return Estimate.of_differences(outcomes.final(variant), outcomes.alone())
 
 
-def _caption(outcomes: Outcomes) -> Caption:
-    attack, gained = outcomes.attack, _beside_alone(outcomes, FITTED)
-    return Caption(
-        f"With iDML, models are {100 * gained.mean:+.1f} points better for their people than alone",
-        f"{attack.title}. Mean over honest devices and {len(attack.seeds)} seeds; bands are 95 % intervals.",
-    )
+def _finding(outcomes: Outcomes) -> str:
+    gained = _beside_alone(outcomes, FITTED)
+    return f"With iDML, models are {100 * gained.mean:+.1f} points better for their people than alone"
 
 
 def _table(outcomes: Outcomes) -> TableView:

@@ -14,7 +14,7 @@ from idml.learning.validation import FULL_BPS, find_rule
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, ORANGE, PURPLE, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
-from idml.reproduction.attacks import FLIP
+from idml.reproduction.attacks import ALGORITHMS, FLIP
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Claim, Section, Verdict
@@ -42,7 +42,7 @@ class Setting:
     @property
     def title(self) -> str:
         """In words."""
-        return f"{'Gossip' if self.algorithm == 'gossip' else 'OppCL'}, {_PARTITIONS[self.partition]}"
+        return f"{ALGORITHMS[self.algorithm]}, {_PARTITIONS[self.partition]}"
 
     def cell(self, scale: Scale, seed: int) -> Cell:
         """The replay of one seed."""
