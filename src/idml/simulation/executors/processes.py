@@ -8,9 +8,11 @@ from typing import cast
 from idml.simulation.crew import Crew
 from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.executors.child import Child
-from idml.simulation.executors.roster import AHEAD, Roster
+from idml.simulation.executors.roster import AHEAD, MOST_DEATHS, Roster
 from idml.simulation.executors.shared import SharedBlock
 from idml.simulation.executors.shipping import disassemble
+
+_HINT = " (-9: perhaps there is too little memory); take fewer workers"
 
 
 class Processes:
@@ -30,7 +32,8 @@ class Processes:
         self.slots = workers * AHEAD
         self._inbox: SimpleQueue[tuple[Child, object]] = SimpleQueue()
         self._roster = Roster[Child, Job](lambda worker, number, job: worker.send((number, job)))
-        self._ready: set[Child] = set()
+        self._starting: set[Child] = set()
+        self._failed_starts = 0
         if os.name != "posix":
             raise ExecutorError(f"workers is {workers}: here processes cannot share memory; set it to 1")
         cargo, arrays = disassemble(crew, algorithm)
@@ -51,8 +54,12 @@ class Processes:
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the workers."""
-        return [worker.pid for worker in self._roster.workers]
+        """Of the workers, also those that are starting."""
+        return [worker.pid for worker in self._workers]
+
+    @property
+    def _workers(self) -> list[Child]:
+        return [*self._roster.workers, *self._starting]
 
     def submit(self, number: int, job: Job, *, urgent: bool = False) -> None:
         """See `Executor.submit`."""
@@ -66,7 +73,9 @@ class Processes:
             if isinstance(message, Exception):
                 self._replace(worker)
             elif message is None:
-                self._ready.add(worker)
+                self._starting.remove(worker)
+                self._failed_starts = 0
+                self._roster.join(worker)
             else:
                 number, result = cast("tuple[int, Done | Failed]", message)
                 self._roster.done(worker, number)
@@ -75,22 +84,30 @@ class Processes:
 
     def close(self) -> None:
         """See `Executor.close`."""
-        for worker in self._roster.workers:
+        for worker in self._workers:
             worker.kill()
-        for worker in self._roster.workers:
+        for worker in self._workers:
             worker.bury()
         self._block.close()
 
     def _start(self) -> Child:
         module, descriptors = "idml.simulation.executors.worker", [self._block.descriptor]
         worker = Child(module, self._inbox, self._cargo, descriptors=descriptors)
-        self._roster.join(worker)
+        self._starting.add(worker)
         return worker
 
     def _replace(self, worker: Child) -> None:
         code = worker.bury()
-        if worker not in self._ready and code >= 0:  # not killed by someone, but of its own accord
-            raise ExecutorError(f"workers: a worker ended with {code} while it started; see its message above")
-        self._ready.discard(worker)
-        self._roster.lose(worker, f"with {code} (-9: perhaps there is too little memory); take fewer workers")
+        if worker not in self._starting:
+            self._roster.lose(worker, f"with {code}{_HINT}")
+        else:
+            self._starting.remove(worker)
+            self._failed_starts += 1
+            if code >= 0:  # not killed by someone, but of its own accord
+                raise ExecutorError(f"workers: a worker ended with {code} while it started; see its message above")
+            if self._failed_starts == MOST_DEATHS:
+                raise ExecutorError(
+                    f"workers: {MOST_DEATHS} workers ended one after another while they started, the last one with "
+                    f"{code}{_HINT}"
+                )
         self._start()
