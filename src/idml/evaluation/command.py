@@ -1,14 +1,15 @@
 """An evaluation from end to end: what is missing is run, then all tables and figures are written anew."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 from idml.evaluation.attacks import ADAPTIVE, RULE, attack_table
-from idml.evaluation.error_rates import ATTACKS, Judged, read_judged, replay, write_judged
+from idml.evaluation.error_rates import ATTACKS, Judged
 from idml.evaluation.figures import roc_figure
+from idml.evaluation.replays import Replay
 from idml.evaluation.scales import NATURAL_TRACE, Scale
 from idml.evaluation.tables import adaptive_markdown, attacks_csv, attacks_markdown, rules_csv, rules_markdown
 from idml.learning.datasets import find_dataset, find_file
@@ -28,23 +29,27 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
     What was replayed before, as csv beside them, is not replayed again.
 
     Raises:
-        ConfigError, DataError, StoreError: with one line each.
+        ConfigError, DataError, StoreError: with one line each; ConfigError too if such a csv was made otherwise, before
+            anything is replayed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    cells: dict[tuple[str, str, str], list[Judged]] = {}
+    wanted = {cell: _replays(directory, cell, keys, scale) for cell, keys in _settings(scale, told)}
+    # All of them before hours of work, not each when its turn comes.
+    for one in chain.from_iterable(wanted.values()):
+        one.check()
+    cells: dict[_Cell, list[Judged]] = {}
     written: list[Path] = []
-    for dataset, partition, algorithm, settings in _settings(scale, told):
+    for cell, replays in wanted.items():
         found: list[Judged] = []
-        for seed in range(1, scale.seeds + 1):
-            name = f"{dataset}-{partition}-{algorithm}-{seed}"
-            path = directory / f"judged-{name}.csv"
-            if not path.exists():
-                told(f"replaying {name}")
-                write_judged(path, replay(make_config({**settings, "seed": seed}), every=scale.every))
+        for one in replays:
+            if not one.path.exists():
+                told(f"replaying {one.path.stem.removeprefix('judged-')}")
+                one.play()
             # Contacts of different seeds are different contacts.
-            found += _apart(read_judged(path), seed)
-        cells[dataset, partition, algorithm] = found
-        figure = directory / f"roc-{dataset}-{partition}-{algorithm}.svg"
+            found += _apart(one.read(), one.config.seed)
+        cells[cell] = found
+        dataset, partition, algorithm = cell
+        figure = directory / f"roc-{'-'.join(cell)}.svg"
         where = f"{algorithm} on {dataset}, {partition}"
         write_atomically(figure, render(roc_figure(found, ATTACKS, where), "svg"))
         written.append(figure)
@@ -57,11 +62,23 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
     return written
 
 
-def _settings(scale: Scale, told: Told) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    """Data set, partition and algorithm of what is replayed, with its configuration keys."""
+_Cell = tuple[str, str, str]
+"""Data set, partition and algorithm of what is replayed."""
+
+
+def _replays(directory: Path, cell: _Cell, keys: Mapping[str, Any], scale: Scale) -> list[Replay]:
+    """One for each seed."""
+    return [
+        Replay(directory / f"judged-{'-'.join(cell)}-{seed}.csv", make_config({**keys, "seed": seed}), scale.every)
+        for seed in range(1, scale.seeds + 1)
+    ]
+
+
+def _settings(scale: Scale, told: Told) -> Iterator[tuple[_Cell, dict[str, Any]]]:
+    """What is replayed, with its configuration keys."""
     for dataset, partition, algorithm in product(scale.datasets, scale.partitions, scale.algorithms):
         keys = {"dataset": dataset, "partition": partition, "algorithm": algorithm}
-        yield dataset, partition, algorithm, {**scale.config, **keys}
+        yield (dataset, partition, algorithm), {**scale.config, **keys}
     if scale.natural is None:
         return
     trace = find_file(NATURAL_TRACE)
@@ -70,7 +87,7 @@ def _settings(scale: Scale, told: Told) -> Iterator[tuple[str, str, str, dict[st
         return
     for algorithm in ("oppcl", "gossip"):
         keys = {**scale.natural, "algorithm": algorithm, "contacts": str(trace)}
-        yield "hapt", "natural", algorithm, {**scale.config, **keys}
+        yield ("hapt", "natural", algorithm), {**scale.config, **keys}
 
 
 def evaluate_attacks(
