@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from idml.evaluation.command import evaluate_rules
 from idml.evaluation.scales import NATURAL_TRACE, SCALES
 from idml.evaluation.tables import attacks_csv, attacks_markdown
 from idml.learning.datasets import find_dataset, find_file
-from idml.learning.validation import rule_names
+from idml.learning.validation import RULES_VERSION, rule_names
 from idml.simulation.config import ConfigError, make_config
+from idml.simulation.runs import resume
 from idml.simulation.tally import Snapshot, Stopped
+from idml.store.run_reader import DATABASE
 
 SMALL = replace(SCALES["smoke"], config={**SCALES["smoke"].config, "encounters": 20}, seeds=2)
 
@@ -65,6 +69,28 @@ def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> No
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())
     with pytest.raises(ConfigError, match=r"holds a run with reward = 20\.0, not 25"):
         table(tmp_path / "stopped", settings={"reward": 25})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "recorded"),
+    [
+        ("UPDATE meta SET value = '0' WHERE key = 'rules_version'", "0"),
+        ("DELETE FROM meta WHERE key = 'rules_version'", "1"),  # as before there was a number
+    ],
+)
+def test_a_run_by_other_rules_is_neither_read_nor_gone_on_with(tmp_path: Path, spoil: str, recorded: str) -> None:
+    def run() -> Any:
+        return table(tmp_path, kinds=[], variants=["idml"], seeds=[1])
+
+    run()
+    with closing(sqlite3.connect(tmp_path / "nobody-idml-1" / DATABASE)) as database, database:
+        database.execute(spoil)
+    line = f"nobody-idml-1 was judged by version {recorded} of the rules, here is {RULES_VERSION}: "
+    with pytest.raises(ConfigError, match=line):
+        run()
+    (tmp_path / "nobody-idml-1" / "summary.json").unlink()
+    with pytest.raises(ConfigError, match=line):
+        resume(tmp_path / "nobody-idml-1")
 
 
 @pytest.mark.parametrize("scale", SCALES)

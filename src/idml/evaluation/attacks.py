@@ -13,7 +13,7 @@ from idml.evaluation.scales import Scale
 from idml.reporting.series import Cohorts, accuracy_by_round
 from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.config import ConfigError, make_config
-from idml.simulation.runs import resume, simulate
+from idml.simulation.runs import require_rules, resume, simulate
 from idml.simulation.tally import HOW, Observer
 from idml.store import HONEST, RunStore
 from idml.store.run_reader import DATABASE
@@ -139,6 +139,7 @@ def _finished(directory: Path, values: Mapping[str, Any], observer: Observer | N
         return directory
     with RunStore.open(directory) as store:
         recorded, finished = tomllib.loads(store.config), store.read_summary() is not None
+        require_rules(directory, store.meta)
     for key, value in values.items():
         if recorded.get(key) != value and key not in HOW:
             raise ConfigError(f"{directory} holds a run with {key} = {recorded.get(key)!r}, not {value!r}: remove it")

@@ -10,6 +10,7 @@ from idml.adapters.base import Adapter
 from idml.adapters.checker import check_adapter
 from idml.adapters.registry import BUILT_IN, load_adapter
 from idml.learning.backends import definition_of
+from idml.learning.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.simulation.bank import TOKENS_PER_COIN
@@ -49,7 +50,11 @@ def simulate(
         require_ray(resolved.ray_address)
     world = build_world(resolved, adapter)
     assert resolved.backend != "auto"
-    meta = {"threshold_wei": str(to_wei(resolved.stake_threshold)), "definition": definition_of(resolved.backend)}
+    meta = {
+        "threshold_wei": str(to_wei(resolved.stake_threshold)),
+        "definition": definition_of(resolved.backend),
+        "rules_version": str(RULES_VERSION),
+    }
     ledger = open_ledger(resolved)
     with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
         return Simulator(world, store, observer or _look_away, ledger).run()
@@ -91,6 +96,7 @@ def resume(
             if getattr(config, key) != value:
                 raise ConfigError(f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out")
         _require_definition(config, store.meta.get("definition"))
+        require_rules(directory, store.meta)
         ledger = open_ledger(config)
         with _closing(ledger):
             return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
@@ -102,6 +108,20 @@ def _require_definition(config: Config, recorded: str | None) -> None:
     here = definition_of(config.backend)
     if recorded is not None and recorded != here:
         raise ConfigError(f"the run was trained by {recorded}, here is {here}: go on with that version, or run it anew")
+
+
+def require_rules(directory: Path, meta: Mapping[str, str]) -> None:
+    """Refuse a run whose validators judged by other rules than there are here, by what its record says.
+
+    Raises:
+        ConfigError: if they did.
+    """
+    recorded = meta.get("rules_version", "1")  # a run from before there was a number
+    if recorded != str(RULES_VERSION):
+        raise ConfigError(
+            f"{directory} was judged by version {recorded} of the rules, here is {RULES_VERSION}: "
+            "use the idml that made it, or remove it and run it anew"
+        )
 
 
 def open_ledger(config: Config) -> ControlledLedger | None:
