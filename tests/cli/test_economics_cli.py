@@ -99,6 +99,29 @@ def test_error_rates_come_from_what_was_measured(tmp_path: Path) -> None:
     assert found["neighbors"]["honest work"]["accepted"] == pytest.approx(0.8)
 
 
+def test_error_rates_are_those_of_all_encounters_at_the_tolerance_asked_for(tmp_path: Path) -> None:
+    # Honest work is rejected, and drift passes, in a learner's sixth encounter alone; noise passes a wide tolerance.
+    judged = [
+        Judged(encounter, encounter, kind, validator, dict.fromkeys(rule_names(), harm))
+        for encounter in (0, 5)
+        for kind, harm in ((HONEST, 2.0 if encounter else 0.0), ("noise", 0.9), ("drift", 0.3 if encounter else 2.0))
+        for validator in range(3)
+    ]
+    cell = {"dataset": "digits", "partition": "iid", "algorithm": "oppcl"}
+    path = tmp_path / "rules.csv"
+    path.write_text(rules_csv([(cell, judged)], ["noise", "drift"]))
+    usual = facts("--rates", str(path), "--set", "rule=loss", "--set", "dataset=digits")["rates"]
+    assert (usual["false_rejection"], usual["miss"]) == (0.5, 0.25)
+    wide = facts("--rates", str(path), "--set", "rule=loss", "--set", "dataset=digits", "--set", "tolerance=1")["rates"]
+    assert (wide["false_rejection"], wide["miss"]) == (0.5, 1)
+    before = [line.split(",") for line in path.read_text().splitlines()]
+    place = before[0].index("from_encounter")
+    old = [line[:place] + line[place + 1 :] for line in before if line[place] != "6"]
+    (tmp_path / "old.csv").write_text("".join(",".join(line) + "\n" for line in old))
+    again = facts("--rates", str(tmp_path / "old.csv"), "--set", "rule=loss", "--set", "dataset=digits")["rates"]
+    assert again == usual
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from idml.evaluation.error_rates import Judged
-from idml.evaluation.rates import Rate, compare, curve, errors_of
-from idml.learning.validation import find_rule
+from idml.evaluation.rates import Rate, compare, curve, errors_of, tolerances
+from idml.learning.evidence import View, Weights
+from idml.learning.validation import Rule, find_rule, rule_names
 from idml.store import HONEST
 
 HARM = st.one_of(st.floats(-1, 1, width=16), st.just(math.inf), st.just(math.nan))
@@ -86,15 +88,29 @@ def test_intervals_hold_their_share_and_shrink(count: int, of: int) -> None:
     assert math.isnan(Rate(0, 0).share)
 
 
-def test_rules_are_compared_at_their_own_tolerances() -> None:
+def test_rules_are_compared_at_their_own_tolerances_and_at_others() -> None:
     harms = {HONEST: {"paper": 0.1, "loss": 0.2}, "noise": {"paper": 0.0, "loss": 0.4}}
     found = [Judged(0, 0, kind, 0, of_kind) for kind, of_kind in harms.items()]
-    rows = {(row.rule, row.kind): row.votes.count for row in compare(found, ["paper", "loss"], ["noise"], "digits")}
-    assert rows == {("paper", HONEST): 1, ("paper", "noise"): 1, ("loss", HONEST): 0, ("loss", "noise"): 0}
+    rows = {
+        (row.rule, row.tolerance, row.kind): row.votes.count
+        for row in compare(found, ["paper", "loss"], ["noise"], "digits")
+    }
+    for rule, tolerance, rejected, missed in (("paper", 0.05, 1, 1), ("loss", 0.3, 0, 0), ("loss", 1, 0, 1)):
+        assert (rows[rule, tolerance, HONEST], rows[rule, tolerance, "noise"]) == (rejected, missed)
 
 
 def test_rules_are_compared_at_their_tolerance_on_the_data_set() -> None:
-    judged = [Judged(0, 0, HONEST, validator, {"loss": 0.2}) for validator in range(3)]
-    for dataset, errors in (("fashion-mnist", 0), ("cifar10", 3)):
-        (row,) = compare(judged, ["loss"], [], dataset)
-        assert (row.votes.of, row.votes.count) == (3, errors)
+    for name in rule_names():
+        rule = find_rule(name)
+        for dataset in ("fashion-mnist", "cifar10"):
+            assert rule.tolerance_on(dataset) in tolerances(rule, dataset)
+
+    class Lenient(Rule):
+        name = "lenient"
+        default_tolerance = 0.5
+        tolerances = MappingProxyType({"cifar10": 0.7})
+
+        def harm(self, before: View, after: View, goal: Weights | None) -> float:
+            return 0.0
+
+    assert [tolerances(Lenient(), dataset) for dataset in ("digits", "cifar10")] == [[0.5], [0.7]]

@@ -45,7 +45,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--together", metavar="S", help="share of the time that all verdicts fall alike (default 0)")
     parser.add_argument(
-        "--rates", type=Path, metavar="CSV", help="take these from a rules.csv of idml evaluate instead"
+        "--rates",
+        type=Path,
+        metavar="CSV",
+        help="take these from a rules.csv of idml evaluate (all encounters) instead",
     )
     parser.add_argument(
         "--junk", default="0.05", metavar="J", help="share of the work that is an attack (default 0.05)"

@@ -14,6 +14,8 @@ from idml.simulation.config import Config, ConfigError
 from idml.store import HONEST
 
 FREE_RIDER: Final = "free_rider"
+DRIFT: Final = "drift"
+_ALL: Final = "1"
 _COLUMNS: Final = ("dataset", "partition", "algorithm", "rule", "tolerance", "kind")
 _COUNTS: Final = ("votes", "vote_errors", "verdicts", "verdict_errors")
 
@@ -22,7 +24,9 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
     """Error rates of the configuration's rule, as `idml evaluate rules` wrote them into `rules.csv`.
 
     The counts of all rows with the rule, the tolerance, the partition, the algorithm and, unless it is "auto", the
-    dataset of the configuration are added up. The rate of an attack is that of all together, free riders aside.
+    dataset of the configuration are added up, over all encounters, a learner's first included. The rate of an attack
+    is that of all together, free riders aside; drift counts at the rule's default tolerance alone, to which it was
+    fitted.
 
     Returns:
         How honest validators err, and how often a validator misses each kind of attack, free riders included.
@@ -36,6 +40,8 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
     tolerance = config.judged_by.tolerance_on(config.dataset) if config.tolerance is None else config.tolerance
     counts: dict[str, list[int]] = {}
     for number, row in _rows(path):
+        if row.get("from_encounter", _ALL) != _ALL or (row["kind"] == DRIFT and row.get("default") == "no"):
+            continue
         try:
             found, numbers = float(row["tolerance"]), [int(row[name]) for name in _COUNTS]
             for of, wrong in zip(numbers[::2], numbers[1::2], strict=True):

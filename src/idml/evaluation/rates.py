@@ -2,16 +2,28 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from idml.evaluation.error_rates import Judged
-from idml.learning.validation import Rule, find_rule
+from idml.learning.validation import FULL_BPS, Rule, find_rule
 from idml.store import HONEST
+
+OTHER_TOLERANCES: Final[Mapping[str, tuple[float, ...]]] = {
+    "paper": (0.03, 0.05, 0.1),
+    "loss": (0.05, 0.1, 0.15, 0.3, 1.0),
+    "f1": (0.05, 0.1),
+    "precision": (0.05, 0.1),
+    "recall": (0.05, 0.1),
+    "balanced": (0.05, 0.1),
+    "mcnemar": (0.001, 0.01, 0.05),
+}
+"""Tolerances of the rules that ship, to compare: about the defaults, and the paper's own 0.03."""
 
 _Z = NormalDist().inv_cdf(0.975)
 
@@ -44,12 +56,14 @@ class Errors:
 
     Args:
         rule: its name.
+        tolerance: at which it was counted.
         kind: `HONEST`, whose errors are rejections, or an adversary, whose errors are acceptances.
         votes: of single validators.
         verdicts: of committees that decide by majority, a tie accepting.
     """
 
     rule: str
+    tolerance: float
     kind: str
     votes: Rate
     verdicts: Rate
@@ -66,7 +80,10 @@ def errors_of(judged: Iterable[Judged], rule: Rule, tolerance_bps: int) -> list[
     verdicts: dict[str, list[bool]] = defaultdict(list)
     for (kind, _), cast in committees.items():
         verdicts[kind].append(2 * sum(cast) >= len(cast))
-    return [Errors(rule.name, kind, _errors(kind, votes[kind]), _errors(kind, verdicts[kind])) for kind in votes]
+    tolerance = tolerance_bps / FULL_BPS
+    return [
+        Errors(rule.name, tolerance, kind, _errors(kind, votes[kind]), _errors(kind, verdicts[kind])) for kind in votes
+    ]
 
 
 def _errors(kind: str, accepted: Sequence[bool]) -> Rate:
@@ -121,7 +138,16 @@ def curve(judged: Iterable[Judged], rule: str, attacks: Sequence[str]) -> Curve:
 
 
 def compare(judged: Sequence[Judged], rules: Sequence[str], attacks: Sequence[str], dataset: str) -> list[Errors]:
-    """Count the errors of rules, each at its own tolerance on a data set."""
-    known = [find_rule(name) for name in rules]
+    """Count the errors of rules, each at all of its `tolerances` on a data set."""
     wanted = [one for one in judged if one.kind == HONEST or one.kind in attacks]
-    return [row for rule in known for row in errors_of(wanted, rule, round(rule.tolerance_on(dataset) * 10_000))]
+    return [
+        row
+        for rule in map(find_rule, rules)
+        for tolerance in tolerances(rule, dataset)
+        for row in errors_of(wanted, rule, round(tolerance * FULL_BPS))
+    ]
+
+
+def tolerances(rule: Rule, dataset: str) -> list[float]:
+    """Those at which a rule is compared: its default on a data set, and `OTHER_TOLERANCES`."""
+    return sorted({rule.tolerance_on(dataset), *OTHER_TOLERANCES.get(rule.name, ())})

@@ -3,8 +3,9 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from typing import Final
 
 from idml.evaluation.attacks import RULE, AttackRow
 from idml.evaluation.error_rates import Judged
@@ -15,23 +16,41 @@ from idml.reporting.style import kind_label
 from idml.store import HONEST
 
 _NONE = "–"
-DETECTION = 0.95
+DETECTION: Final = 0.95
+
+CUTS: Final[Mapping[int, str]] = {1: "All encounters", 6: "From each learner's sixth encounter on"}
+"""Over which encounters errors are counted, by a learner's first; in its first five nothing is told apart well."""
 
 
 def rules_markdown(judged: Sequence[Judged], attacks: Sequence[str], dataset: str) -> str:
-    """Errors of all rules as two tables: at their tolerances on a data set, and false rejections at equal detection."""
-    names = [name for name in rule_names() if all(name in one.harms for one in judged)]
-    rows = {(row.rule, row.kind): row for row in compare(judged, names, attacks, dataset)}
-    kinds = [HONEST, *attacks]
+    """Errors of all rules on a data set, over all encounters and without each learner's first.
+
+    Of each cut two tables: at each rule's tolerances, the default one bold, and false rejections at equal detection.
+    """
+    parts = []
+    for first, title in CUTS.items():
+        found = _from(judged, first)
+        committees = len({one.contact for one in found})
+        tables = _cut_markdown(found, attacks, dataset) if found else "Nothing so late was judged.\n"
+        parts.append(f"### {title} ({committees} committees)\n\n{tables}")
+    return "\n".join(parts)
+
+
+def _cut_markdown(judged: Sequence[Judged], attacks: Sequence[str], dataset: str) -> str:
+    names = _rules_in(judged)
+    rows: dict[tuple[str, float], dict[str, Rate]] = {}
+    for row in compare(judged, names, attacks, dataset):
+        rows.setdefault((row.rule, row.tolerance), {})[row.kind] = row.verdicts
     own = _markdown(
         ["A committee's errors", "tolerance", "honest rejected", *(f"{kind_label(kind)} missed" for kind in attacks)],
         [
             [
-                f"`{name}`",
-                _tolerance(name, dataset),
-                *(_rate(rows[name, kind].verdicts) for kind in kinds),
+                f"`{rule}`",
+                f"**{tolerance:g}**" if _is_default(rule, tolerance, dataset) else f"{tolerance:g}",
+                _rate(rates.get(HONEST), interval=True),
+                *(_rate(rates.get(kind)) for kind in attacks),
             ]
-            for name in names
+            for (rule, tolerance), rates in rows.items()
         ],
     )
     equal = _markdown(
@@ -41,28 +60,53 @@ def rules_markdown(judged: Sequence[Judged], attacks: Sequence[str], dataset: st
             for name in names
         ],
     )
-    return f"{own}\n{equal}"
+    note = "Drift was fitted to each rule's default tolerance.\n\n" if "drift" in attacks else ""
+    return f"{own}\n{note}{equal}"
 
 
 def rules_csv(cells: Iterable[tuple[dict[str, str], Sequence[Judged]]], attacks: Sequence[str]) -> str:
-    """One line for each cell (what was replayed, by column, `dataset` among them), rule and kind of contribution."""
+    """One line for each cell (what was replayed, by column, `dataset` among them), cut, rule, tolerance and kind.
+
+    `from_encounter` tells the cut, see `CUTS`, and `default` ("yes" or "no") whether the tolerance is the rule's own.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = ["rule", "tolerance", "kind", "votes", "vote_errors", "verdicts", "verdict_errors", "low", "high"]
+    columns = ["from_encounter", "rule", "tolerance", "default", "kind"]
+    columns += ["votes", "vote_errors", "verdicts", "verdict_errors", "low", "high"]
     columns += ["area", f"false_rejections_at_{DETECTION:g}"]
     for place, (cell, judged) in enumerate(cells):
         if not place:
             writer.writerow([*cell, *columns])
-        names = [name for name in rule_names() if all(name in one.harms for one in judged)]
-        for row in compare(judged, names, attacks, cell["dataset"]):
-            against = None if row.kind == HONEST else curve(judged, row.rule, [row.kind])
-            low, high = row.verdicts.interval
-            numbers = [row.votes.of, row.votes.count, row.verdicts.of, row.verdicts.count, f"{low:.4f}", f"{high:.4f}"]
-            extra = [f"{against.area:.4f}", f"{against.at_detection(DETECTION):.4f}"] if against else ["", ""]
-            writer.writerow(
-                [*cell.values(), row.rule, _tolerance(row.rule, cell["dataset"]), row.kind, *numbers, *extra]
-            )
+        for first in CUTS:
+            for line in _cut_lines(_from(judged, first), attacks, cell["dataset"]):
+                writer.writerow([*cell.values(), first, *line])
     return text.getvalue()
+
+
+def _cut_lines(judged: Sequence[Judged], attacks: Sequence[str], dataset: str) -> Iterator[list[str | int]]:
+    """From `rule` on."""
+    # The same at all tolerances.
+    curves: dict[tuple[str, str], list[str | int]] = {}
+    for row in compare(judged, _rules_in(judged), attacks, dataset):
+        if (row.rule, row.kind) not in curves:
+            against = None if row.kind == HONEST else curve(judged, row.rule, [row.kind])
+            extra = [f"{against.area:.4f}", f"{against.at_detection(DETECTION):.4f}"] if against else ["", ""]
+            curves[row.rule, row.kind] = [*extra]
+        default = "yes" if _is_default(row.rule, row.tolerance, dataset) else "no"
+        low, high = row.verdicts.interval
+        yield [
+            *(row.rule, f"{row.tolerance:g}", default, row.kind),
+            *(row.votes.of, row.votes.count, row.verdicts.of, row.verdicts.count, f"{low:.4f}", f"{high:.4f}"),
+            *curves[row.rule, row.kind],
+        ]
+
+
+def _from(judged: Sequence[Judged], first: int) -> list[Judged]:
+    return [one for one in judged if one.encounter + 1 >= first]
+
+
+def _rules_in(judged: Sequence[Judged]) -> list[str]:
+    return [name for name in rule_names() if all(name in one.harms for one in judged)]
 
 
 def attacks_markdown(rows: Sequence[AttackRow]) -> str:
@@ -136,12 +180,15 @@ def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _tolerance(rule: str, dataset: str) -> str:
-    return f"{find_rule(rule).tolerance_on(dataset):g}"
+def _is_default(rule: str, tolerance: float, dataset: str) -> bool:
+    return math.isclose(tolerance, find_rule(rule).tolerance_on(dataset))
 
 
-def _rate(rate: Rate) -> str:
-    return f"{rate.share:.1%}" if rate.of else _NONE
+def _rate(rate: Rate | None, *, interval: bool = False) -> str:
+    if rate is None or not rate.of:
+        return _NONE
+    low, high = rate.interval
+    return f"{rate.share:.1%} ({low:.1%} to {high:.1%})" if interval else f"{rate.share:.1%}"
 
 
 def _percent(mean: Estimate | None, *, digits: int = 1) -> str:
