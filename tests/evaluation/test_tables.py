@@ -2,11 +2,14 @@
 
 import csv
 import io
+from dataclasses import fields
 
 import pytest
 
+from idml.evaluation.attacks import PEACE, AttackRow
 from idml.evaluation.error_rates import Judged
-from idml.evaluation.tables import rules_csv, rules_markdown
+from idml.evaluation.estimates import Estimate
+from idml.evaluation.tables import attacks_markdown, rules_csv, rules_markdown
 from idml.learning.validation import rule_names
 from idml.store import HONEST
 
@@ -76,3 +79,33 @@ def test_a_cut_in_which_nothing_was_judged_has_no_rows() -> None:
     assert {key[0] for key in lines(judged(5))} == {"1"}
     page = rules_markdown(judged(5), ATTACKS, "digits")
     assert page.endswith("### From each learner's sixth encounter on (0 committees)\n\nNothing so late was judged.\n")
+
+
+def attack(kind: str, variant: str, **known: float) -> AttackRow:
+    names = [field.name for field in fields(AttackRow)][3:]
+    return AttackRow(
+        kind, variant, 2, **{name: Estimate.of([known[name]]) if name in known else None for name in names}
+    )
+
+
+def test_a_page_of_attacks_says_what_is_lost_and_who_falls_out_when_for_every_kind() -> None:
+    rows = [
+        attack(PEACE, "none", accuracy=0.8),
+        attack(PEACE, "idml", accuracy=0.8, honest_expelled=0),
+        attack("noise", "none", accuracy=0.7, lost=0.1),
+        attack("noise", "idml", accuracy=0.82, lost=-0.02, expelled=1, expelled_round=7, honest_expelled=0),
+        attack("deny", "none", accuracy=0.8, lost=0),
+        attack("deny", "idml", accuracy=0.8, lost=0, expelled=0.5, expelled_round=9, honest_expelled=0),
+    ]
+    models, fates = attacks_markdown(rows).split("\n\n")
+    head, _, *lines = models.splitlines()
+    place = head.split(" | ").index("lost, points: none")
+    lost = {line.split(" | ")[0]: line.split(" | ")[place : place + 2] for line in lines}
+    assert lost == {"| nobody": ["–", "–"], "| noise": ["+10.0", "-2.0"], "| deny": ["+0.0", "+0.0"]}
+    head, _, *lines = fates.splitlines()
+    assert head.startswith("| with idml | expelled | in round |")
+    assert [line.split(" | ")[:3] for line in lines] == [
+        ["| nobody", "–", "–"],
+        ["| noise", "100 %", "7.0"],
+        ["| deny", "50 %", "9.0"],
+    ]

@@ -110,15 +110,19 @@ def _rules_in(judged: Sequence[Judged]) -> list[str]:
 
 
 def attacks_markdown(rows: Sequence[AttackRow]) -> str:
-    """What adversaries do to models under every variant, and then for each variant with stakes what becomes of them."""
+    """What adversaries do to models under every variant, and then for each variant with stakes what becomes of them.
+
+    Points of accuracy are lost beside the runs with the same seeds and variant, and nobody hostile.
+    """
     variants = list(dict.fromkeys(row.variant for row in rows))
     found = {(row.kind, row.variant): row for row in rows}
     kinds = list(dict.fromkeys(row.kind for row in rows))
-    head = [f"{what}: {variant}" for what in ("accuracy", "success") for variant in variants]
+    head = [f"{what}: {variant}" for what in ("accuracy", "lost, points", "success") for variant in variants]
     lines = [
         [
             kind_label(kind),
             *(_percent(found[kind, variant].accuracy) for variant in variants),
+            *(_points(found[kind, variant].lost) for variant in variants),
             *(_percent(found[kind, variant].success) for variant in variants),
         ]
         for kind in kinds
@@ -138,8 +142,7 @@ def adaptive_markdown(rows: Sequence[AttackRow]) -> str:
     head += ["honest work rejected", "honest expelled"]
     lines = []
     for row in sorted(rows, key=lambda row: [other.kind for other in rows].index(row.kind)):
-        lost = _NONE if row.lost is None else row.lost.text(scale=100, signed=True)
-        line = [kind_label(row.kind), f"`{row.variant.removeprefix(RULE)}`", _percent(row.accuracy), lost]
+        line = [kind_label(row.kind), f"`{row.variant.removeprefix(RULE)}`", _percent(row.accuracy), _points(row.lost)]
         line += [_percent(row.success), _percent(row.expelled, digits=0), _number(row.earned)]
         lines.append([*line, _number(row.honest_earned), _percent(row.honest_rejected), _number(row.honest_expelled)])
     return _markdown(head, lines)
@@ -193,6 +196,10 @@ def _rate(rate: Rate | None, *, interval: bool = False) -> str:
 
 def _percent(mean: Estimate | None, *, digits: int = 1) -> str:
     return _NONE if mean is None else f"{mean.text(scale=100, digits=digits)} %"
+
+
+def _points(mean: Estimate | None) -> str:
+    return _NONE if mean is None else mean.text(scale=100, signed=True)
 
 
 def _number(mean: Estimate | None) -> str:
