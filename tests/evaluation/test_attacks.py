@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -135,6 +136,38 @@ def test_what_is_wrong_on_the_command_line_is_named(arguments: list[str], capsys
     assert arguments[1] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("what", ["rules", "adaptive"])
+def test_only_chooses_rows_of_the_table_of_attacks(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", what, "--only", "noise"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"--only is for the table of attacks: leave it out with {what}\n")
+
+
+@pytest.mark.parametrize("what", ["rules", "attacks", "adaptive", "all"])
+@pytest.mark.parametrize(
+    ("out", "data", "line"),
+    [
+        ("file", ".", "idml: cannot make the folder file: File exists; choose another --out"),
+        ("file/in", ".", "idml: cannot make the folder file/in: Not a directory; choose another --out"),
+        ("out", "none", "idml: data_dir is 'none': there is no such folder"),
+    ],
+)
+def test_a_wrong_folder_is_one_line_and_an_exit_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    out: str,
+    data: str,
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert main(["evaluate", what, "--out", out, "--data-dir", data, "--quiet"]) == 2
+    assert capsys.readouterr().err == f"{line}\n"
+
+
 @pytest.mark.slow
 def test_rules_are_judged_where_devices_are_people_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     people = {**(SCALES["laptop"].natural or {}), "devices": 6, "encounters": 12, "width": 4}
@@ -148,8 +181,12 @@ def test_rules_are_judged_where_devices_are_people_too(tmp_path: Path, monkeypat
             ("hapt", "natural", "gossip"),
         }
         assert {row["rule"] for row in rows} == set(rule_names())
+    data_dir = os.environ.get("IDML_DATA")
     monkeypatch.setenv("IDML_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     told = list[str]()
+    if data_dir and (Path(data_dir) / NATURAL_TRACE).exists() and find_dataset("hapt", Path(data_dir)):
+        evaluate_rules(tmp_path / "there", replace(scale, config={**scale.config, "data_dir": data_dir}), told.append)
+        assert told == []
     evaluate_rules(tmp_path / "missing", scale, told.append)
     assert told == [f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders"]

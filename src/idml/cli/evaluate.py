@@ -30,6 +30,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="size (default: smoke)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/evaluate-SCALE)")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
+    )
     parser.add_argument("--only", metavar="KIND,...", help="kinds of adversary in the table of attacks (default: all)")
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions (default: the scale's)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -45,6 +48,8 @@ def execute(options: argparse.Namespace) -> int:
     from idml.evaluation.scales import SCALES
     from idml.simulation.adversaries import ADVERSARIES
 
+    if options.only is not None and options.what not in ("attacks", "all"):
+        options.parser.error(f"--only is for the table of attacks: leave it out with {options.what}")
     kinds = options.only.split(",") if options.only else None
     for kind in kinds or ():
         if kind not in ADVERSARIES:
@@ -54,6 +59,8 @@ def execute(options: argparse.Namespace) -> int:
         if options.seeds < 1:
             options.parser.error(f"--seeds {options.seeds}: must be at least 1")
         scale = replace(scale, seeds=options.seeds)
+    if options.data_dir is not None:
+        scale = replace(scale, config={**scale.config, "data_dir": options.data_dir})
     directory = options.out or Path("results") / f"evaluate-{options.scale}"
 
     def told(line: str) -> None:

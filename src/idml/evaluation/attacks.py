@@ -144,7 +144,7 @@ def _finished(directory: Path, values: Mapping[str, Any], observer: Observer | N
         if recorded.get(key) != value and key not in HOW:
             raise ConfigError(f"{directory} holds a run with {key} = {recorded.get(key)!r}, not {value!r}: remove it")
     if not finished:
-        resume(directory, observer=observer)
+        resume(directory, {key: value for key, value in values.items() if key in HOW}, observer=observer)
     return directory
 
 

@@ -15,7 +15,7 @@ from idml.evaluation.tables import adaptive_markdown, attacks_csv, attacks_markd
 from idml.learning.datasets import find_dataset, find_file
 from idml.learning.validation import rule_names
 from idml.reporting.style import render
-from idml.simulation.config import make_config
+from idml.simulation.config import ConfigError, make_config
 from idml.simulation.tally import Observer
 from idml.store import write_atomically
 
@@ -32,7 +32,7 @@ def evaluate_rules(directory: Path, scale: Scale, told: Told = lambda _line: Non
         ConfigError, DataError, StoreError: with one line each; ConfigError too if such a csv was made otherwise, before
             anything is replayed.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory)
     wanted = {cell: _replays(directory, cell, keys, scale) for cell, keys in _settings(scale, told)}
     # All of them before hours of work, not each when its turn comes.
     for one in chain.from_iterable(wanted.values()):
@@ -81,8 +81,9 @@ def _settings(scale: Scale, told: Told) -> Iterator[tuple[_Cell, dict[str, Any]]
         yield (dataset, partition, algorithm), {**scale.config, **keys}
     if scale.natural is None:
         return
-    trace = find_file(NATURAL_TRACE)
-    if trace is None or not find_dataset("hapt"):
+    data_dir = Path(scale.config["data_dir"]) if "data_dir" in scale.config else None
+    trace = find_file(NATURAL_TRACE, data_dir)
+    if trace is None or not find_dataset("hapt", data_dir):
         told(f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders")
         return
     for algorithm in ("oppcl", "gossip"):
@@ -99,6 +100,7 @@ def evaluate_attacks(
     observer: Observer | None = None,
 ) -> list[Path]:
     """Run all adversaries against all variants and write `attacks.csv` and `attacks.md`; see `attack_table`."""
+    _make(directory)
     rows = attack_table(directory / "table", scale.for_table, kinds=kinds, observer=observer, told=told)
     written = [directory / "attacks.csv", directory / "attacks.md"]
     write_atomically(written[0], attacks_csv(rows).encode())
@@ -110,12 +112,20 @@ def evaluate_adaptive(
     directory: Path, scale: Scale, told: Told = lambda _line: None, *, observer: Observer | None = None
 ) -> list[Path]:
     """Run the adversaries that know the rule against every rule; write `adaptive.csv` and `adaptive.md`."""
+    _make(directory)
     variants = ["none", *(f"{RULE}{name}" for name in rule_names())]
     rows = attack_table(directory / "runs", scale, kinds=ADAPTIVE, variants=variants, observer=observer, told=told)
     written = [directory / "adaptive.csv", directory / "adaptive.md"]
     write_atomically(written[0], attacks_csv(rows).encode())
     write_atomically(written[1], adaptive_markdown(rows).encode())
     return written
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {directory}: {error.strerror}; choose another --out") from None
 
 
 def _apart(judged: Sequence[Judged], seed: int) -> Iterator[Judged]:
