@@ -32,7 +32,7 @@ def test_a_person_is_told_where_the_paper_fails_and_what_to_choose(tmp_path: Pat
         "a ring of 3 outvotes the others in 100.0% of its encounters",
         "Honest stakes shrink: 20 rewards that nothing refills lose",
         "V = K = ",
-        "stake = stake_target = ",
+        "stake = stake_target = 120: the least that lasts an honest device 1,000 rounds (with it: 156,000 rounds); ",
     ):
         assert line in text
     assert f"picture: {picture}" in told.stdout.replace("\n", "")
@@ -47,6 +47,50 @@ def test_a_machine_gets_the_numbers_of_the_task_that_it_asks_about() -> None:
     assert paper["stakes"]["honest"]["rounds"] < 1_000
     assert paper["ring"]["members"] == 8  # a fifth
     assert paper["ring"]["raids"]["robs a neighbor, open voting"]["outvotes"] == 1
+
+
+def test_the_page_says_what_the_command_answers() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "economics.md").read_text("utf-8").split())
+    calm, usual = facts("--junk", "0")["paper"]["paper"], facts()
+    assert (f"{calm['honest_among_yes']:.3f}", f"{calm['stake_rounds']:.0f}") == ("0.053", "194")
+    assert "always yes, honest voting at 90 % | +.067, +.053 |" in page
+    assert "at 80 %, 90 %, 95 % | 64, 194, 550 rounds |" in page
+    paper, advice = usual["paper"]["paper"], usual["advice"]
+    assert (f"{paper['honest_among_yes']:.3f}", f"{paper['stake_rounds']:.0f}") == ("0.048", "184")
+    assert "honest voting in (b) then gains +.048, and the stake in (d) lasts 184 rounds" in page
+    assert (advice["votes"], advice["stake"], f"{advice['life_rounds']:.3g}") == (5, 120, "1.56e+05")
+    assert "an honest device lasts 156,000 rounds with these 120 tokens" in page
+
+
+@pytest.mark.parametrize(
+    ("preset", "column", "votes", "lasts"),
+    [
+        ("safe", 2, "+.071, +.054, −.054", "ever, 12 rounds, ever"),
+        ("paper", 3, "+.084, +.041, −.041", "687, 10, 158 rounds"),
+    ],
+)
+def test_the_page_says_what_measured_rates_pay(preset: str, column: int, votes: str, lasts: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "economics.md").read_text("utf-8").splitlines()
+    start = next(place for place, line in enumerate(page) if line.startswith("| 5 % of attacks by look-alike flips"))
+    said = [line.split("|")[column].strip() for line in page[start : start + 5]]
+    found = facts("--set", f"preset={preset}", "--false-rejection", "0.016", "--miss", "0", "--together", "1")
+    gains = [found["validators"][name]["honest"] for name in ("honest", "always yes", "always no")]
+    assert ", ".join(_signed(gain) for gain in gains) == votes == said[2]
+    works = [found["neighbors"][name]["gain"] for name in ("honest work", "attack", "free ride")]
+    assert [round(gain, 3) for gain in works] == [0.771, -1, 0.8]
+    assert said[3] == "+.771, −1, +.800"
+    rounds = [found["stakes"][name]["rounds"] for name in ("honest", "attacker", "free rider")]
+    assert [each and round(each) for each in rounds] == [
+        None if "ever" in each else int(each.split()[0]) for each in lasts.split(", ")
+    ]
+    assert said[4] == lasts
+    advice = found["advice"]
+    assert (advice["votes"], advice["neighbor_share"], advice["reject_pot_share"]) == (5, 0.95, 0.4)
+    assert (advice["stake"], f"{advice['life_rounds']:.3g}", round(advice["attacker_rounds"])) == (110, "3.26e+03", 2)
+
+
+def _signed(gain: float) -> str:
+    return f"{gain:+.3f}".replace("0.", ".").replace("-", "−")
 
 
 def test_what_is_given_changes_what_pays() -> None:

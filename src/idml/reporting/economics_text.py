@@ -139,13 +139,15 @@ def _advice(facts: Facts) -> list[str]:
     else:
         shares = f"neighbor_share = {found['neighbor_share']:g}, reject_pot_share = {found['reject_pot_share']:g}"
         lines.append(f"{shares}: the most for a neighbor, and the least pot for it, with which {lead}.")
-    life = f"an honest device {criteria['life_rounds']:,} rounds (now {_rounds(found['life_rounds'])})"
+    life = f"an honest device {criteria['life_rounds']:,} rounds"
+    lasts = "for ever" if found["life_rounds"] is None else _rounds(found["life_rounds"])
     if found["stake"] is None:
-        lines.append(f"Stake: none up to 100 rewards above the threshold lasts {life}.")
+        lines.append(f"Stake: none up to 100 rewards above the threshold lasts {life} (with 100: {lasts}).")
     else:
         lines.append(
-            f"stake = stake_target = {found['stake']:g}: the least that lasts {life}; an attacker survives "
-            f"{count(found['rejections_survived'], 'rejection')} and is out after {_rounds(found['attacker_rounds'])}."
+            f"stake = stake_target = {found['stake']:g}: the least that lasts {life} (with it: {lasts}); an attacker "
+            f"survives {count(found['rejections_survived'], 'rejection')} and is out after "
+            f"{_rounds(found['attacker_rounds'])}."
         )
     return lines
 
