@@ -11,7 +11,9 @@ examples:
   idml evaluate adaptive --scale laptop
   idml evaluate all
 
-what was measured before is not measured again; what was stopped goes on"""
+error rates are over all encounters and from each learner's sixth on, at a few tolerances of each rule
+what was measured before is not measured again; what was stopped goes on; what was measured with other settings, or
+by other rules, is refused"""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
