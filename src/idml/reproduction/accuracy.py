@@ -51,7 +51,7 @@ def section(scale: Scale, where: Cells) -> Section:
         tables=[_table(outcome) for outcome in outcomes],
         claims=[claim for outcome in outcomes[: len(scale.attacked)] for claim in _claims(outcome)]
         + [_own_epoch(outcome) for outcome in outcomes[len(scale.attacked) :]],
-        data={outcome.attack.name: _data(outcome) for outcome in outcomes},
+        data={outcome.attack.name: data(outcome) for outcome in outcomes},
     )
 
 
@@ -200,7 +200,8 @@ def _own_epoch(outcomes: Outcomes) -> Claim:
     )
 
 
-def _data(outcomes: Outcomes) -> dict[str, Any]:
+def data(outcomes: Outcomes) -> dict[str, Any]:
+    """What an experiment gave, by variant, for those who compute with it."""
     attack = outcomes.attack
     return {
         variant.key: {

@@ -11,7 +11,7 @@ from idml.evaluation.estimates import Estimate
 from idml.learning.datasets import find_dataset, find_file
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION
 from idml.reporting.tables import Column, TableView
-from idml.reproduction.accuracy import curves, difference, expelled
+from idml.reproduction.accuracy import curves, data, difference, expelled
 from idml.reproduction.attacks import MANY, NONE, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Learned, Scale
@@ -107,19 +107,7 @@ def section(scale: Scale, where: Cells) -> Section:
             for outcome in outcomes
         },
         tables=[_table(outcome) for outcome in outcomes],
-        data={
-            outcome.attack.algorithm: {
-                "alone": outcome.alone(),
-                **{
-                    variant.key: {
-                        "final": outcome.final(variant),
-                        "curves": {seed: outcome.curve(variant, seed) for seed in outcome.attack.seeds},
-                    }
-                    for variant in outcome.attack.variants
-                },
-            }
-            for outcome in outcomes
-        },
+        data={outcome.attack.algorithm: {"alone": outcome.alone(), **data(outcome)} for outcome in outcomes},
     )
 
 
