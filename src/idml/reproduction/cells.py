@@ -60,8 +60,9 @@ class Cells:
         return self.directory / ("runs" if cell.judged_every is None else "replays") / cell.name
 
     def is_done(self, cell: Cell) -> bool:
-        """Whether it is finished."""
-        return (self.path(cell) / SUMMARY if cell.judged_every is None else self.path(cell)).exists()
+        """Whether it is finished, with the settings that are wanted."""
+        path = self.path(cell) / SUMMARY if cell.judged_every is None else self.path(cell)
+        return path.exists() and not self._differs(cell)
 
     def play(self, cells: Iterable[Cell], processes: int, progress: Progress) -> None:
         """Do all runs that are not done yet, `processes` at a time.
@@ -98,11 +99,15 @@ class Cells:
 
     def _check(self, cell: Cell) -> None:
         """A run of this name must be this run: a changed setting would otherwise be taken for the old one's result."""
-        path = self._config_path(cell)
-        if path.exists() and self.path(cell).exists() and tomllib.loads(path.read_text("utf-8")) != dict(cell.settings):
+        if self.path(cell).exists() and self._differs(cell):
             raise ReproductionError(
-                f"{self.path(cell)} was made with other settings, {path}: choose another --out, or delete both"
+                f"{self.path(cell)} was made with other settings, {self._config_path(cell)}: choose another --out, "
+                "or delete both"
             )
+
+    def _differs(self, cell: Cell) -> bool:
+        path = self._config_path(cell)
+        return path.exists() and tomllib.loads(path.read_text("utf-8")) != dict(cell.settings)
 
     def _start(self, cell: Cell) -> "subprocess.Popen[bytes]":
         path, log = self._config_path(cell), self._log_path(cell.name)

@@ -77,14 +77,16 @@ def reproduce(
     """
     cells = Cells(directory, {"data_dir": data_dir} if data_dir else {})
     cells.play(wanted(names, scale), processes, progress)
-    # Also those that an earlier call was for: the page shows all there is.
-    done = [
-        name
-        for name, target in TARGETS.items()
-        if name in names or ((needed := target.cells(scale)) and all(map(cells.is_done, needed)))
-    ]
-    sections = [TARGETS[name].section(scale, cells) for name in done]
+    # Also what earlier calls were for, and the tables, which need no run: the page shows all there is.
+    shown = [name for name in TARGETS if _is_done(name, scale, cells)]
+    sections = [TARGETS[name].section(scale, cells) for name in shown]
     return write_page(directory, scale, sections, _facts(scale))
+
+
+def _is_done(name: str, scale: Scale, cells: Cells) -> bool:
+    if name == "natural" and scale.natural is None:
+        return False
+    return all(map(cells.is_done, TARGETS[name].cells(scale)))
 
 
 def _facts(scale: Scale) -> dict[str, str]:
