@@ -54,6 +54,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         claims = [claim for section in sections for claim in section.claims]
         page = environment.from_string(template).render(
             scale=scale,
+            scaled=any(section.scaled for section in sections),
             facts=facts,
             shown=shown,
             claims=claims,

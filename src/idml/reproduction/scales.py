@@ -115,7 +115,7 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
         for scale in (
             Scale(
                 name="smoke",
-                purpose="whether it works: bundled digits, a minute; too small for its verdicts to mean anything",
+                purpose="whether it works: bundled digits, a minute; figures too small for verdicts to mean anything",
                 devices=10,
                 attackers=(1, 2),
                 rounds=6,

@@ -53,6 +53,7 @@ class Section:
         tables: to be shown.
         claims: that rest on it.
         data: the numbers behind all of it, for JSON.
+        scaled: whether it depends on the scale.
     """
 
     key: str
@@ -62,3 +63,4 @@ class Section:
     tables: Sequence[TableView] = ()
     claims: Sequence[Claim] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    scaled: bool = True

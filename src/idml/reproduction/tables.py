@@ -41,6 +41,7 @@ def table1() -> Section:
             )
         ],
         data={key: getattr(config, key) for _, _, key, _ in _PARAMETERS},
+        scaled=False,
     )
 
 
@@ -91,6 +92,7 @@ def table2() -> Section:
             "apart": apart,
             "totals": totals,
         },
+        scaled=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -80,7 +81,14 @@ def reproduce(
     # Also what earlier calls were for, and the tables, which need no run: the page shows all there is.
     shown = [name for name in TARGETS if _is_done(name, scale, cells)]
     sections = [TARGETS[name].section(scale, cells) for name in shown]
-    return write_page(directory, scale, sections, _facts(scale))
+    facts = _machine()
+    if wanted(shown, scale):
+        facts["Runs"] = (
+            f"each is a directory under {directory / 'runs'}, a replay of votes a file under {directory / 'replays'}; "
+            f"idml report {directory / 'runs'}/NAME adds a report of its own"
+        )
+    facts["Again"] = _again(shown, scale, directory, data_dir)
+    return write_page(directory, scale, sections, facts)
 
 
 def _is_done(name: str, scale: Scale, cells: Cells) -> bool:
@@ -89,12 +97,23 @@ def _is_done(name: str, scale: Scale, cells: Cells) -> bool:
     return all(map(cells.is_done, TARGETS[name].cells(scale)))
 
 
-def _facts(scale: Scale) -> dict[str, str]:
+def _machine() -> dict[str, str]:
     return {
         "Program": f"idml {version('idml')}, Python {platform.python_version()}, PyTorch {version('torch')}",
         "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "Again": f"idml reproduce all --scale {scale.name}",
     }
+
+
+def _again(shown: Sequence[str], scale: Scale, directory: Path, data_dir: str | None) -> str:
+    """The command line that makes a page with the same on it."""
+    if set(TARGETS) - set(shown) <= (set() if scale.natural else {"natural"}):
+        names = ["all"]
+    else:
+        # Stakes are of runs of Fig. 8, and tables come with everything.
+        known = {name: {cell.name for cell in TARGETS[name].cells(scale)} for name in shown}
+        names = [name for name in shown if known[name] and not any(known[name] < other for other in known.values())]
+    options = ["--scale", scale.name, "--out", str(directory), *(["--data-dir", data_dir] if data_dir else [])]
+    return " && ".join(shlex.join(["idml", "reproduce", name, *options]) for name in names or ["table1"])
 
 
 def _processor() -> str:
