@@ -9,10 +9,11 @@ from idml.evaluation.estimates import Estimate, span
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
+from idml.reproduction.accuracy_claims import difference, elsewhere, judge
 from idml.reproduction.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
-from idml.reproduction.section import Claim, Section, Verdict
+from idml.reproduction.section import Claim, Section, Unjudged
 
 _COLOURS = {NONE: BLUE, FEW: GREEN, MANY: INK, PAPER: VERMILLION, SAFE: PURPLE, AWAY: ORANGE}
 _DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3]}
@@ -32,6 +33,7 @@ def cells(scale: Scale) -> list[Cell]:
 def section(scale: Scale, where: Cells) -> Section:
     """The figure, computed from its runs."""
     outcomes = [Outcomes(attack, where) for attack in attacks(scale)]
+    judged = [one for outcome in outcomes for one in judge(outcome)]
     many = scale.attackers[1]
     seeds = span([learned.seeds for learned in scale.attacked])
     return Section(
@@ -49,8 +51,8 @@ def section(scale: Scale, where: Cells) -> Section:
         ),
         charts={f"fig8-{outcome.attack.name}": _chart(outcome) for outcome in outcomes},
         tables=[_table(outcome) for outcome in outcomes],
-        claims=[claim for outcome in outcomes[: len(scale.attacked)] for claim in _claims(outcome)]
-        + [_own_epoch(outcome) for outcome in outcomes[len(scale.attacked) :]],
+        claims=[one for one in judged if isinstance(one, Claim)],
+        unjudged=[*(one for one in judged if isinstance(one, Unjudged)), *elsewhere(scale)],
         data={outcome.attack.name: data(outcome) for outcome in outcomes},
     )
 
@@ -132,11 +134,6 @@ def curves(
     return styled(alt.layer(*layers).properties(width=WIDTH, height=360), caption, WIDTH)
 
 
-def difference(outcomes: Outcomes, variant: Variant, other: Variant) -> Estimate:
-    """Final accuracy of a variant less that of another, seed by seed."""
-    return Estimate.of_differences(outcomes.final(variant), outcomes.final(other))
-
-
 def _table(outcomes: Outcomes) -> TableView:
     attack, rows = outcomes.attack, list[Sequence[str]]()
     for variant in attack.variants:
@@ -163,41 +160,6 @@ def expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
         span(last) if len(last) == len(runs) else "–",
         f"{span([len(out) for _, out in runs])} of {honest}",
     ]
-
-
-def _claims(outcomes: Outcomes) -> list[Claim]:
-    attack, where = outcomes.attack, "IV-C, Fig. 8"
-    few, many, paper, safe = (difference(outcomes, variant, NONE) for variant in (FEW, MANY, PAPER, SAFE))
-    rescued = difference(outcomes, PAPER, MANY)
-    names = [variant.label(attack.scale) for variant in (FEW, MANY)]
-    worse, lost = difference(outcomes, MANY, FEW), difference(outcomes, NONE, MANY)
-    return [
-        Claim(
-            where,
-            "The more attackers, the lower the final accuracy.",
-            f"{attack.title}: {few.points(signed=True)} points with {names[0]}, {many.points(signed=True)} with "
-            f"{names[1]}; {worse.points(signed=True)} between them.",
-            Verdict.of_positive(lost) if worse.mean < 0 else Verdict.OPEN,
-        ),
-        Claim(
-            where,
-            f"With iDML, accuracy recovers from {names[1]}.",
-            f"{attack.title}, the paper's rules: {rescued.points(signed=True)} points above the same without iDML, "
-            f"{paper.points(signed=True)} beside no attackers; preset safe: {safe.points(signed=True)} beside no "
-            f"attackers, {difference(outcomes, SAFE, AWAY).points(signed=True)} beside attackers that never help.",
-            Verdict.of_positive(rescued),
-        ),
-    ]
-
-
-def _own_epoch(outcomes: Outcomes) -> Claim:
-    many = difference(outcomes, MANY, NONE)
-    return Claim(
-        "IV-C, Fig. 8",
-        "Attackers lower the final accuracy, where devices train an own epoch after each merge.",
-        f"{outcomes.attack.title}: {many.points(signed=True)} points.",
-        Verdict.of_positive(difference(outcomes, NONE, MANY)),
-    )
 
 
 def data(outcomes: Outcomes) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from idml.evaluation.estimates import Estimate
 from idml.learning.datasets import find_dataset, find_file
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION
 from idml.reporting.tables import Column, TableView
-from idml.reproduction.accuracy import curves, data, difference, expelled
+from idml.reproduction.accuracy import curves, data, expelled
+from idml.reproduction.accuracy_claims import difference
 from idml.reproduction.attacks import MANY, NONE, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Learned, Scale

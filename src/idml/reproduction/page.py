@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
             facts=facts,
             shown=shown,
             claims=claims,
+            unjudged=[one for section in sections for one in section.unjudged],
             counts={verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict},
             formats=_FORMATS,
             dark=DARK,
@@ -74,7 +76,8 @@ def _results(section: Section) -> dict[str, Any]:
         {"where": claim.where, "says": claim.says, "measured": claim.measured, "verdict": claim.verdict.value}
         for claim in section.claims
     ]
-    return {"title": section.title, "claims": claims, "data": section.data}
+    unjudged = [asdict(one) for one in section.unjudged]
+    return {"title": section.title, "claims": claims, "unjudged": unjudged, "data": section.data}
 
 
 def _csv(table: TableView) -> str:

@@ -1,6 +1,6 @@
 """What a figure or table of the paper came to: pictures, tables, numbers, and its claims beside what was measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -22,6 +22,17 @@ class Verdict(Enum):
         """On the claim that a value is above 0: by its interval."""
         return cls.CONFIRMED if value.low > 0 else cls.DIFFERENT if value.high < 0 else cls.OPEN
 
+    @classmethod
+    def of_at_most(cls, value: Estimate, limit: float) -> "Verdict":
+        """On the claim that a value is no more than a limit: by its interval."""
+        return cls.CONFIRMED if value.high <= limit else cls.DIFFERENT if value.low > limit else cls.OPEN
+
+    @classmethod
+    def of_all(cls, verdicts: Iterable["Verdict"]) -> "Verdict":
+        """On a claim that says several things at once: confirmed only if each is."""
+        found = set(verdicts)
+        return cls.DIFFERENT if cls.DIFFERENT in found else cls.OPEN if cls.OPEN in found else cls.CONFIRMED
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -42,6 +53,21 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Something that the paper says, and why it is not judged.
+
+    Args:
+        where: in the paper.
+        says: in the paper's sense.
+        why: in a sentence.
+    """
+
+    where: str
+    says: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One figure or table.
 
@@ -52,6 +78,7 @@ class Section:
         charts: by the name of their files.
         tables: to be shown.
         claims: that rest on it.
+        unjudged: claims of the paper that its runs cannot tell about.
         data: the numbers behind all of it, for JSON.
         scaled: whether it depends on the scale.
     """
@@ -62,5 +89,6 @@ class Section:
     charts: Mapping[str, Chart] = field(default_factory=dict)
     tables: Sequence[TableView] = ()
     claims: Sequence[Claim] = ()
+    unjudged: Sequence[Unjudged] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     scaled: bool = True

@@ -12,7 +12,7 @@ from idml.reporting.tables import Column, TableView
 from idml.reproduction.attacks import PAPER, SAFE, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
-from idml.reproduction.section import Claim, Section, Verdict
+from idml.reproduction.section import Claim, Section, Unjudged, Verdict
 
 _THRESHOLD = 100
 _SHOWN = (PAPER, SAFE)
@@ -44,6 +44,13 @@ def section(scale: Scale, where: Cells) -> Section:
         charts={f"fig9-{variant.key}": _chart(outcomes, variant) for variant in _SHOWN},
         tables=[_table(outcomes)],
         claims=[claim for variant in _SHOWN for claim in _claims(outcomes, variant)],
+        unjudged=[
+            Unjudged(
+                "IV-C, Fig. 9",
+                "The turning point is at 40,000 blocks.",
+                "The paper does not say how many blocks an encounter has; rounds are compared instead.",
+            )
+        ],
         data={
             variant.key: {
                 seed: {
@@ -142,10 +149,12 @@ def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
     wrong = [len(out) for _, out in runs]
     how = variant.label(scale)
     earned = [outcomes.earned(variant, seed) for seed in seeds]
-    gap = Estimate.of([honest_mean - attacker for honest_mean, attacker in earned])
+    workers, attackers = (Estimate.of(values) for values in zip(*earned, strict=True))
+    gap = Estimate.of([worker - attacker for worker, attacker in earned])
     measured = f"{how}: {span([len(out) for out, _ in runs])} of {count} are out"
     if rounds:
-        measured += f", the last in round {span(rounds)}"
+        first = [min(number for number, _ in out) for out, _ in runs if out]
+        measured += f", the first in round {span(first)}, the last in round {span(rounds)}"
     return [
         Claim(
             "IV-C, Fig. 9",
@@ -162,7 +171,14 @@ def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
         Claim(
             "IV-C",
             "Laborious neighbors are rewarded, those who hinder training are marginalized.",
-            f"{how}: an honest device earned {gap.text(digits=1, signed=True)} tokens more than an attacker.",
-            Verdict.of_positive(gap),
+            f"{how}: an honest device earned {workers.text(signed=True)} tokens, {gap.text(signed=True)} more than an "
+            "attacker.",
+            Verdict.of_all(map(Verdict.of_positive, (workers, gap))),
+        ),
+        Claim(
+            "IV-C, Fig. 9",
+            "Attackers are penalized as they provide malicious models and votes.",
+            f"{how}: an attacker earned {attackers.text(signed=True)} tokens.",
+            Verdict.of_positive(Estimate.of([-attacker for _, attacker in earned])),
         ),
     ]

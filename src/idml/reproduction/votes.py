@@ -17,18 +17,13 @@ from idml.reporting.tables import Column, TableView
 from idml.reproduction.attacks import ALGORITHMS, FLIP
 from idml.reproduction.cells import Cell, Cells
 from idml.reproduction.scales import Scale
-from idml.reproduction.section import Claim, Section, Verdict
+from idml.reproduction.section import Section
+from idml.reproduction.vote_claims import PAPER_BPS, TOLERANCES_BPS, UNJUDGED, VOTERS, Shares, claims
 from idml.store import HONEST
 
 _ALGORITHMS = ("gossip", "oppcl")
 _PARTITIONS = {"iid": "IID", "two-class": "two classes a device"}
-_VOTERS = (3, 5, 7, 9)
 _COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
-_TOLERANCES_BPS = (0, 50, 100, 200, 300, 400, 500, 600, 800, 1_000, 1_500, 2_000)
-_PAPER_BPS = 300
-"""Table I's tolerance."""
-_STABLE = 0.05
-"""Voting accuracies that differ by less are called stable: the paper gives no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +47,13 @@ class Setting:
             "dataset": self.dataset,
             "partition": self.partition,
             "model": scale.networks[self.algorithm],
-            "devices": max(scale.devices, max(_VOTERS) + 2),
+            "devices": max(scale.devices, max(VOTERS) + 2),
             "encounters": scale.devices * scale.vote_rounds,
-            "validators": max(_VOTERS),
+            "validators": max(VOTERS),
             "seed": seed,
         }
         name = f"{self.dataset}-{self.algorithm}-{self.partition}-{settings['model']}-{seed}.csv"
         return Cell(name, settings, scale.judged_every)
-
-
-Shares = Mapping[tuple[int, int], Sequence[float]]
-"""By number of voters and tolerance: a share for each seed."""
 
 
 def settings(scale: Scale) -> list[Setting]:
@@ -83,7 +74,7 @@ def section(scale: Scale, where: Cells) -> Section:
         title="Fig. 7: voting accuracy",
         text=(
             f"Replays of {scale.vote_rounds} encounters a device among honest devices, {scale.vote_seeds} seeds; one "
-            f"contact in {scale.judged_every} is judged by {max(_VOTERS)} validators drawn for it, of which the first "
+            f"contact in {scale.judged_every} is judged by {max(VOTERS)} validators drawn for it, of which the first "
             "3, 5, 7 or 9 vote. Voting accuracy is the share of honest contributions that a majority accepts (solid), "
             "as in the paper. Dashed: the share of label flippers' contributions, in the same neighbor's place, that "
             "it rejects; the paper does not show it, and without it a rule that accepts everything would be perfect.",
@@ -92,7 +83,8 @@ def section(scale: Scale, where: Cells) -> Section:
         ),
         charts={f"fig7-{dataset}": _chart(dataset, scale, right) for dataset in scale.voted},
         tables=[_table(scale, right)],
-        claims=[claim for dataset in scale.voted for claim in _claims(dataset, right)],
+        claims=[claim for dataset in scale.voted for claim in claims(dataset, _honest(dataset, right))],
+        unjudged=UNJUDGED,
         data={
             f"{setting.dataset}, {setting.title}": {
                 kind: {f"{voters} voters, {bps} bps": list(values) for (voters, bps), values in shares.items()}
@@ -103,13 +95,17 @@ def section(scale: Scale, where: Cells) -> Section:
     )
 
 
+def _honest(dataset: str, right: Mapping[Setting, Mapping[str, Shares]]) -> dict[tuple[str, str], Shares]:
+    return {(s.algorithm, s.partition): shares[HONEST] for s, shares in right.items() if s.dataset == dataset}
+
+
 def _right(setting: Setting, scale: Scale, where: Cells) -> dict[str, Shares]:
     """How often voters are right about honest work and about flippers."""
     shares: dict[str, dict[tuple[int, int], list[float]]] = {kind: defaultdict(list) for kind in (HONEST, FLIP)}
     for seed in range(1, scale.vote_seeds + 1):
         judged = read_judged(where.path(setting.cell(scale, seed)))
         for kind, of_kind in shares.items():
-            for voters, bps in product(_VOTERS, _TOLERANCES_BPS):
+            for voters, bps in product(VOTERS, TOLERANCES_BPS):
                 of_kind[voters, bps].append(accepted(judged, kind, voters, bps, accepts=kind == HONEST))
     return {kind: dict(of_kind) for kind, of_kind in shares.items()}
 
@@ -155,7 +151,7 @@ def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shar
                 color=alt.Color(
                     "voters:N",
                     title=None,
-                    scale=alt.Scale(domain=list(_VOTERS), range=list(_COLOURS)),
+                    scale=alt.Scale(domain=list(VOTERS), range=list(_COLOURS)),
                     legend=alt.Legend(
                         symbolType="stroke", symbolSize=400, title=None, labelExpr="datum.label + ' voters'"
                     ),
@@ -168,9 +164,7 @@ def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shar
             )
             .properties(width=side, height=200)
         )
-    honest = [
-        Estimate.of(right[setting][HONEST][3, _PAPER_BPS]).mean for setting in right if setting.dataset == dataset
-    ]
+    honest = [Estimate.of(right[setting][HONEST][3, PAPER_BPS]).mean for setting in right if setting.dataset == dataset]
     caption = Caption(
         f"Three voters accept {min(honest):.0%} to {max(honest):.0%} of honest work at τ = .03",
         f"{dataset}; means over {scale.vote_seeds} seeds. Solid: honest contributions accepted; dashed: contributions "
@@ -187,63 +181,12 @@ def _table(scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Table
             *(
                 Estimate.of(right[setting][kind][voters, bps]).text(scale=100)
                 for kind in (HONEST, FLIP)
-                for voters in _VOTERS
+                for voters in VOTERS
             ),
         ]
         for setting in settings(scale)
-        for bps in (100, _PAPER_BPS, 500, 800)
+        for bps in (100, PAPER_BPS, 500, 800)
     ]
     columns = [Column("", number=False)]
-    columns += [Column(f"{what}, {voters} voters") for what in ("Accepted", "Flips rejected") for voters in _VOTERS]
+    columns += [Column(f"{what}, {voters} voters") for what in ("Accepted", "Flips rejected") for voters in VOTERS]
     return TableView("Voting accuracy in %, with 95 % intervals over seeds", columns, rows)
-
-
-def _spread(shares: Shares) -> float:
-    """How far apart the numbers of voters are, at the tolerance where they are farthest."""
-    means = {key: Estimate.of(values).mean for key, values in shares.items()}
-    return max(
-        max(means[voters, bps] for voters in _VOTERS) - min(means[voters, bps] for voters in _VOTERS)
-        for bps in _TOLERANCES_BPS
-        if bps >= _PAPER_BPS
-    )
-
-
-def _claims(dataset: str, right: Mapping[Setting, Mapping[str, Shares]]) -> list[Claim]:
-    honest = {(s.algorithm, s.partition): shares[HONEST] for s, shares in right.items() if s.dataset == dataset}
-    spreads = {key: _spread(shares) for key, shares in honest.items()}
-    iid, uneven = ([spreads[algorithm, partition] for algorithm in _ALGORITHMS] for partition in _PARTITIONS)
-    more = [
-        Estimate.of_differences(honest[algorithm, "iid"][9, _PAPER_BPS], honest[algorithm, "iid"][3, _PAPER_BPS])
-        for algorithm in _ALGORITHMS
-    ]
-    general = Estimate.of_differences(honest["gossip", "iid"][3, _PAPER_BPS], honest["oppcl", "iid"][3, _PAPER_BPS])
-    where = "IV-C, Fig. 7"
-    return [
-        Claim(
-            where,
-            "With IID data, voting accuracy is stable across numbers of voters.",
-            f"{dataset}: 3 to 9 voters differ by at most {100 * iid[0]:.1f} points (gossip) and {100 * iid[1]:.1f} "
-            "(OppCL) from τ = .03 on.",
-            Verdict.CONFIRMED if max(iid) <= _STABLE else Verdict.DIFFERENT,
-        ),
-        Claim(
-            where,
-            "Without IID data, it fluctuates among numbers of voters.",
-            f"{dataset}: they differ by up to {100 * uneven[0]:.1f} points (gossip) and {100 * uneven[1]:.1f} (OppCL).",
-            Verdict.CONFIRMED if max(uneven) > max(iid) else Verdict.OPEN,
-        ),
-        Claim(
-            where,
-            "Three voters are a good choice.",
-            f"{dataset}, IID, τ = .03: nine voters accept {more[0].text(scale=100, signed=True)} (gossip) and "
-            f"{more[1].text(scale=100, signed=True)} points (OppCL) more of honest work than three.",
-            Verdict.CONFIRMED if max(value.mean for value in more) <= _STABLE else Verdict.DIFFERENT,
-        ),
-        Claim(
-            where,
-            "Gossip is more generalizable per training instance than OppCL: its votes vary less.",
-            f"{dataset}, IID, three voters, τ = .03: gossip's voting accuracy is "
-            f"{general.text(scale=100, signed=True)} points above OppCL's.",
-            Verdict.of_positive(general),
-        ),
-    ]
