@@ -12,7 +12,7 @@ from idml.reproduction.accuracy_claims import delay, gains, judge
 from idml.reproduction.attacks import FEW, MANY, NONE, PAPER, Attack, Outcomes, Variant
 from idml.reproduction.cells import Cells
 from idml.reproduction.scales import SCALES, Learned
-from idml.reproduction.section import Claim, Unjudged, Verdict
+from idml.reproduction.section import CHANCE, Claim, Unjudged, Verdict
 from idml.reproduction.vote_claims import TOLERANCES_BPS, VOTERS, claims, spreads, variations
 
 SEEDS = (1, 2, 3)
@@ -41,6 +41,11 @@ def test_a_claim_of_several_things_needs_all_of_them() -> None:
     assert Verdict.of_all([CONFIRMED, CONFIRMED]) is CONFIRMED
     assert Verdict.of_all([CONFIRMED, OPEN]) is OPEN
     assert Verdict.of_all([OPEN, DIFFERENT, CONFIRMED]) is DIFFERENT
+
+
+def test_a_claim_that_is_not_confirmed_says_why() -> None:
+    for verdict, reason in ((CONFIRMED, ""), (DIFFERENT, "Because."), (OPEN, CHANCE)):
+        assert Claim("IV", "It is so.", "It was not.", verdict, "Because.").reason == reason
 
 
 Height = Callable[[Variant, int, int], float]
@@ -168,6 +173,7 @@ def test_votes_that_differ_widely_between_seeds_confirm_nothing() -> None:
 
 def test_more_voters_that_accept_ten_points_more_are_different() -> None:
     found = claims("digits", panels(lambda *what: 0.5 + 0.02 * what[2]))
+    assert all(claim.reason for claim in found if claim.verdict is not CONFIRMED)
     by_says = {claim.says: claim.verdict for claim in found}
     assert by_says["With IID data, voting accuracy is stable across numbers of voters."] is DIFFERENT
     assert by_says["Three voters are a good choice, with IID data."] is DIFFERENT

@@ -39,6 +39,7 @@ def test_a_page_of_tables_alone_speaks_of_no_scale_and_no_runs(tmp_path: Path) -
     assert SCALES["smoke"].purpose not in page
     assert "Runs" not in json.loads((out / "results.json").read_text())["facts"]
     assert "of 1 claim<" in page
+    assert "depart from the paper" not in page
     assert json.loads((out / "results.json").read_text())["facts"]["Again"] == (
         f"idml reproduce table1 --scale smoke --out '{out}'"
     )

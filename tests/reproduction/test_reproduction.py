@@ -161,6 +161,7 @@ def test_everything_is_reproduced_at_the_smallest_scale(
     for key in set(results) - {"scale", "facts"}:
         for claim in results[key]["claims"]:
             assert claim["verdict"] in {verdict.value for verdict in Verdict}
+            assert bool(claim["reason"]) is (claim["verdict"] != "confirmed")
     for name in ("fig7-digits", "fig8-digits-small-own0", "fig8-digits-small-own1", "fig9-paper", "fig9-safe"):
         assert (out / f"{name}.svg").read_text().startswith("<svg")
         assert (out / f"{name}.pdf").read_bytes().startswith(b"%PDF")

@@ -14,6 +14,8 @@ _RISEN = 0.9
 _HALTED = 0.005
 """Accuracy that rises by no more from one stretch of rounds to the next has ceased to rise: likewise."""
 _WHERE = "IV-C, Fig. 8"
+_HELD_BACK = "Validators reject much of the flippers' work from the start, before any flipper is out."
+_UNDONE = "A device's own epoch undoes most of what it merged, so that flips of look-alike classes do almost no harm."
 
 Curve = dict[int, float]
 
@@ -85,6 +87,7 @@ def _delayed(outcomes: Outcomes) -> Claim | Unjudged:
         f"reached {few.text(signed=True)} rounds later than without attackers with {names[0]}, "
         f"{many.text(signed=True)} with {names[1]}.",
         Verdict.of_positive(many),
+        "Where attackers lower the level at which accuracy ends, nine tenths of it are soon reached.",
     )
 
 
@@ -119,6 +122,7 @@ def _halted(outcomes: Outcomes) -> Claim | Unjudged:
         f"points above that of the {stretch} before ({none.points(signed=True)} without attackers); up to "
         f"{100 * _HALTED:g} is called a halt, a number of ours.",
         Verdict.of_at_most(many, _HALTED),
+        f"Within {rounds} rounds learning has not come to its end; the paper does not say how many it has.",
     )
 
 
@@ -132,6 +136,8 @@ def _lower(outcomes: Outcomes) -> Claim:
         f"{outcomes.attack.title}: {few.points(signed=True)} points with {names[0]}, {many.points(signed=True)} with "
         f"{names[1]}; {between.points(signed=True)} between them.",
         Verdict.of_all(map(Verdict.of_positive, (fewest, fewer))),
+        "Not known: few attackers change little either way.",
+        "From no attackers to few, or from few to many, the loss is within chance.",
     )
 
 
@@ -151,6 +157,7 @@ def _follows(outcomes: Outcomes) -> Claim | Unjudged:
         f"{outcomes.attack.title}, the paper's rules: until the first attacker is out, accuracy is "
         f"{value.points(signed=True)} points below the middle between that curve and the one without attackers.",
         Verdict.of_positive(value),
+        _HELD_BACK,
     )
 
 
@@ -175,6 +182,7 @@ def _recovers(outcomes: Outcomes) -> Claim | Unjudged:
         f"{outcomes.attack.title}, the paper's rules: in the last rounds accuracy is {value.points(signed=True)} "
         "points farther above the same without iDML than until the last attacker was out.",
         Verdict.of_positive(value),
+        _HELD_BACK,
     )
 
 
@@ -188,6 +196,7 @@ def _rescued(outcomes: Outcomes) -> Claim:
         f"iDML, {paper.points(signed=True)} beside no attackers; preset safe: {safe.points(signed=True)} beside no "
         f"attackers, {difference(outcomes, SAFE, AWAY).points(signed=True)} beside attackers that never help.",
         Verdict.of_positive(rescued),
+        "Those that are out help no longer, nor do honest devices that were expelled: others have fewer encounters.",
     )
 
 
@@ -198,6 +207,8 @@ def _own_epoch(outcomes: Outcomes) -> Claim:
         "Attackers lower the final accuracy, where devices train an own epoch after each merge.",
         f"{outcomes.attack.title}: {many.points(signed=True)} points.",
         Verdict.of_positive(difference(outcomes, NONE, MANY)),
+        _UNDONE,
+        _UNDONE,
     )
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from idml.reporting.style import DARK, WIDTH, Format, describe, render
 from idml.reporting.tables import TableView
+from idml.reproduction.departures import departures
 from idml.reproduction.errors import ReproductionError
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Section, Verdict
@@ -52,10 +53,12 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         write_atomically(directory / RESULTS, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         template = resources.files(__package__).joinpath("page.html.j2").read_text("utf-8")
+        scaled = any(section.scaled for section in sections)
         claims = [claim for section in sections for claim in section.claims]
         page = environment.from_string(template).render(
             scale=scale,
-            scaled=any(section.scaled for section in sections),
+            scaled=scaled,
+            departures=departures(scale) if scaled else [],
             facts=facts,
             shown=shown,
             claims=claims,
@@ -73,7 +76,13 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
 
 def _results(section: Section) -> dict[str, Any]:
     claims = [
-        {"where": claim.where, "says": claim.says, "measured": claim.measured, "verdict": claim.verdict.value}
+        {
+            "where": claim.where,
+            "says": claim.says,
+            "measured": claim.measured,
+            "verdict": claim.verdict.value,
+            "reason": claim.reason,
+        }
         for claim in section.claims
     ]
     unjudged = [asdict(one) for one in section.unjudged]

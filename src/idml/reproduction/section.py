@@ -34,6 +34,9 @@ class Verdict(Enum):
         return cls.DIFFERENT if cls.DIFFERENT in found else cls.OPEN if cls.OPEN in found else cls.CONFIRMED
 
 
+CHANCE = "The difference is too small, or the seeds are too few, to tell it from chance."
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Something that the paper says, and what was measured.
@@ -44,12 +47,21 @@ class Claim:
         measured: with numbers and intervals.
         verdict: confirmed, if the measurement shows it; not confirmed, if it does not; different, if it shows another
             thing.
+        cause: why it should come out different, in a sentence; empty if it cannot.
+        undecided: likewise, why not confirmed.
     """
 
     where: str
     says: str
     measured: str
     verdict: Verdict
+    cause: str = ""
+    undecided: str = CHANCE
+
+    @property
+    def reason(self) -> str:
+        """Why it is not confirmed; empty if it is."""
+        return {Verdict.CONFIRMED: "", Verdict.DIFFERENT: self.cause, Verdict.OPEN: self.undecided}[self.verdict]
 
 
 @dataclass(frozen=True, slots=True)

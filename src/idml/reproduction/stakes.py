@@ -17,6 +17,7 @@ from idml.reproduction.section import Claim, Section, Unjudged, Verdict
 _THRESHOLD = 100
 _SHOWN = (PAPER, SAFE)
 _SEED = 1
+_TOO_FEW_FINES = "A stake lasts for several fines, and not every attacker was rejected often enough within the run."
 
 
 def attack(scale: Scale) -> Attack:
@@ -161,12 +162,21 @@ def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
             "Attackers lose their stake until all are below the threshold and can collaborate no longer.",
             measured + ".",
             Verdict.CONFIRMED if everyone else Verdict.OPEN,
+            _TOO_FEW_FINES,
+            _TOO_FEW_FINES,
         ),
         Claim(
             "IV-C, Fig. 9",
             "Honest devices keep their stake.",
             f"{how}: {span(wrong)} of {honest} honest devices fell below the threshold.",
             Verdict.CONFIRMED if not any(wrong) else Verdict.DIFFERENT,
+            "The more a model has learned, the more often honest work costs a validator's few images more than the "
+            "tolerance by chance; "
+            + (
+                "each rejection costs the whole reward, and nothing refills a stake."
+                if variant is PAPER
+                else "who is rejected too often falls below the threshold."
+            ),
         ),
         Claim(
             "IV-C",
@@ -174,11 +184,13 @@ def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
             f"{how}: an honest device earned {workers.text(signed=True)} tokens, {gap.text(signed=True)} more than an "
             "attacker.",
             Verdict.of_all(map(Verdict.of_positive, (workers, gap))),
+            "Votes err often enough that fines of honest devices, or rewards of attackers, outweigh the rest.",
         ),
         Claim(
             "IV-C, Fig. 9",
             "Attackers are penalized as they provide malicious models and votes.",
             f"{how}: an attacker earned {attackers.text(signed=True)} tokens.",
             Verdict.of_positive(Estimate.of([-attacker for _, attacker in earned])),
+            "Validators accept more of what attackers hand over than they reject.",
         ),
     ]

@@ -85,6 +85,7 @@ def table2() -> Section:
                 f"{PAPER_TOTAL:,}; in a batch of 100 {report.batch[100].gas:,.0f}, "
                 f"{PAPER_TOTAL / report.batch[100].gas:.0f} times less.",
                 Verdict.CONFIRMED if report.stepwise["total"].gas <= PAPER_TOTAL else Verdict.DIFFERENT,
+                "The contract does more than the paper's: locks, consent, a committee that is drawn, histories.",
             )
         ],
         data={

@@ -15,6 +15,10 @@ _STRICT_BPS, _LENIENT_BPS = 100, 800
 _STABLE = 0.05
 """Voting accuracies that differ by no more are called stable: the paper gives no number."""
 _WHERE = "IV-C, Fig. 7"
+_FEW_IMAGES = (
+    "Each validator judges on few images of its own, and what one errs by chance, a majority of more makes up for."
+)
+_HALF = "Gossip is judged on the mean of two models, which moves a learner by half the way, and not after own training."
 
 Shares = Mapping[tuple[int, int], Sequence[float]]
 """By number of voters and tolerance: a share for each seed."""
@@ -81,6 +85,7 @@ def _stable(dataset: str, panels: Panels) -> Claim:
         f"{dataset}: 3 to 9 voters differ by {_both(found)} at the τ from .03 on where they differ most; up to "
         f"{100 * _STABLE:g} are called stable, a number of ours.",
         Verdict.of_all(Verdict.of_at_most(value, _STABLE) for value in found.values()),
+        _FEW_IMAGES,
     )
 
 
@@ -94,6 +99,7 @@ def _fluctuates(dataset: str, panels: Panels) -> Claim:
         "Without IID data, it fluctuates among numbers of voters.",
         f"{dataset}: they differ by {_both(more, signed=True)} more than with IID data.",
         Verdict.of_all(map(Verdict.of_positive, more.values())),
+        "Where validators agree, whether they accept or reject, it does not matter how many they are.",
     )
 
 
@@ -110,6 +116,7 @@ def _few_suffice(dataset: str, panels: Panels, partition: str, says: str) -> Cla
         f"{dataset}, τ = .03: nine voters accept {_both(more, signed=True)} more of honest work than three; up to "
         f"{100 * _STABLE:g} are called as good, a number of ours.",
         Verdict.of_all(Verdict.of_at_most(value, _STABLE) for value in more.values()),
+        _FEW_IMAGES,
     )
 
 
@@ -134,6 +141,7 @@ def _generalizes(dataset: str, panels: Panels) -> Claim:
         f"{dataset}, IID, three voters, τ = .03: gossip's voting accuracy is {more.text(scale=100, signed=True)} "
         "points above OppCL's.",
         Verdict.of_positive(more),
+        _HALF,
     )
 
 
@@ -146,6 +154,7 @@ def _varies(dataset: str, panels: Panels) -> Claim:
         f"{dataset}, IID: over numbers of voters and tolerances its standard deviation is "
         f"{more.text(scale=100, signed=True)} points above gossip's.",
         Verdict.of_positive(more),
+        _HALF,
     )
 
 
