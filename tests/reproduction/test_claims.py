@@ -14,6 +14,7 @@ from idml.reproduction.cells import Cells
 from idml.reproduction.scales import SCALES, Learned
 from idml.reproduction.section import CHANCE, Claim, Unjudged, Verdict
 from idml.reproduction.vote_claims import TOLERANCES_BPS, VOTERS, claims, spreads, variations
+from idml.reproduction.votes import _row
 
 SEEDS = (1, 2, 3)
 WOBBLE = {1: 0.0, 2: 0.001, 3: -0.001}
@@ -184,3 +185,10 @@ def test_spreads_and_variations_are_taken_seed_by_seed() -> None:
     shares = {(voters, bps): [0.5, 0.5 + 0.01 * voters] for voters in VOTERS for bps in TOLERANCES_BPS}
     assert spreads(shares) == pytest.approx([0, 0.06])
     assert variations(shares) == pytest.approx([0, 0.01 * math.sqrt(5)])
+
+
+def test_a_band_of_shares_is_the_interval_within_0_and_1() -> None:
+    assert _row(3, "", 300, Estimate.of([0.9, 0.8]))["high"] == 1
+    row = _row(3, "", 300, Estimate.of([0.5, 0.51, 0.52]))
+    assert (row["low"], row["high"]) == pytest.approx((0.51 - 0.02484, 0.51 + 0.02484), abs=1e-5)
+    assert _row(3, "", 300, Estimate.of([0.5]))["low"] == 0.5

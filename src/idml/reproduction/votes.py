@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import altair as alt
 
@@ -130,45 +131,61 @@ def accepted(judged: Sequence[Judged], kind: str, voters: int, tolerance_bps: in
     return (wrong if accepts is (kind != HONEST) else cast - wrong) / cast
 
 
+def _row(voters: int, what: str, bps: int, share: Estimate) -> dict[str, Any]:
+    half = share.half if share.count > 1 else 0.0
+    return {
+        "voters": voters,
+        "what": what,
+        "tolerance": bps / FULL_BPS,
+        "share": share.mean,
+        "low": max(0.0, share.mean - half),
+        "high": min(1.0, share.mean + half),
+    }
+
+
 def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Chart:
     names = {HONEST: "honest work accepted", FLIP: "label flips rejected"}
     side = WIDTH // 2 - 60
-    panels = []
+    within, panels = alt.Scale(domain=[0, 1]), []
     for setting in (setting for setting in right if setting.dataset == dataset):
         rows = [
-            {"voters": voters, "what": names[kind], "tolerance": bps / FULL_BPS, "share": Estimate.of(values).mean}
+            _row(voters, names[kind], bps, Estimate.of(values))
             for kind, shares in right[setting].items()
             for (voters, bps), values in shares.items()
         ]
-        panels.append(
-            alt.Chart(alt.InlineData(values=rows), title=setting.title)
-            .mark_line(strokeWidth=2)
-            .encode(
-                x=alt.X("tolerance:Q", title="Tolerance τ", axis=alt.Axis(grid=False, format=".2f", tickCount=5)),
-                y=alt.Y(
-                    "share:Q", title="Voting accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")
-                ),
-                color=alt.Color(
-                    "voters:N",
-                    title=None,
-                    scale=alt.Scale(domain=list(VOTERS), range=list(_COLOURS)),
-                    legend=alt.Legend(
-                        symbolType="stroke", symbolSize=400, title=None, labelExpr="datum.label + ' voters'"
-                    ),
-                ),
-                strokeDash=alt.StrokeDash(
-                    "what:N",
-                    scale=alt.Scale(domain=list(names.values()), range=[[1, 0], [5, 3]]),
-                    legend=alt.Legend(symbolType="stroke", symbolSize=400),
-                ),
-            )
-            .properties(width=side, height=200)
+        colour = alt.Color(
+            "voters:N",
+            title=None,
+            scale=alt.Scale(domain=list(VOTERS), range=list(_COLOURS)),
+            legend=alt.Legend(
+                symbolType="stroke",
+                symbolSize=400,
+                symbolOpacity=1,
+                title=None,
+                labelExpr="datum.label + ' voters'",
+            ),
         )
+        dash = alt.StrokeDash(
+            "what:N",
+            scale=alt.Scale(domain=list(names.values()), range=[[1, 0], [5, 3]]),
+            legend=alt.Legend(symbolType="stroke", symbolSize=400),
+        )
+        base = alt.Chart(alt.InlineData(values=rows), title=setting.title).encode(
+            x=alt.X("tolerance:Q", title="Tolerance τ", axis=alt.Axis(grid=False, format=".2f", tickCount=5)),
+            color=colour,
+        )
+        layers = [
+            base.mark_area(opacity=0.08).encode(y=alt.Y("low:Q", scale=within), y2="high:Q", detail="what:N"),
+            base.mark_line(strokeWidth=2).encode(
+                y=alt.Y("share:Q", title="Voting accuracy", scale=within, axis=alt.Axis(format=".0%")), strokeDash=dash
+            ),
+        ]
+        panels.append(alt.layer(*layers).properties(width=side, height=200))
     honest = [Estimate.of(right[setting][HONEST][3, PAPER_BPS]).mean for setting in right if setting.dataset == dataset]
     caption = Caption(
         f"Three voters accept {min(honest):.0%} to {max(honest):.0%} of honest work at τ = .03",
         f"{dataset}; means over {scale.vote_seeds} seeds. Solid: honest contributions accepted; dashed: contributions "
-        "of label flippers rejected.",
+        "of label flippers rejected; bands: 95 % intervals.",
     )
     grid = alt.vconcat(*(alt.hconcat(*panels[start : start + 2]) for start in range(0, len(panels), 2)))
     return styled(grid, caption, WIDTH)
