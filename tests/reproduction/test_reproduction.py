@@ -199,9 +199,9 @@ def test_what_natural_data_need_is_said_before_anything_runs(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("IDML_DATA", str(tmp_path))
-    assert main(["reproduce", "natural", "--out", str(tmp_path / "out")]) == 1
+    assert main(["reproduce", "natural", "--out", str(tmp_path / "out")]) == 2
     assert "natural data are not part of the scale smoke: choose laptop or paper" in capsys.readouterr().err
-    assert main(["reproduce", "natural", "--scale", "laptop", "--out", str(tmp_path / "out")]) == 1
+    assert main(["reproduce", "natural", "--scale", "laptop", "--out", str(tmp_path / "out")]) == 2
     assert "natural data need the data set hapt, which is in none of the data folders" in capsys.readouterr().err
     labels = tmp_path / "hapt" / "RawData" / "labels.txt"
     labels.parent.mkdir(parents=True)

@@ -50,7 +50,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.processes is not None and options.processes < 1:
         options.parser.error(f"--processes is {options.processes}: it must be at least 1")
     # Only now: these load PyTorch, which takes a second.
-    from idml.reproduction.errors import ReproductionError
+    from idml.learning.errors import DataError
     from idml.reproduction.natural import why_not
     from idml.reproduction.scales import SCALES
     from idml.reproduction.work import TARGETS, cost, reproduce
@@ -65,15 +65,16 @@ def execute(options: argparse.Namespace) -> int:
 
     if "natural" in names and (reason := why_not(scale, options.data_dir)):
         if options.what == "natural":
-            raise ReproductionError(reason)
+            raise DataError(reason)
         names.remove("natural")
         if scale.natural is not None:
             say(f"left out: {reason}")
-    ahead = cost(names, scale, directory, options.data_dir)
-    if ahead.runs or options.cost:
-        say(f"{ahead.text(processes)}, in {directory}")
+    ahead = cost(names, scale, directory, options.data_dir, download=not options.cost)
     if options.cost:
+        print(f"{ahead.text(processes)}, in {directory}")
         return 0
+    if ahead.runs:
+        say(f"{ahead.text(processes)}, in {directory}")
     begun_s, before = time.monotonic(), -1
 
     def progress(done: int, total: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import tomli_w
 
 from idml.learning.datasets import find_file
-from idml.reproduction.errors import ReproductionError
+from idml.reproduction.errors import ReproductionError, unwritable
 from idml.store.files import write_atomically
 from idml.store.run_reader import CONFIG, SUMMARY
 
@@ -117,7 +117,7 @@ class Cells:
             write_atomically(path, tomli_w.dumps(dict(cell.settings)).encode())
             output = log.open("ab")
         except OSError as error:
-            raise ReproductionError(f"cannot write in {self.directory}: {error.strerror}") from error
+            raise unwritable(self.directory, error) from error
         where = self.path(cell)
         extra = [f"--set={key}={value}" for key, value in {**self._extra, **self._find(cell.files)}.items()]
         if cell.judged_every is not None:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from idml.reporting.style import DARK, WIDTH, Format, describe, render
 from idml.reporting.tables import TableView
 from idml.reproduction.departures import departures
-from idml.reproduction.errors import ReproductionError
+from idml.reproduction.errors import unwritable
 from idml.reproduction.scales import Scale
 from idml.reproduction.section import Section, Verdict
 from idml.store.files import write_atomically
@@ -70,7 +70,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         )
         write_atomically(directory / PAGE, page.encode())
     except OSError as error:
-        raise ReproductionError(f"cannot write in {directory}: {error.strerror}") from error
+        raise unwritable(directory, error) from error
     return directory / PAGE
 
 

@@ -50,10 +50,10 @@ def wanted(names: Sequence[str], scale: Scale) -> list[Cell]:
     return list({cell.name: cell for cell in cells}.values())
 
 
-def cost(names: Sequence[str], scale: Scale, directory: Path, data_dir: str | None) -> Cost:
+def cost(names: Sequence[str], scale: Scale, directory: Path, data_dir: str | None, *, download: bool) -> Cost:
     """What the runs will cost that are not done yet; see `estimate`."""
     cells = Cells(directory)
-    return estimate([cell for cell in wanted(names, scale) if not cells.is_done(cell)], data_dir)
+    return estimate([cell for cell in wanted(names, scale) if not cells.is_done(cell)], data_dir, download=download)
 
 
 def reproduce(
