@@ -58,8 +58,7 @@ def elsewhere(scale: Scale) -> list[Unjudged]:
 def delay(curve: Curve, other: Curve, level: float) -> float:
     """Rounds by which a curve reaches a level later than another, of those that both have; not a number if never."""
     both = sorted(curve.keys() & other.keys())
-    reached = (next((number for number in both if one[number] >= level), math.nan) for one in (curve, other))
-    late, early = reached
+    late, early = (next((number for number in both if one[number] >= level), math.nan) for one in (curve, other))
     return late - early
 
 
