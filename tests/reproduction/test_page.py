@@ -8,7 +8,7 @@ import tomli_w
 
 from idml.cli.main import main
 from idml.reproduction import work
-from idml.reproduction.cells import Cell, Cells
+from idml.reproduction.cells import JUDGED_BY, Cell, Cells
 from idml.reproduction.scales import SCALES, TABLE_I
 from idml.reproduction.work import TARGETS
 
@@ -22,13 +22,14 @@ def test_a_table_asked_for_later_leaves_the_earlier_one_where_it_is(tmp_path: Pa
         assert "Table II: what an encounter costs" in page
 
 
-def test_a_run_with_other_settings_is_not_done(tmp_path: Path) -> None:
+def test_a_run_with_other_settings_or_rules_is_not_done(tmp_path: Path) -> None:
     cells, cell = Cells(tmp_path), Cell("one", TABLE_I)
     cells.path(cell).mkdir(parents=True)
     (cells.path(cell) / "summary.json").touch()
     (tmp_path / "configs").mkdir()
-    for stake, done in ((200, True), (300, False)):
-        (tmp_path / "configs" / "one.toml").write_text(tomli_w.dumps({**TABLE_I, "stake": stake}))
+    for judged_by, stake, done in ((JUDGED_BY, 200, True), (JUDGED_BY, 300, False), ("# By others.", 200, False)):
+        text = f"{judged_by}\n{tomli_w.dumps({**TABLE_I, 'stake': stake})}"
+        (tmp_path / "configs" / "one.toml").write_text(text)
         assert cells.is_done(cell) is done
 
 

@@ -109,8 +109,14 @@ def test_runs_are_done_once_and_only_as_they_are_wanted(tmp_path: Path) -> None:
     before = (cells.path(one) / "summary.json").stat().st_mtime_ns
     cells.play([one, two], 2, silent)
     assert (cells.path(one) / "summary.json").stat().st_mtime_ns == before
-    with pytest.raises(ReproductionError, match=r"one was made with other settings, .*one\.toml: choose another --out"):
+    refused = r"one was made with other settings or rules, .*one\.toml: choose another --out"
+    with pytest.raises(ReproductionError, match=refused):
         cells.play([Cell("one", {**TINY, "seed": 3})], 1, silent)
+    made_by = tmp_path / "configs" / "one.toml"
+    made_by.write_text(made_by.read_text().replace("version ", "version 1"))
+    assert not cells.is_done(one)
+    with pytest.raises(ReproductionError, match=refused):
+        cells.play([one], 1, silent)
     with pytest.raises(ReproductionError, match=r"^the run bad failed with 2: idml: devices is 1: .*bad\.log\)$"):
         cells.play([Cell("bad", {**TINY, "devices": 1})], 1, silent)
 

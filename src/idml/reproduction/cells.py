@@ -14,11 +14,14 @@ from typing import Any
 import tomli_w
 
 from idml.learning.datasets import find_file
+from idml.learning.validation import RULES_VERSION
 from idml.reproduction.errors import ReproductionError, unwritable
 from idml.store.files import write_atomically
 from idml.store.run_reader import CONFIG, SUMMARY
 
 _POLL_S = 0.05
+JUDGED_BY = f"# Judged by version {RULES_VERSION} of the rules."
+"""The first line of a cell's configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +101,26 @@ class Cells:
                 process.wait()
 
     def _check(self, cell: Cell) -> None:
-        """A run of this name must be this run: a changed setting would otherwise be taken for the old one's result."""
+        """A run of this name must be this run: what has changed would otherwise be taken for the old one's result."""
         if self.path(cell).exists() and self._differs(cell):
             raise ReproductionError(
-                f"{self.path(cell)} was made with other settings, {self._config_path(cell)}: choose another --out, "
-                "or delete both"
+                f"{self.path(cell)} was made with other settings or rules, {self._config_path(cell)}: choose another "
+                "--out, or delete both"
             )
 
     def _differs(self, cell: Cell) -> bool:
         path = self._config_path(cell)
-        return path.exists() and tomllib.loads(path.read_text("utf-8")) != dict(cell.settings)
+        if not path.exists():
+            return False
+        text = path.read_text("utf-8")
+        return text.partition("\n")[0] != JUDGED_BY or tomllib.loads(text) != dict(cell.settings)
 
     def _start(self, cell: Cell) -> "subprocess.Popen[bytes]":
         path, log = self._config_path(cell), self._log_path(cell.name)
         try:
             for folder in (path.parent, log.parent, self.path(cell).parent):
                 folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, tomli_w.dumps(dict(cell.settings)).encode())
+            write_atomically(path, f"{JUDGED_BY}\n{tomli_w.dumps(dict(cell.settings))}".encode())
             output = log.open("ab")
         except OSError as error:
             raise unwritable(self.directory, error) from error
