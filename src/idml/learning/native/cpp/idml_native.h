@@ -68,8 +68,8 @@ IDML_API int32_t idml_score(idml_network* network, const float* vector, const fl
 /* Which values dropout keeps (1) in the pooled map [row][column][channel, filled up to 8] of a convolution. */
 IDML_API void idml_dropout(float probability, uint64_t seed, int32_t layer, int64_t image, int64_t count, uint8_t* kept);
 
-/* Trains made-up networks, the first of them in milliseconds; returns a hash of weights, losses and logits, which the
- * definition of a result fixes. */
+/* Trains made-up networks, each in some milliseconds; returns a hash of weights, losses and logits, which the definition
+ * of a result fixes. */
 IDML_API int32_t idml_trials(void);
 IDML_API uint64_t idml_trial(int32_t number);
 

@@ -79,8 +79,10 @@ struct Trial {
   int images, batch;
 };
 
-constexpr int32_t tiny_outputs[] = {16, 12}, usual_outputs[] = {16, 16, 32, 32, 64, 64}, odd_outputs[] = {12, 20, 36, 24};
-constexpr uint8_t tiny_pools[] = {1, 1}, usual_pools[] = {0, 1, 0, 1, 0, 1}, odd_pools[] = {0, 1, 1, 0}, one_pool[] = {1};
+constexpr int32_t tiny_outputs[] = {16, 12}, usual_outputs[] = {16, 16, 32, 32, 64, 64}, odd_outputs[] = {12, 20, 36, 24},
+                  mixed_outputs[] = {16, 16, 24, 8, 8, 40};
+constexpr uint8_t tiny_pools[] = {1, 1}, usual_pools[] = {0, 1, 0, 1, 0, 1}, odd_pools[] = {0, 1, 1, 0}, one_pool[] = {1},
+                  mixed_pools[] = {0, 0, 1, 0, 1, 0};
 constexpr Trial trials[] = {
     {{1, 9, 7, 3, 2, tiny_outputs, tiny_pools, .25f}, 5, 2},
     {{1, 28, 28, 10, 6, usual_outputs, usual_pools, .25f}, 45, 16},
@@ -88,6 +90,8 @@ constexpr Trial trials[] = {
     {{2, 19, 22, 7, 4, odd_outputs, odd_pools, .5f}, 45, 16},
     {{5, 13, 13, 10, 1, usual_outputs + 4, one_pool, 0}, 45, 16},
     {{1, 8, 8, 10, 0, nullptr, nullptr, 0}, 45, 16},
+    {{1, 22, 26, 10, 6, usual_outputs, usual_pools, .25f}, 7, 4},
+    {{3, 18, 21, 10, 6, mixed_outputs, mixed_pools, .25f}, 7, 4},
 };
 
 uint64_t mixed(uint64_t z) {  // SplitMix64
