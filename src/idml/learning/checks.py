@@ -22,9 +22,9 @@ def check_seed(seed: int) -> None:
 
 
 def check_batch(batch: int) -> None:
-    """Refuse a batch without images."""
-    if batch < 1:
-        raise LearningError(f"batch is {batch}: it must be at least 1")
+    """Refuse a batch that is no whole number in [1, 2**63)."""
+    if not (isinstance(batch, int | np.integer) and 1 <= batch < 2**63):
+        raise LearningError(f"batch is {batch}: it must be a whole number, at least 1 and below 2**63")
 
 
 def check_images(images: FloatImages) -> None:

@@ -3,6 +3,7 @@
 import copy
 import ctypes
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,6 +207,8 @@ SMALL = named("small", (3, 8, 8), 4)
     ("change", "message"),
     [
         ({"batch": 0}, "batch is 0"),
+        ({"batch": 2**63}, "batch is 9223372036854775808: it must be a whole number"),
+        ({"batch": 2.5}, r"batch is 2\.5: it must be a whole number"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**64}, "seed is 18446744073709551616"),
         ({"vector": np.zeros(3, np.float32)}, r"float32 \(3,\)"),
@@ -293,6 +296,31 @@ def test_the_c_interface_refuses_what_would_read_elsewhere() -> None:
     for bad in (-1, 4, 2**40):
         assert train(labels, np.array([0, 1, 2, bad]), 2) == 2
     assert train(labels, order, 0) == 3
+
+
+@pytest.mark.parametrize(("code", "what"), [(1, "a label"), (2, "the order"), (3, "the batch"), (9, "something")])
+def test_what_the_library_refuses_is_no_result(code: int, what: str) -> None:
+    engine, (images, labels) = NativeEngine(SMALL), random_batch(SMALL, 4, 0)
+    vector = engine.initial(0)
+    names = ("idml_train", "idml_gradient", "idml_score")
+    engine._library = SimpleNamespace(**dict.fromkeys(names, lambda *_: code))  # type: ignore[assignment]
+    for call in (
+        lambda: engine.train_epoch(vector, images, labels, learning_rate=0.1, batch=2, seed=0),
+        lambda: engine.gradient(vector, images, labels),
+        lambda: engine.loss(vector, images, labels),
+        lambda: engine.evaluate([vector], images, labels),
+    ):
+        with pytest.raises(LearningError, match=rf"refuses {what}.* \(code {code}\)"):
+            call()
+
+
+def test_a_batch_may_be_numpys_and_larger_than_the_images() -> None:
+    engine, (images, labels) = NativeEngine(SMALL), random_batch(SMALL, 4, 0)
+    trained = [
+        engine.train_epoch(engine.initial(0), images, labels, learning_rate=0.1, batch=batch, seed=0).tobytes()
+        for batch in (4, np.int64(4), 2**63 - 1)
+    ]
+    assert len(set(trained)) == 1
 
 
 def test_an_engine_survives_pickling_and_copying() -> None:

@@ -127,10 +127,19 @@ class NativeEngine:
         order = np.random.default_rng(seed).permutation(len(labels))
         trained = vector.copy()
         with self._lock:
-            self._library.idml_train(
+            code = self._library.idml_train(
                 *(self._network, trained.ctypes.data, images.ctypes.data, labels.ctypes.data, order.ctypes.data),
-                *(len(labels), batch, learning_rate, momentum, weight_decay, seed, ctypes.byref(ctypes.c_double())),
+                *(
+                    len(labels),
+                    int(batch),
+                    learning_rate,
+                    momentum,
+                    weight_decay,
+                    seed,
+                    ctypes.byref(ctypes.c_double()),
+                ),
             )
+        _check_code(code)
         return trained
 
     def evaluate(self, vectors: Sequence[FloatVector], images: FloatImages, labels: Labels) -> list[int]:
@@ -168,10 +177,11 @@ class NativeEngine:
         self._check_vector(vector)
         gradient = np.empty(self._size, np.float32)
         with self._lock:
-            self._library.idml_gradient(
+            code = self._library.idml_gradient(
                 *(self._network, vector.ctypes.data, images.ctypes.data, labels.ctypes.data, len(labels)),
                 *(gradient.ctypes.data, ctypes.byref(ctypes.c_double())),
             )
+        _check_code(code)
         return gradient / np.float32(len(labels))
 
     def _score(
@@ -180,10 +190,11 @@ class NativeEngine:
         self._check_vector(vector)
         correct = ctypes.c_int64()
         with self._lock:
-            self._library.idml_score(
+            code = self._library.idml_score(
                 *(self._network, vector.ctypes.data, images.ctypes.data, labels.ctypes.data, len(labels)),
                 *(ctypes.byref(correct), None if loss is None else ctypes.byref(loss)),
             )
+        _check_code(code)
         return correct.value
 
     def _check(self, images: FloatImages, labels: Labels) -> None:
@@ -203,6 +214,13 @@ class NativeEngine:
     def _check_vector(self, vector: FloatVector) -> None:
         check_vector(vector, self._size)
         _check_memory("vector is", vector)
+
+
+def _check_code(code: int) -> None:
+    """Refuse to go on with what the library has left undone: it names what it refused by a code of idml_native.h."""
+    if code:
+        refused = {1: "a label", 2: "the order of the images", 3: "the batch"}.get(code, "something")
+        raise LearningError(f"the native library refuses {refused} (code {code}): nothing was computed")
 
 
 def _check_memory(what: str, array: npt.NDArray[np.generic]) -> None:
