@@ -20,6 +20,8 @@ import timing
 import training
 import whole
 
+from idml.learning.native.build import BuildError
+
 _HERE = Path(__file__).parent
 _GOALS = {
     "train_ratio": "1.1 to 1.4",
@@ -81,7 +83,11 @@ def measure(*, quick: bool) -> dict[str, Any]:
         else {f"{net}-{dataset}": whole.measure(net, 200, dataset=dataset) for net, dataset in _PLAYED}
     )
     results["native_whole_ratio"] = {name: _rounded(figures["whole_ratio"]) for name, figures in played.items()}
-    rates = kernels.measure()
+    try:
+        rates = kernels.measure()
+    except BuildError as error:
+        print(f"native_kernels is not measured: {error}", file=sys.stderr)
+        rates = {"passes": None}
     results["native_kernels"] = rates.pop("passes")
     results["native_rates"] = rates
     results["workers_ratio"] = _workers_ratio(quick=quick)
@@ -100,14 +106,7 @@ def table(results: dict[str, Any]) -> str:
         value = results[key]
         rows = value.items() if isinstance(value, dict) else [("", value)]
         for name, number in rows:
-            shown = (
-                "not measured"
-                if number is None
-                else ", ".join(map(str, number))
-                if isinstance(number, list)
-                else f"{number:,}"
-            )
-            lines.append(f"| `{key}` {name} | {meaning} | {shown} | {_GOALS.get(key, '')} |")
+            lines.append(f"| `{key}` {name} | {meaning} | {_shown(number)} | {_GOALS.get(key, '')} |")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ Compiles a program, so it needs a compiler.
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from timing import cpu_seconds
 
-from idml.learning.native.build import Recipe, build_alone, compilers
+from idml.learning.native.build import NO_COMPILER, BuildError, Recipe, build_alone, compilers
 from idml.learning.native.library import instruction_set
 
 _PROGRAM = Path(__file__).with_name("kernels.cpp")
@@ -31,10 +32,16 @@ def measure() -> dict[str, object]:
         peak_gflops, sgemm_gflops: of fused multiply-adds alone, and of PyTorch's product of two 768x768 matrices.
         passes: by "pass-side-inputs-outputs", [share of the peak, share of sgemm]; passes are forward, inputs and
             filters (the gradients of these).
+
+    Raises:
+        BuildError: there is no compiler, or it failed.
     """
+    compiler = next(iter(compilers()), None)
+    if compiler is None:
+        raise BuildError(NO_COMPILER)
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "kernels"
-        build_alone(program, _PROGRAM, Recipe(compilers()[0]), instruction_set())
+        build_alone(program, _PROGRAM, Recipe(compiler), instruction_set())
         lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     rates: dict[str, float] = {}
     for line in lines:
@@ -57,4 +64,7 @@ def _sgemm_gflops() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=2))
+    try:
+        print(json.dumps(measure(), indent=2))
+    except BuildError as error:
+        sys.exit(f"kernels.py: {error}")

@@ -1,11 +1,14 @@
 """The benchmarks run, and write down what they promise."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from idml.learning.native.build import NO_COMPILER
 
 BENCH = Path(__file__).parents[2] / "benchmarks" / "bench.py"
 
@@ -34,3 +37,11 @@ def test_a_quick_benchmark_writes_every_figure(tmp_path: Path) -> None:
     assert results["merges_per_s"] > 1000
     assert results["workers_ratio"] is None
     assert f"{results['merges_per_s']:,}" in finished.stdout
+
+
+def test_without_a_compiler_the_kernels_are_not_measured(tmp_path: Path) -> None:
+    hide = "import runpy, sys; sys.modules['ziglang'] = None; sys.path.insert(0, sys.argv[1]);"
+    alone = [sys.executable, "-c", f"{hide} runpy.run_module('kernels', run_name='__main__')", str(BENCH.parent)]
+    finished = subprocess.run(alone, env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert finished.returncode == 1
+    assert finished.stderr == f"kernels.py: {NO_COMPILER}\n"

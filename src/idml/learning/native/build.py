@@ -26,6 +26,7 @@ _FLAGS = (
     *("-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-exceptions", "-fno-rtti"),
     *("-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"),
 )
+NO_COMPILER = "there is no C++ compiler (g++, clang++, or the Python package ziglang)"
 _X86_SETS = ("x86_64_v4", "x86_64_v3")
 
 
@@ -41,7 +42,7 @@ class Recipe:
         compiler: one of `COMPILERS`.
         target: a triple that zig knows; None for this machine.
         sets: instruction sets, best first; by default all that the target's processors may have.
-        optimize: -O2 or -O3: the same bits.
+        optimize: -O2 or -O3: the same bits; zig takes one for the other.
         flags: more of them.
     """
 
@@ -130,7 +131,7 @@ def build_with_any(out: Path) -> str:
     Raises:
         BuildError: there is none, or all failed.
     """
-    problem = "there is no C++ compiler (g++, clang++, or the Python package ziglang)"
+    problem = NO_COMPILER
     for name in compilers():
         try:
             build(out, Recipe(name))
