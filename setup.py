@@ -1,6 +1,6 @@
 """Compiles the native library into the package; all else that there is to know of it stands in pyproject.toml.
 
-With IDML_NATIVE_TARGET, as zig names targets (x86_64-linux-gnu.2.17), a wheel is for that system instead of this one.
+With IDML_NATIVE_TARGET, as zig names targets (x86_64-linux-gnu.2.17), a wheel is for any Linux on that processor.
 """
 
 import os
@@ -19,10 +19,9 @@ TARGET = os.environ.get("IDML_NATIVE_TARGET")
 WHEEL_PLATFORMS = {
     "x86_64-linux-gnu.2.17": "manylinux2014_x86_64.manylinux_2_17_x86_64",
     "aarch64-linux-gnu.2.17": "manylinux2014_aarch64.manylinux_2_17_aarch64",
-    "aarch64-macos.11.0": "macosx_11_0_arm64",
-    "x86_64-macos.11.0": "macosx_11_0_x86_64",
-    "x86_64-windows-gnu": "win_amd64",
 }
+if TARGET is not None and TARGET not in WHEEL_PLATFORMS:
+    sys.exit(f"IDML_NATIVE_TARGET is {TARGET!r}: choose one of {', '.join(WHEEL_PLATFORMS)}")
 
 
 class BuildLibrary(build_ext):

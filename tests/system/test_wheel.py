@@ -2,6 +2,8 @@
 
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from idml.learning.native.build import PORTABLE_TARGETS
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "tools", "src")
+
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 def call(*command: str, cwd: Path, **variables: str) -> str:
@@ -20,9 +26,10 @@ def call(*command: str, cwd: Path, **variables: str) -> str:
     return finished.stdout
 
 
-@pytest.mark.slow
-def test_an_installed_wheel_runs_on_the_native_engine(tmp_path: Path) -> None:
-    sources, site = tmp_path / "sources", tmp_path / "site"
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """What a build needs of these sources, without what others have built."""
+    sources = tmp_path / "sources"
     leave_out = shutil.ignore_patterns("*.so", "__pycache__", "*.egg-info")
     for name in SOURCES:
         found = ROOT / name
@@ -31,15 +38,81 @@ def test_an_installed_wheel_runs_on_the_native_engine(tmp_path: Path) -> None:
         else:
             sources.mkdir(exist_ok=True)
             shutil.copy(found, sources)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    call(*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path / "dist"), ".", cwd=sources)
-    (wheel,) = (tmp_path / "dist").iterdir()
+    return sources
+
+
+def build_wheel(sources: Path, *options: str, **variables: str) -> Path:
+    dist = sources.parent / "dist"
+    call(*PIP, "wheel", "--no-deps", "--wheel-dir", str(dist), *options, ".", cwd=sources, **variables)
+    (wheel,) = dist.iterdir()
+    return wheel
+
+
+def library_of(wheel: Path, folder: Path) -> Path:
+    """The native library that a wheel holds."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if "/libidml_native." in name)
+        return Path(archive.extract(name, folder))
+
+
+def computes_as_promised(library: Path) -> bool:
+    """In a process of its own, through the package's own check when it loads."""
+    program = (
+        "import sys; from pathlib import Path; from idml.learning.native import library;"
+        "library.library_path = lambda: Path(sys.argv[1]); library.load_library()"
+    )
+    return subprocess.run([sys.executable, "-c", program, str(library)]).returncode == 0
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_build_takes_zig(sources: Path, tmp_path: Path) -> None:
+    """With no isolation, so that the zig that is installed here is the one that the build has asked for."""
+    pytest.importorskip("ziglang")
+    pytest.importorskip("setuptools")
+    nothing = tmp_path / "nothing"
+    asked = "import build_backend; print(*build_backend.get_requires_for_build_wheel())"
+    hidden = f"import sys; sys.modules['ziglang'] = None; {asked}"
+    paths = {"PATH": str(nothing), "PYTHONPATH": "tools"}
+    assert call(sys.executable, "-c", hidden, cwd=sources, **paths).split()[-1].startswith("ziglang==")
+    wheel = build_wheel(sources, "--no-build-isolation", PATH=str(nothing))
+    assert computes_as_promised(library_of(wheel, tmp_path))
+
+
+@pytest.mark.slow
+def test_a_wheel_for_any_linux_says_so_and_asks_for_no_newer_c_library(sources: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("setuptools")
+    machine = platform.machine()
+    if sys.platform != "linux" or machine not in PORTABLE_TARGETS:
+        pytest.skip("make wheel is for Linux on x86-64 and 64-bit ARM")
+    wheel = build_wheel(sources, "--no-build-isolation", IDML_NATIVE_TARGET=PORTABLE_TARGETS[machine])
+    assert wheel.name.endswith(f"-py3-none-manylinux2014_{machine}.manylinux_2_17_{machine}.whl")
+    library = library_of(wheel, tmp_path)
+    needed = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", library.read_bytes())]
+    assert needed
+    assert max(needed) <= 17
+    assert computes_as_promised(library)
+
+
+def test_a_wheel_for_a_system_that_was_never_tried_is_refused(sources: Path) -> None:
+    pytest.importorskip("setuptools")
+    command = [sys.executable, "setup.py", "--name"]
+    environment = {**os.environ, "IDML_NATIVE_TARGET": "sparc-solaris"}
+    finished = subprocess.run(command, cwd=sources, env=environment, capture_output=True, text=True)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("IDML_NATIVE_TARGET is 'sparc-solaris': choose one of x86_64-linux-gnu.2.17, ")
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_runs_on_the_native_engine(sources: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    wheel = build_wheel(sources)
     assert "-py3-none-" in wheel.name
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.startswith("idml/learning/native/libidml_native.") for name in names)
     assert any(name.startswith("idml/ledger/artifacts/") for name in names)
 
-    call(*pip, "install", "--no-deps", "--target", str(site), str(wheel), cwd=tmp_path)
+    call(*PIP, "install", "--no-deps", "--target", str(site), str(wheel), cwd=tmp_path)
     shutil.rmtree(sources)
     program = "import idml; print(idml.__file__)"
     where = call(sys.executable, "-c", program, cwd=tmp_path, PYTHONPATH=str(site))
