@@ -24,7 +24,7 @@ GOLDEN = {1: "390306c05a4d85a0ece6465eef4b9b441747e8a08af46da3a664d585452a38b9"}
 """By the version of what a result is."""
 
 
-def play(directory: Path) -> str:
+def play(directory: Path, workers: int = 1) -> str:
     """The digest of a run in which models are poisoned, votes differ and attackers fall out."""
     run = idml.run(
         directory,
@@ -41,6 +41,7 @@ def play(directory: Path) -> str:
         reward=40,
         adversaries={"label_flip_all": 2, "sign_flip": 1},
         seed=7,
+        workers=workers,
     )
     assert run.summary["expelled"]["attackers"]
     assert run.summary["cases"]["3"]
@@ -49,8 +50,9 @@ def play(directory: Path) -> str:
     return hashlib.sha256(json.dumps([summary, models], sort_keys=True).encode()).hexdigest()
 
 
-def test_a_run_is_what_it_was_on_another_machine(tmp_path: Path) -> None:
-    assert play(tmp_path / "run") == GOLDEN[DEFINITION]
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_run_is_what_it_was_on_another_machine(tmp_path: Path, workers: int) -> None:
+    assert play(tmp_path / "run", workers) == GOLDEN[DEFINITION]
 
 
 @pytest.mark.slow
