@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
@@ -116,16 +116,33 @@ def test_losses_are_those_of_torch_and_what_is_no_number_is_as_bad_as_can_be(pai
     assert seen.confusion.sum() == len(seen.labels)
 
 
-def test_the_loss_may_rise_by_a_share_of_what_it_was() -> None:
-    def losing(loss: float) -> View:
-        return View(np.array([[0.0, math.log(math.expm1(loss))]], np.float32), np.array([0]))
+def losing(loss: float, classes: int = 2) -> View:
+    """A model at this mean loss."""
+    logits = np.full((1, classes), math.log(math.expm1(loss) / (classes - 1)), np.float32)
+    logits[0, 0] = 0
+    return View(logits, np.array([0]))
 
+
+def test_the_loss_may_rise_by_a_share_of_what_it_was() -> None:
     assert Loss().harm(losing(0.5), losing(0.65), None) == pytest.approx(0.3, abs=1e-6)
     assert Loss().harm(losing(0.5), losing(0.25), None) == pytest.approx(-0.5, abs=1e-6)
     broken = View(np.array([[math.nan, 0.0]], np.float32), np.array([0]))
     assert Loss().harm(losing(0.5), broken, None) == math.inf
     assert not Loss().accepts(math.inf, 10_000)
     assert Loss().harm(broken, losing(0.5), None) == 0
+
+
+@given(st.integers(2, 100), st.floats(0.01, 3), st.floats(0.01, 3))
+def test_no_tolerance_lets_the_loss_rise_from_near_chance_to_worse_than_guessing(
+    classes: int, old_share: float, new_share: float
+) -> None:
+    guessing = math.log(classes)
+    assume(all(abs(gap) > 1e-4 for gap in (old_share - 1.2, new_share - 1, new_share - old_share)))
+    harm = Loss().harm(losing(old_share * guessing, classes), losing(new_share * guessing, classes), None)
+    if old_share < 1.2 and new_share > 1 and new_share > old_share:
+        assert harm == math.inf
+    else:
+        assert harm == pytest.approx(new_share / old_share - 1, rel=1e-3, abs=1e-3)
 
 
 def test_what_a_learner_does_not_care_for_condemns_nobody() -> None:
