@@ -15,6 +15,7 @@ import pytest
 
 import idml
 from idml.adapters.registry import load_adapter
+from idml.learning.validation import RULES_VERSION
 from idml.simulation import simulator as simulator_module
 from idml.simulation.ahead import Ahead, Prospect
 from idml.simulation.crew import Course, Crew
@@ -59,7 +60,7 @@ def started(directory: Path, observer: Callable[[Simulator], None], **changes: A
     config = tiny(**changes)
     adapter = load_adapter(config.algorithm)
     resolved = resolve(config, adapter)
-    store = RunStore.create(directory, resolved.to_toml())
+    store = RunStore.create(directory, resolved.to_toml(), {"rules_version": str(RULES_VERSION)})
     ledger = open_ledger(resolved)
     played = Simulator(build_world(resolved, adapter), store, lambda _snapshot: observer(played), ledger)
     return played

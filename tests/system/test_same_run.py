@@ -20,7 +20,7 @@ from idml.learning.native.library import DEFINITION, instruction_set
 
 CHANGING = ("wall_s", "gas", "config", "trained_on")
 """What a machine or the contract's code decides, and what names the run."""
-GOLDEN = {1: "90a73c5630b55db0255c4a5f4f30594993df6b18adb53183428dd854650748e6"}
+GOLDEN = {1: "c0fda0c354572332f13c12b73cf959b331461cf7c7ea4aa2cb560d575d7a9fca"}
 """By the version of what a result is."""
 
 
@@ -33,18 +33,19 @@ def play(directory: Path, workers: int = 1) -> str:
         backend="native",
         dropout=0.1,
         learning_rate=0.1,
-        devices=10,
-        encounters=250,
-        images_per_device=120,
-        validation_images=80,
+        devices=8,
+        encounters=100,
+        images_per_device=100,
+        validation_images=50,
         stake=150,
         reward=40,
         adversaries={"label_flip_all": 2, "sign_flip": 1},
         seed=7,
         workers=workers,
+        report=False,
     )
-    assert run.summary["expelled"]["attackers"]
-    assert run.summary["cases"]["3"]
+    assert len(run.summary["expelled"]["attackers"]) == 3
+    assert all(run.summary["cases"][case] for case in "2345")
     summary = {key: value for key, value in run.summary.items() if key not in CHANGING}
     models = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((directory / "models").iterdir())]
     return hashlib.sha256(json.dumps([summary, models], sort_keys=True).encode()).hexdigest()
