@@ -45,6 +45,11 @@ class Estimate:
         """The interval's upper end."""
         return self.mean + self.half
 
+    @property
+    def band(self) -> tuple[float, float]:
+        """The interval as it is drawn: a single value, which has none, stands for itself."""
+        return (self.low, self.high) if self.count > 1 else (self.mean, self.mean)
+
     def points(self, *, signed: bool = False) -> str:
         """As percentage points, for example `-1.30 ± 0.65`."""
         return self.text(scale=100, digits=2, signed=signed)

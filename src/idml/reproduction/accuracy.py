@@ -83,14 +83,14 @@ def curves(
         curves = [outcomes.curve(variant, seed) for seed in attack.seeds]
         for number in sorted(set.intersection(*(set(curve) for curve in curves))):
             value = Estimate.of([curve[number] for curve in curves])
-            half = value.half if value.count > 1 else 0.0
+            low, high = value.band
             rows.append(
                 {
                     "variant": variant.label(attack.scale),
                     "round": number,
                     "mean": value.mean,
-                    "low": value.mean - half,
-                    "high": value.mean + half,
+                    "low": low,
+                    "high": high,
                 }
             )
     labels = [variant.label(attack.scale) for variant in attack.variants]

@@ -132,14 +132,14 @@ def accepted(judged: Sequence[Judged], kind: str, voters: int, tolerance_bps: in
 
 
 def _row(voters: int, what: str, bps: int, share: Estimate) -> dict[str, Any]:
-    half = share.half if share.count > 1 else 0.0
+    low, high = share.band
     return {
         "voters": voters,
         "what": what,
         "tolerance": bps / FULL_BPS,
         "share": share.mean,
-        "low": max(0.0, share.mean - half),
-        "high": min(1.0, share.mean + half),
+        "low": max(0.0, low),
+        "high": min(1.0, high),
     }
 
 
