@@ -15,14 +15,13 @@ import pytest
 
 import idml
 from idml.adapters.registry import load_adapter
-from idml.learning.validation import RULES_VERSION
 from idml.simulation import simulator as simulator_module
 from idml.simulation.ahead import Ahead, Prospect
 from idml.simulation.crew import Course, Crew
 from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.executors.processes import Processes
 from idml.simulation.foresight import Foresight
-from idml.simulation.runs import open_ledger, simulate
+from idml.simulation.runs import meta_of, open_ledger, simulate
 from idml.simulation.setup import build_world, resolve
 from idml.simulation.simulator import Simulator
 from idml.simulation.timing import Stage
@@ -60,7 +59,7 @@ def started(directory: Path, observer: Callable[[Simulator], None], **changes: A
     config = tiny(**changes)
     adapter = load_adapter(config.algorithm)
     resolved = resolve(config, adapter)
-    store = RunStore.create(directory, resolved.to_toml(), {"rules_version": str(RULES_VERSION)})
+    store = RunStore.create(directory, resolved.to_toml(), meta_of(resolved))
     ledger = open_ledger(resolved)
     played = Simulator(build_world(resolved, adapter), store, lambda _snapshot: observer(played), ledger)
     return played

@@ -49,14 +49,8 @@ def simulate(
     if resolved.executor == "ray":
         require_ray(resolved.ray_address)
     world = build_world(resolved, adapter)
-    assert resolved.backend != "auto"
-    meta = {
-        "threshold_wei": str(to_wei(resolved.stake_threshold)),
-        "definition": definition_of(resolved.backend),
-        "rules_version": str(RULES_VERSION),
-    }
     ledger = open_ledger(resolved)
-    with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
+    with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta_of(resolved)) as store:
         return Simulator(world, store, observer or _look_away, ledger).run()
 
 
@@ -100,6 +94,16 @@ def resume(
         ledger = open_ledger(config)
         with _closing(ledger):
             return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+
+
+def meta_of(config: Config) -> dict[str, str]:
+    """What a run's record says beside its configuration, whose backend is chosen: see `resolve`."""
+    assert config.backend != "auto"
+    return {
+        "threshold_wei": str(to_wei(config.stake_threshold)),
+        "definition": definition_of(config.backend),
+        "rules_version": str(RULES_VERSION),
+    }
 
 
 def _require_definition(config: Config, recorded: str | None) -> None:
