@@ -12,6 +12,7 @@ import pytest
 
 from idml.ledger.embedded import EmbeddedLedger
 from idml.ledger.errors import Reverted
+from idml.ledger.events import EventSync
 from idml.ledger.evm import Receipt
 from idml.ledger.interface import TxResult
 from idml.ledger.mirror import NOBODY, AccountsMirror
@@ -20,13 +21,16 @@ from idml.ledger.wallet import Wallet
 from idml.protocol.batch import SECRET_BYTES, WORDS, PackedBatch, Voucher
 from idml.protocol.committee import draw_committee
 from idml.protocol.encounter import Encounter, Phase
+from idml.protocol.events import BatchSettled, Event, Settled, VoucherSettled
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import Report, Terms, commitment, committee_seed
-from idml.protocol.roles import Open, Submission
+from idml.protocol.outcome import Outcome
+from idml.protocol.roles import Submission
 from idml.protocol.settlement import validator_lock
 from idml.protocol.task import TOKEN_WEI, TaskParams, preset_task
 
 from .contract_wallet import ContractWallet
+from .reader import Reader
 
 ACTORS = [Wallet.from_seed(9, index) for index in range(7)]  # the last one has no stake
 SAFE = preset_task("safe", completion_window_s=100, voting_window_s=500)
@@ -38,14 +42,21 @@ TASKS = [
     replace(SAFE, votes=3, committee_size=0, quorum=2),
 ]
 RESULT = b"\x05" * 32
+PEOPLE = [*(actor.address for actor in ACTORS), NOBODY]
 
 
 class RecordingLedger(EmbeddedLedger):
     """Keeps every receipt, those of reverted transactions included; contract wallets act through their owners."""
 
-    def __init__(self, backend: str) -> None:
-        super().__init__(backend)
+    def __init__(self, backend: str, *, keep_blocks: bool) -> None:
+        super().__init__(backend, keep_blocks=keep_blocks)
         self.receipts: list[Receipt] = []
+
+    def create(self, sender: bytes, code: bytes) -> bytes:
+        """Create a contract; returns its address."""
+        address, _ = self._evm.deploy(sender, code)
+        self._keep(code)
+        return address
 
     def _send(self, sender: Wallet | ContractWallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
         if isinstance(sender, ContractWallet):
@@ -55,16 +66,39 @@ class RecordingLedger(EmbeddedLedger):
         return receipt
 
 
+def earned(outcome: Outcome) -> Counter[bytes]:
+    """What everyone won or lost by an encounter, in whatever role; what nobody won was burnt, to the last unit."""
+    sums: Counter[bytes] = Counter()
+    for part in outcome.earned_wei.values():
+        sums.update(part)
+    if outcome.settlement is not None:
+        sums[NOBODY] += outcome.settlement.burnt
+    assert sums.total() == 0
+    return sums
+
+
 class Driver:
-    """Acts on all ledgers at once and compares whatever comes back."""
+    """Acts on all ledgers at once and compares whatever comes back.
+
+    One ledger keeps its blocks: that must not change anything. A reader follows it, through all that happens to the
+    ledgers: drivers that start from a snapshot of theirs share it.
+
+    Attributes:
+        events: of both contracts, in order, taken from receipts.
+        outcomes: what the mirror said to have become of encounters that were opened.
+    """
 
     actors = ACTORS
     tasks = TASKS
     result = RESULT
 
     def __init__(self, backends: Sequence[str]) -> None:
-        self.ledgers = [RecordingLedger(backend) for backend in backends]
+        keeper = backends[-1]
+        self.ledgers = [RecordingLedger(backend, keep_blocks=backend == keeper) for backend in backends]
         self.ledger = self.ledgers[0]
+        self.sync, self.reader = EventSync(self.ledgers[-1], blocks_at_once=9), Reader(self.ledgers[-1])
+        self.events: list[Event] = []
+        self.outcomes: list[Outcome] = []
         self.mirror = AccountsMirror(self.ledger.domain, self.ledger.unbonding_delay_s())
         self.wallets = {actor.address: actor for actor in ACTORS}
         self.completed: Counter[bytes] = Counter()
@@ -84,6 +118,7 @@ class Driver:
         """A driver that goes its own way from here, on the same ledgers."""
         other = copy.copy(self)
         other.mirror = copy.deepcopy(self.mirror)
+        other.events, other.outcomes = list(self.events), list(self.outcomes)
         other.completed = Counter(self.completed)
         return other
 
@@ -93,11 +128,7 @@ class Driver:
 
     def submit(self, sender: Wallet, encounter: bytes, submission: Submission) -> TxResult | Reverted:
         """Send what a role submits about an encounter; an opening takes the lowest free lane."""
-        if isinstance(submission, Open):
-            terms, signature = submission.terms, submission.neighbor_signature
-            return self.do("open", sender, terms, b"", signature, lane=self.mirror.lane(terms.learner, terms.nonce))
-        progress = self.at(encounter).progress
-        return self._on_all(lambda ledger: submit(ledger, sender, progress, submission))
+        return self._on_all(lambda ledger: submit(ledger, self.mirror, sender, encounter, submission))
 
     def _on_all(self, send: Callable[[EmbeddedLedger], TxResult]) -> TxResult | Reverted:
         outcomes: list[TxResult | Reverted] = []
@@ -108,26 +139,50 @@ class Driver:
                 outcomes.append(error)
         assert len({str(outcome) for outcome in outcomes}) == 1
         assert all(ledger.receipts == self.ledger.receipts for ledger in self.ledgers)
+        for receipt in self.ledger.receipts:
+            self.events += self.ledger._read(receipt.logs, receipt.block_number, receipt.timestamp_s)
         for ledger in self.ledgers:
             ledger.receipts.clear()
         if isinstance(outcomes[0], TxResult):
             self._count(outcomes[0])
-            self.mirror.apply(outcomes[0].events)
+            self._follow(outcomes[0])
         return outcomes[0]
+
+    def _follow(self, result: TxResult) -> None:
+        """Let the mirror follow, and hold it to what it says to have changed."""
+        before, wealth_before = self._books(), self.wealth()
+        changes = self.mirror.apply(result.events)
+        after, wealth = self._books(), self.wealth()
+        changed = {who for who in PEOPLE if after[who] != before[who]}
+        assert changed <= set(changes.stakes_wei), "whoever is not named has what it had"
+        assert all(stake == self.mirror.account(who).stake for who, stake in changes.stakes_wei.items())
+        for outcome in changes.outcomes:  # a transaction that ends an encounter does nothing else
+            gained = earned(outcome)
+            gained[outcome.encounter.terms.learner] += outcome.encounter.terms.reward  # prepaid
+            assert {who: wealth[who] - wealth_before[who] for who in PEOPLE} == {who: gained[who] for who in PEOPLE}
+        self.outcomes += changes.outcomes
+
+    def _books(self) -> dict[bytes, object]:
+        mirror = self.mirror
+        return {who: (mirror.account(who), mirror.history(who), mirror.pending_release(who)) for who in PEOPLE}
+
+    def wealth(self) -> dict[bytes, int]:
+        """What everyone owns in the contract, by the mirror."""
+        accounts = {who: self.mirror.account(who) for who in PEOPLE}
+        return {who: account.balance + account.stake + account.unbonding for who, account in accounts.items()}
 
     def _count(self, result: TxResult) -> None:
         """Settlements by learner, counted without the mirror's help."""
         for event in result.events:
-            arguments: dict[str, Any] = dict(event.arguments)
-            if event.name == "Settled":
-                self.completed[self.at(arguments["encounter"]).terms.learner] += 1
-            elif event.name == "VoucherSettled":
-                self.completed[arguments["learner"]] += 1
-            elif event.name == "BatchSettled":
-                firsts = arguments["encounters"][::WORDS]
-                for i, first in enumerate(firsts):
-                    if arguments["settled"] >> i & 1:
-                        self.completed[arguments["parties"][first[-1]]] += 1
+            match event:
+                case Settled():
+                    self.completed[self.at(event.encounter).terms.learner] += 1
+                case VoucherSettled():
+                    self.completed[event.learner] += 1
+                case BatchSettled():
+                    for i, first in enumerate(event.encounters[::WORDS]):
+                        if event.settled >> i & 1:
+                            self.completed[event.parties[first[-1]]] += 1
 
     def must(self, verb: str, sender: Wallet, *arguments: object, **named: object) -> TxResult:
         outcome = self.do(verb, sender, *arguments, **named)
@@ -298,10 +353,11 @@ class Driver:
         """The mirror shows what the contract stores, and no token is lost."""
         ledger, mirror = self.ledger, self.mirror
         self._check_promises()
-        for address in (*(actor.address for actor in ACTORS), NOBODY):
+        for address in PEOPLE:
             assert ledger.account(address) == mirror.account(address)
             assert ledger.history(address) == mirror.history(address)
             assert ledger.pending_release(address) == mirror.pending_release(address)
+            assert mirror.stake_wei(address) == ledger.account(address).stake
         assert [ledger.seat(index) for index in range(ledger.seat_count())] == mirror.seats
         for encounter in mirror.encounters.values():
             lane = encounter.progress.where.lane
@@ -315,6 +371,16 @@ class Driver:
         wallets = sum(ledger.token_balance_wei(actor.address) for actor in ACTORS)
         assert ledger.token_supply_wei() == held + wallets
         assert ledger.token_supply_wei() <= ledger.balance_wei(ledger.token_address) * 10_000
+
+    def check_reader(self) -> None:
+        """Whoever reads the ledger's blocks, and whatever it read before, knows all that was announced, and no more."""
+        reader = self.reader.follow(self.sync)
+        assert reader.events == self.events
+        mirror = reader.mirror()
+        assert mirror.encounters == self.mirror.encounters
+        assert (mirror.seats, mirror.tasks) == (self.mirror.seats, self.mirror.tasks)
+        for who in PEOPLE:
+            assert (mirror.account(who), mirror.history(who)) == (self.mirror.account(who), self.mirror.history(who))
 
     def _check_promises(self) -> None:
         """Whatever may still be taken is there."""

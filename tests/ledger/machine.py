@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 from idml.ledger.interface import TxResult, idml_abi
 from idml.protocol.batch import Voucher
 from idml.protocol.encounter import Phase
+from idml.protocol.events import Skipped
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import Vote
 from idml.protocol.settlement import settle
@@ -429,8 +430,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Why which encounter of a batch was not settled, as far as the contract said."""
         if not isinstance(outcome, TxResult):
             return {}
-        said = [dict(event.arguments) for event in outcome.events if event.name == "Skipped"]
-        return {e["index"]: idml_abi()._errors[e["reason"]].name for e in said}
+        said = [event for event in outcome.events if isinstance(event, Skipped)]
+        return {event.index: idml_abi()._errors[event.reason].name for event in said}
 
     def is_excused(self, voucher: Voucher, reason: str | None) -> bool:
         """Vouchers die, and a neighbor that lost its stake meanwhile is not paid."""
@@ -502,3 +503,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         assert len({ledger.dump() for ledger in self.driver.ledgers}) == 1
+        self.driver.check_reader()

@@ -1,11 +1,17 @@
 """Contracts by name: calls, events and errors, built-in ones included."""
 
+import json
+import re
+from dataclasses import fields
+from importlib import resources
+
 import pytest
 
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.evm import Log
 from idml.ledger.interface import idml_abi, token_abi
+from idml.protocol.events import EVENTS
 from idml.protocol.hashing import keccak256
 
 ENTRIES = [
@@ -59,8 +65,22 @@ def test_events_keep_the_order_of_their_arguments() -> None:
     topic = keccak256(b"Mixed(uint8,address,string)")
     data = word(4) + word(64) + word(2) + b"hi".ljust(32, b"\x00")
     event = ABI.event(Log(bytes(20), (topic, bytes(12) + b"\x22" * 20), data))
-    assert event == ("Mixed", {"plain": 4, "who": b"\x22" * 20, "text": "hi"})
-    assert list(event[1]) == ["plain", "who", "text"]
+    assert event == ("Mixed", (4, b"\x22" * 20, "hi"))
+
+
+def test_each_event_has_its_class_with_the_same_arguments_in_the_same_order() -> None:
+    """The interface is what the contracts were compiled to."""
+    inputs = {}
+    for name in ("IDML", "IDMLToken"):
+        artifact = json.loads((resources.files("idml.ledger") / "artifacts" / f"{name}.json").read_text())
+        for entry in artifact["abi"]:
+            if entry["type"] == "event":
+                arguments = [re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", p["name"]) for p in entry["inputs"]]
+                inputs[entry["name"]] = ["from_" if name == "from" else name for name in arguments]
+    common = ["block", "timestamp_s"]
+    assert {name: [field.name for field in fields(kind)] for name, kind in EVENTS.items()} == {
+        name: common + arguments for name, arguments in inputs.items()
+    }
 
 
 def test_events_of_others_are_none() -> None:

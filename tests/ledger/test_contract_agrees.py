@@ -12,6 +12,7 @@ from idml.ledger.wallet import Wallet
 from idml.protocol.batch import SECRET_BYTES, PackedBatch, Voucher
 from idml.protocol.committee import Seat, draw_committee
 from idml.protocol.encounter import Encounter
+from idml.protocol.events import EncounterEvent, Opened
 from idml.protocol.messages import Report, Terms, Vote, commitment, committee_seed
 from idml.protocol.settlement import settle, validator_lock
 from idml.protocol.task import FULL_BPS, MAX_LIFE_S, MAX_VOTES, TaskParams
@@ -137,8 +138,8 @@ def test_settlement(
             """After each step the stage, the rules and all else are packed as the contract packs them."""
             nonlocal encounter, over
             for event in result.events:
-                if event.name != "Opened":
-                    after = encounter.follow(event.name, event.arguments, event.timestamp_s)
+                if isinstance(event, EncounterEvent) and not isinstance(event, Opened):
+                    after = encounter.follow(event)
                     over = after is None
                     encounter = after or encounter
             stored = ledger.state_hash(LEARNER.address, lane)

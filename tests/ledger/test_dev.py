@@ -8,9 +8,12 @@ import pytest
 from idml.ledger.dev import DevLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.ledger.errors import LedgerError, Reverted
+from idml.ledger.events import EventSync
 from idml.ledger.interface import Ledger
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import TOKEN_WEI
+
+from .reader import Reader
 
 POOR = Wallet.from_seed(4, 4)
 
@@ -50,6 +53,29 @@ def test_a_simulations_ledger_moves_time_and_makes_money(
             ledger.warp(start_s)
         ledger.close()
         assert isinstance(ledger, Ledger)
+
+
+def test_a_development_node_tells_a_reader_what_an_embedded_ledger_tells(anvil: Callable[..., Any]) -> None:
+    """But for the hashes of blocks, which are each chain's own."""
+    told = []
+    for ledger in (EmbeddedLedger(keep_blocks=True), DevLedger(anvil("--timestamp", "1699999990").url)):
+        ledger.fund(POOR.address, TOKEN_WEI)
+        ledger.buy(POOR, 7)
+        ledger.warp(ledger.now_s + 1)
+        ledger.deposit(POOR, 70_000)
+        ledger.warp(ledger.now_s + 1)
+        with pytest.raises(Reverted, match="InsufficientBalance"):
+            ledger.withdraw(POOR, 70_001)
+        ledger.warp(ledger.now_s + 1)
+        ledger.mine(2)
+        ledger.warp(ledger.now_s + 1)
+        ledger.set_target(POOR, 1)
+        reader = Reader(ledger).follow(EventSync(ledger, blocks_at_once=3))
+        blocks = [ledger.block(number) for number in range(ledger.block_number - 6, ledger.block_number + 2)]
+        times = [block and block.timestamp_s for block in blocks]
+        told.append((ledger.first_block, reader.events, [cursor.block for cursor in reader.cursors], times))
+        reader.check(POOR.address)
+    assert told[0] == told[1]
 
 
 def test_a_node_that_keeps_its_own_time_is_noticed(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ from idml.ledger.errors import EvmError, LedgerError, Reverted
 from idml.ledger.records import AccountState, History
 from idml.ledger.wallet import Wallet
 from idml.protocol.committee import draw_committee
+from idml.protocol.events import Approval, Deposited, Redeemed, Transfer
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import committee_seed
 from idml.protocol.task import TOKEN_WEI
@@ -52,15 +53,15 @@ def test_numbers_that_the_contracts_refuse_are_named() -> None:
 def test_tokens_are_bought_and_redeemed_at_the_rate(ledger: EmbeddedLedger) -> None:
     assert ledger.token_supply_wei() == 2 * 1_000 * TOKEN_WEI
     result = ledger.redeem(ALICE, 10_000 * 7 + 9_999)
-    assert (result.step, result.events[-1].name) == ("redeem", "Redeemed")
-    assert result.events[-1].arguments == {"account": ALICE.address, "burnt": 79_999, "paid": 7}
+    assert result.step == "redeem"
+    assert result.events[-1] == Redeemed(result.block, result.timestamp_s, ALICE.address, burnt=79_999, paid=7)
     assert ledger.balance_wei(ALICE.address) == TOKEN_WEI - TOKEN_WEI // 10 + 7
 
 
 def test_deposits_approve_once(ledger: EmbeddedLedger) -> None:
     first, second = ledger.deposit(ALICE, 10), ledger.deposit(ALICE, 10)
-    assert [event.name for event in first.events] == ["Approval", "Deposited", "Transfer"]
-    assert [event.name for event in second.events] == ["Deposited", "Transfer"]
+    assert [type(event) for event in first.events] == [Approval, Deposited, Transfer]
+    assert [type(event) for event in second.events] == [Deposited, Transfer]
     assert first.gas_used > second.gas_used + 21_000
     assert (first.step, second.step) == ("deposit", "deposit")
     assert second.block == first.block + 1 == ledger.block_number
@@ -69,7 +70,7 @@ def test_deposits_approve_once(ledger: EmbeddedLedger) -> None:
 
 def test_an_allowance_that_suffices_is_left_alone(ledger: EmbeddedLedger) -> None:
     assert ledger.approve(ALICE, 10).step == "approve"
-    assert "Approval" not in [event.name for event in ledger.deposit(ALICE, 10).events]
+    assert Approval not in [type(event) for event in ledger.deposit(ALICE, 10).events]
 
 
 def test_a_permit_needs_no_approval_of_its_own(ledger: EmbeddedLedger) -> None:
@@ -104,8 +105,8 @@ def test_an_encounter_step_by_step(driver: Any) -> None:
     ledger = driver.ledger
     encounter = ledger.domain.digest(terms)
     steps = [driver.must("open", learner, terms, b"", neighbor.sign(encounter))]
-    assert steps[0].events[0].arguments["terms"] == terms
-    assert steps[0].events[0].arguments["encounter"] == encounter, "the id is the EIP-712 hash"
+    assert steps[0].events[0].terms == terms
+    assert steps[0].events[0].encounter == encounter, "the id is the EIP-712 hash"
     steps += [driver.report(encounter, neighbor), driver.report(encounter, learner)]
     seed = committee_seed(*driver.secrets(learner.address, neighbor.address, 0))
     drawn = draw_committee(terms, seed, 3, driver.mirror.seats)
@@ -113,7 +114,7 @@ def test_an_encounter_step_by_step(driver: Any) -> None:
     assert ledger.state_hash(learner.address) == driver.at(encounter).progress.state_hash()
     steps += driver.vote(encounter, True, True, False)
     assert [step.step for step in steps] == ["open", "report_neighbor", "report_learner", "vote", "vote", "vote"]
-    assert steps[-1].events[-1].arguments["caseNumber"] == 4
+    assert steps[-1].events[-1].case_number == 4
     assert int.from_bytes(ledger.state_hash(learner.address), "big") == 1, "used and free"
     assert ledger.history(learner.address).completed_as_learner == 1
     assert all(21_000 < step.gas_used < 200_000 for step in steps)

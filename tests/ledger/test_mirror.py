@@ -13,9 +13,20 @@ from hypothesis.stateful import (
 )
 
 from idml.ledger.errors import LedgerError
-from idml.ledger.interface import Event
-from idml.ledger.mirror import NOBODY, AccountsMirror
+from idml.ledger.mirror import NOBODY, AccountsMirror, Changes
+from idml.ledger.records import AccountState, History
 from idml.protocol.encounter import Phase, Stage
+from idml.protocol.events import (
+    Bought,
+    Ended,
+    Ending,
+    Equivocated,
+    Refused,
+    SeatLeft,
+    Settled,
+    Transfer,
+    Voted,
+)
 from idml.protocol.task import TOKEN_WEI
 
 from .machine import DELAY_S, OTHER_RESULT, PAPER, LedgerMachine
@@ -85,11 +96,9 @@ def test_each_case_of_the_settlement(driver: Any, task: int, verdicts: list[bool
         driver.warp(501)
         results.append(driver.finalize(encounter))
     settled = results[-1].events[-1]
-    assert (settled.name, settled.arguments["caseNumber"]) == ("Settled", case)
-    assert (settled.arguments["votesFor"], settled.arguments["votesAgainst"]) == (
-        sum(verdicts),
-        len(verdicts) - sum(verdicts),
-    )
+    assert isinstance(settled, Settled)
+    assert settled.case_number == case
+    assert (settled.votes_for, settled.votes_against) == (sum(verdicts), len(verdicts) - sum(verdicts))
     assert driver.mirror.encounters == {}
     driver.check()
 
@@ -107,11 +116,8 @@ def test_burnt_tokens_leave_the_supply_when_flushed(driver: Any) -> None:
 def test_neighbor_silent(driver: Any, task: int) -> None:
     encounter = driver.open(*driver.actors[:2], driver.tasks[task])
     driver.warp(101)
-    assert driver.finalize(encounter).events[-1].arguments == {
-        "encounter": encounter,
-        "outcome": 1,
-        "goodFaithPaid": 0,
-    }
+    result = driver.finalize(encounter)
+    assert result.events[-1] == Ended(result.block, result.timestamp_s, encounter, Ending.INCOMPLETE, 0)
     assert driver.mirror.history(driver.actors[1].address).incomplete_as_neighbor == 1
     driver.check()
 
@@ -129,7 +135,7 @@ def test_learner_silent_or_denying(driver: Any, task: int, good_faith: int, wait
         driver.report(encounter, learner, OTHER_RESULT)
         driver.check()
     driver.warp(wait)
-    assert driver.finalize(encounter).events[-1].arguments["goodFaithPaid"] == good_faith
+    assert driver.finalize(encounter).events[-1].good_faith_paid == good_faith
     driver.check()
 
 
@@ -142,10 +148,10 @@ def test_refusal_stands_or_is_voided_by_a_report(driver: Any) -> None:
         if voided:
             driver.report(encounter, neighbor)
             driver.report(encounter, learner)
-            assert driver.vote(encounter, True, True, True)[-1].events[-1].name == "Settled"
+            assert isinstance(driver.vote(encounter, True, True, True)[-1].events[-1], Settled)
         else:
             driver.warp(101)
-            assert driver.finalize(encounter).events[-1].arguments["outcome"] == 0
+            assert driver.finalize(encounter).events[-1].ending is Ending.REJECTED
         driver.check()
 
 
@@ -188,7 +194,7 @@ def contested(driver: Any, task: int = 0) -> bytes:
 
 def test_a_contested_encounter_is_judged_as_any_other(driver: Any) -> None:
     encounter = contested(driver)
-    assert driver.vote(encounter, False, True, True)[-1].events[-1].arguments["caseNumber"] == 4
+    assert driver.vote(encounter, False, True, True)[-1].events[-1].case_number == 4
     driver.check()
 
 
@@ -198,7 +204,8 @@ def test_a_contested_encounter_below_the_quorum_returns_everything(driver: Any) 
     driver.vote(encounter, True)
     driver.warp(501)
     ended = driver.finalize(encounter).events[-1]
-    assert (ended.name, ended.arguments["goodFaithPaid"]) == ("Ended", 0)
+    assert isinstance(ended, Ended)
+    assert (ended.ending, ended.good_faith_paid) == (Ending.INCOMPLETE, 0)
     for actor, account in zip(driver.actors, before, strict=True):
         after = driver.ledger.account(actor.address)
         assert (after.balance, after.stake, after.locked) == (account.balance, account.stake, 0)
@@ -215,7 +222,7 @@ def test_a_contested_encounter_that_nobody_draws_ends_incomplete(driver: Any, bl
     driver.must("contest", neighbor, driver.at(encounter).progress)
     driver.mine(driver.at(encounter).progress.seed_block - driver.ledger.block_number + blocks)
     if blocks == 256:
-        assert driver.finalize(encounter).events[-1].arguments["outcome"] == 1
+        assert driver.finalize(encounter).events[-1].ending is Ending.INCOMPLETE
     else:
         driver.fails("TooEarly", "finalize", learner, driver.at(encounter).progress)
         driver.fails("SeedUnknown", "draw", learner, driver.at(encounter).progress)  # one block later
@@ -238,7 +245,7 @@ def test_a_neighbor_judged_below_the_threshold_loses_its_seat(driver: Any) -> No
     neighbor = driver.actors[1]
     driver.must("request_unstake", neighbor, 95 * TOKEN_WEI)
     results = driver.vote(driver.validating(driver.tasks[0]), False, False, False)
-    assert [event.name for event in results[-1].events] == ["Voted", "SeatLeft", "Settled"]
+    assert [type(event) for event in results[-1].events] == [Voted, SeatLeft, Settled]
     assert driver.mirror.account(neighbor.address).seat == 0
     driver.check()
 
@@ -279,13 +286,19 @@ def test_more_than_64_encounters_may_be_open(driver: Any) -> None:
 
 def test_events_of_nobody_known_are_skipped_and_gaps_are_noticed(driver: Any) -> None:
     mirror = AccountsMirror(driver.ledger.domain, DELAY_S)
-    mirror.apply([Event("Bought", {"account": driver.actors[0].address, "paid": 1, "minted": 2}, 1, 1)])
-    mirror.apply([Event("Transfer", {"from": NOBODY, "to": NOBODY, "value": 1}, 1, 1)])
+    of_the_token = [Bought(1, 1, driver.actors[0].address, paid=1, minted=2), Transfer(1, 1, NOBODY, NOBODY, 1)]
+    assert mirror.apply(of_the_token) == Changes({}, ())
     assert mirror.total_wei() == 0
+    stranger = driver.actors[0].address
+    assert (mirror.stake_wei(stranger), mirror.account(stranger), mirror.history(stranger)) == (
+        0,
+        AccountState(),
+        History(),
+    )
     with pytest.raises(LedgerError, match=r"Refused in block 1 does not follow on .* missing: no such encounter"):
-        mirror.apply([Event("Refused", {"encounter": bytes(32)}, 1, 1)])
+        mirror.apply([Refused(1, 1, bytes(32))])
     with pytest.raises(LedgerError, match="SeatLeft in block 1 does not follow"):
-        mirror.apply([Event("SeatLeft", {"account": NOBODY, "seat": 3, "inactiveFrom": 1}, 1, 1)])
+        mirror.apply([SeatLeft(1, 1, 3, NOBODY, 1)])
 
 
 def test_a_vote_that_was_not_seen_is_noticed_at_the_settlement(driver: Any) -> None:
@@ -296,12 +309,11 @@ def test_a_vote_that_was_not_seen_is_noticed_at_the_settlement(driver: Any) -> N
     assert opened.progress.phase is Phase.OPEN
     progress = replace(opened.progress, stage=Stage(Phase.VALIDATING, 1).pack())
     mirror.encounters[encounter] = replace(opened, progress=progress)
-    settled = {"encounter": encounter, "caseNumber": 2, "votesFor": 3, "votesAgainst": 0}
     with pytest.raises(LedgerError, match=r"case, yes and no are \(2, 3, 0\), by the votes seen they are not"):
-        mirror.apply([Event("Settled", settled, 1, 1)])
+        mirror.apply([Settled(1, 1, encounter, case_number=2, votes_for=3, votes_against=0)])
 
 
 def test_a_deposit_that_was_not_seen_is_noticed_at_the_punishment(driver: Any) -> None:
     mirror = copy.deepcopy(driver.mirror)
     with pytest.raises(LedgerError, match="5 burnt, by the account it is 0"):
-        mirror.apply([Event("Equivocated", {"learner": driver.actors[0].address, "nonce": 0, "burnt": 5}, 1, 1)])
+        mirror.apply([Equivocated(1, 1, driver.actors[0].address, nonce=0, burnt=5)])

@@ -1,50 +1,71 @@
 """The roles on a real ledger, from the first word to the last token: honest, silent, lying, absent."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from idml.ledger.errors import Reverted
+from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.interface import TxResult
 from idml.ledger.submit import submit
+from idml.ledger.wallet import Wallet
+from idml.protocol.encounter import Encounter
+from idml.protocol.events import Event
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Terms
 from idml.protocol.roles import (
-    Accept,
     Action,
     Adopt,
+    Clock,
+    Conduct,
     Contribute,
-    Decline,
-    Fetch,
-    Finish,
+    Contributed,
+    Driver,
+    Envelope,
+    Finalize,
     Judge,
+    Judged,
+    Keeper,
     Learner,
     ModelSent,
     Neighbor,
-    Offer,
-    Open,
-    Parcel,
+    Part,
+    Player,
+    Refusal,
     ReportSent,
     ResultSent,
+    Role,
     Send,
+    Submission,
     Submit,
     SubmitReport,
     SubmitReports,
     SubmitVote,
     ValidationRequest,
     Validator,
+    Work,
+    conversation_of,
 )
 from idml.protocol.task import TOKEN_WEI
 
-MODEL, RESULT, WRONG = Parcel(b"\x04" * 32, "model"), Parcel(b"\x05" * 32, "result"), Parcel(b"\x06" * 32, "wrong")
+MODEL, RESULT, WRONG = b"\x04" * 32, b"\x05" * 32, b"\x06" * 32
 REWARD_WEI = 10 * TOKEN_WEI
 SAFE, PAPER = 0, 1
 
 Bend = Callable[[bytes, Action], Action | None]
 """What becomes of an action of someone's: another one, or nothing."""
+
+
+class Bent(Conduct):
+    """Does what becomes of the actions of someone's role."""
+
+    def __init__(self, who: bytes, bend: Bend) -> None:
+        self.who = who
+        self.bend = bend
+
+    def act(self, action: Action, part: Part) -> Action | None:
+        return self.bend(self.who, action)
 
 
 class Play:
@@ -54,7 +75,7 @@ class Play:
         self,
         driver: Any,
         task: int = SAFE,
-        nonce: int = 0,
+        nonce: int | None = 0,
         verdict: bool = True,
         bend: Bend = lambda _who, action: action,
     ) -> None:
@@ -64,93 +85,76 @@ class Play:
         self.bend = bend
         learner, neighbor = driver.actors[:2]
         self.terms: Terms = driver.terms(learner, neighbor, self.task, REWARD_WEI, nonce)
-        secrets = driver.secrets(learner.address, neighbor.address, nonce)
+        secrets = driver.secrets(learner.address, neighbor.address, self.terms.nonce)
         judges = [actor.address for actor in driver.actors[2:5]]
-        common: dict[str, Any] = {"domain": driver.ledger.domain, "task": self.task, "validators": judges}
+        domain = driver.ledger.domain
+        common: dict[str, Any] = {"domain": domain, "task": self.task, "validators": judges}
         offer = replace(self.terms, neighbor_commitment=ZERO_WORD)
-        self.learner = Learner(identity=learner, offer=offer, secret=secrets[0], model=MODEL, **common)
-        self.neighbor = Neighbor(identity=neighbor, secret=secrets[1], **common)
-        self.validators: dict[bytes, Validator] = {}
-        self.encounter = driver.ledger.domain.digest(self.terms)
+        self.encounter = domain.digest(self.terms)
+        self.roles = Driver(domain=domain, task=self.task, conversation=conversation_of(offer, domain), port=self)
+        self.join(learner, "learner", lambda: Learner(identity=learner, offer=offer, secret=secrets[0], **common))
+        self.join(neighbor, "neighbor", lambda: Neighbor(identity=neighbor, secret=secrets[1], **common))
         self.log: list[str] = []
         self.reasons: dict[bytes, str] = {}
-        self.adopted: Parcel | None = None
+        self.adopted: bytes | None = None
+
+    def join(self, actor: Wallet, part: Part, make: Callable[[], Role]) -> Player:
+        return self.roles.join(Player(actor.address, part, make, Bent(actor.address, self.bend)))
+
+    @property
+    def validators(self) -> list[bytes]:
+        """Who was asked to judge."""
+        return [player.address for player in self.roles.players.values() if player.part == "validator"]
 
     def run(self) -> "Play":
         """Play until nothing is left to do."""
-        self.perform(self.terms.learner, self.learner.start())
         driver = self.driver
+        self.roles.start(self.terms.learner)
         while self.encounter in driver.mirror.encounters:
             wake_s = driver.at(self.encounter).progress.wake_s(self.task, driver.ledger.now_s)
             if wake_s is None:
                 driver.mine(1)
             else:
                 driver.warp(wake_s - driver.ledger.now_s)
-            for who, role in ((self.terms.neighbor, self.neighbor), (self.terms.learner, self.learner)):
-                self.perform(who, role.on_time(driver.ledger.now_s, driver.ledger.block_number + 1))
+            self.roles.wake()
         driver.check()
         return self
 
-    def perform(self, who: bytes, actions: Sequence[Action]) -> None:
-        queue = deque((who, action) for action in actions)
-        while queue:
-            doer, action = queue.popleft()
-            bent = self.bend(doer, action)
-            if bent is not None:
-                queue.extend(self.do(doer, bent))
+    # The driver's port
 
-    def do(self, who: bytes, action: Action) -> list[tuple[bytes, Action]]:
-        match action:
-            case Send(to, message):
-                return [(to, following) for following in self.hear(to, message)]
-            case Submit(submission):
-                outcome = self.driver.submit(self.driver.wallets[who], self.encounter, submission)
-                self.log.append(f"{type(submission).__name__}{'' if isinstance(outcome, TxResult) else ' refused'}")
-                return self.tell(outcome)
-            case Contribute():
-                return [(who, following) for following in self.neighbor.on_contribution(RESULT)]
-            case Judge(encounter, model, result):
+    def carry(self, to: bytes, envelope: Envelope) -> Player | None:
+        player, task = self.roles.players.get(to), self.task
+        if player is None and isinstance(envelope.message, ValidationRequest):
+            player = self.join(self.driver.wallets[to], "validator", lambda: Validator(to, task))
+        return player
+
+    def submit(
+        self, sender: bytes, submission: Submission, encounter: Encounter | None
+    ) -> Sequence[Event] | Refusal | None:
+        outcome = self.driver.submit(self.driver.wallets[sender], encounter and encounter.id, submission)
+        self.log.append(f"{type(submission).__name__}{'' if isinstance(outcome, TxResult) else ' refused'}")
+        if isinstance(outcome, Reverted):
+            return Refusal(str(outcome), stale=outcome.name == "StateMismatch")
+        events: tuple[Event, ...] = outcome.events
+        return events
+
+    def work(self, worker: bytes, work: Work) -> Contributed | Judged | None:
+        match work:
+            case Contribute(model):
+                assert model == MODEL
+                return Contributed(RESULT)
+            case Judge(model, result):
                 assert (model, result) == (MODEL, RESULT)
-                at = self.driver.mirror.encounters.get(encounter.id, encounter)
-                return [(who, following) for following in self.validators[who].on_verdict(self.verdict, at)]
+                return Judged(result, self.verdict)
             case Adopt(result):
                 self.adopted = result
-            case Fetch(digest):
-                assert digest == RESULT.digest
-                return [(who, following) for following in self.learner.on_fetched(RESULT)]
-            case Finish(reason):
-                self.reasons[who] = reason
-        return []
+        return None
 
-    def hear(self, to: bytes, message: object) -> list[Action]:
-        match message:
-            case Accept() | Decline() | ResultSent():
-                return self.learner.on_message(message)
-            case Offer() | ModelSent() | ReportSent():
-                return self.neighbor.on_message(message)
-            case ValidationRequest():
-                at = self.driver.mirror.encounters.get(self.encounter)
-                validator = self.validators.setdefault(to, Validator(to, self.task))
-                return validator.on_message(message, at) if at else []
-        raise AssertionError(message)
+    def finish(self, address: bytes, reason: str) -> None:
+        self.reasons[address] = reason
 
-    def tell(self, outcome: TxResult | Reverted) -> list[tuple[bytes, Action]]:
-        """Both parties see what the ledger says now."""
-        if isinstance(outcome, Reverted):
-            return []
-        last = outcome.events[-1]
-        parties = ((self.terms.learner, self.learner), (self.terms.neighbor, self.neighbor))
-        followers: list[tuple[bytes, Action]] = []
-        for who, role in parties:
-            if last.name == "Settled":
-                accepted = {1: None, 2: True, 4: True}.get(last.arguments["caseNumber"], False)
-                actions = role.on_settled(accepted)
-            elif last.name == "Ended":
-                actions = role.on_ended("incomplete" if last.arguments["outcome"] else "rejected")
-            else:
-                actions = role.on_encounter(self.driver.at(self.encounter))
-            followers += [(who, action) for action in actions]
-        return followers
+    def clock(self) -> Clock:
+        return Clock(self.driver.ledger.now_s, self.driver.ledger.block_number + 1)
 
     def wealth(self) -> list[int]:
         """What each actor owns in the contract."""
@@ -185,7 +189,7 @@ def denying(driver: Any) -> Bend:
         if isinstance(action.submission, SubmitReports):
             return None
         assert isinstance(action.submission, SubmitReport)
-        return Submit(SubmitReport(replace(action.submission.report, result=WRONG.digest)))
+        return Submit(SubmitReport(replace(action.submission.report, result=WRONG)))
 
     return once_it_knows_the_committee(driver, instead)
 
@@ -258,9 +262,8 @@ def test_a_learner_that_signed_its_report_is_held_to_it(new_driver: Any, task: i
         match action:
             case Send(_, ResultSent()) if denies and play.log == ["Open", "SubmitReport"]:
                 at, secret = driver.at(play.encounter), driver.secret(play.encounter, play.terms.learner)
-                denial = at.report(play.terms.learner, WRONG.digest, secret, driver.ledger.domain)
-                for follower in play.tell(driver.submit(driver.actors[0], play.encounter, SubmitReport(denial))):
-                    play.perform(follower[0], [follower[1]])
+                denial = at.report(play.terms.learner, WRONG, secret, driver.ledger.domain)
+                play.roles.follow(driver.submit(driver.actors[0], play.encounter, SubmitReport(denial)).events)
                 return None
         return bend(who, action)
 
@@ -354,7 +357,7 @@ def test_a_neighbor_that_reports_what_it_did_not_hand_over_is_denied_and_not_pai
     def bend(who: bytes, action: Action) -> Action | None:
         match action:
             case Send(to, ResultSent(_, report, _)) if who == neighbor.address:
-                other = replace(report, result=WRONG.digest)
+                other = replace(report, result=WRONG)
                 return Send(to, ResultSent(WRONG, other, neighbor.sign(b"\x00" * 32)))
             case Send(_, ValidationRequest()):
                 return None
@@ -366,17 +369,16 @@ def test_a_neighbor_that_reports_what_it_did_not_hand_over_is_denied_and_not_pai
 
 
 @pytest.mark.parametrize("reported", [RESULT, WRONG])
-def test_a_neighbor_that_reports_first_cannot_change_what_it_handed_over(driver: Any, reported: Parcel) -> None:
+def test_a_neighbor_that_reports_first_cannot_change_what_it_handed_over(driver: Any, reported: bytes) -> None:
     """Not even by another result, to be judged by others: both reports go before."""
     raced: list[bool] = []
 
     def bend(who: bytes, action: Action) -> Action | None:
         if isinstance(action, Submit) and isinstance(action.submission, SubmitReports) and not raced:
             raced.append(True)
-            report = play.neighbor._report(driver.at(play.encounter), reported)
-            driver.submit(driver.actors[1], play.encounter, SubmitReport(report))
-            for role in (play.learner, play.neighbor):
-                role.on_encounter(driver.at(play.encounter))
+            secret = driver.secret(play.encounter, play.terms.neighbor)
+            report = driver.at(play.encounter).report(play.terms.neighbor, reported, secret, driver.ledger.domain)
+            play.roles.follow(driver.submit(driver.actors[1], play.encounter, SubmitReport(report)).events)
         return action
 
     play = Play(driver, bend=bend)
@@ -385,8 +387,123 @@ def test_a_neighbor_that_reports_first_cannot_change_what_it_handed_over(driver:
     assert play.adopted == RESULT
 
 
-def test_an_opening_is_not_sent_without_a_lane(driver: Any) -> None:
-    terms = driver.terms(*driver.actors[:2])
-    at = driver.at(driver.open(*driver.actors[:2]))
-    with pytest.raises(ValueError, match=r"an opening needs a lane: use Ledger\.open"):
-        submit(driver.ledger, driver.actors[0], at.progress, Open(terms, b""))
+def test_what_is_over_is_not_submitted(driver: Any) -> None:
+    play = Play(driver).run()
+    with pytest.raises(LedgerError, match=r"no encounter 0x.* is open: it is over, or was never opened"):
+        submit(driver.ledger, driver.mirror, driver.actors[0], play.encounter, Finalize())
+    with pytest.raises(LedgerError, match="no encounter 0x is open"):
+        submit(driver.ledger, driver.mirror, driver.actors[0], None, Finalize())
+
+
+def test_a_learner_with_a_budget_opens_through_its_role(driver: Any) -> None:
+    """The contract wants its signature then: two Terms with one nonce would cheat who holds the other."""
+    driver.must("set_budget", driver.actors[0], 20 * TOKEN_WEI, 5)
+    play = Play(driver, nonce=None).run()
+    assert play.log == ["Open", "SubmitReports", "SubmitVote", "SubmitVote", "SubmitVote"]
+
+
+def test_a_refused_opening_ends_the_learners_part_at_once(driver: Any) -> None:
+    driver.must("withdraw", driver.actors[0], driver.ledger.account(driver.actors[0].address).balance)
+    play = Play(driver).run()
+    assert play.log == ["Open refused"]
+    assert play.reasons[play.terms.learner].startswith("reverted: InsufficientBalance")
+
+
+class Lagging(Play):
+    """The ledger is seen one transaction late: what others did is known only when the next one is sent."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self.unseen: list[TxResult] = []
+
+    def submit(
+        self, sender: bytes, submission: Submission, encounter: Encounter | None
+    ) -> Sequence[Event] | Refusal | None:
+        if not isinstance(submission, SubmitVote):
+            return super().submit(sender, submission, encounter)
+        assert encounter is not None
+        ledger, vote = self.driver.ledger, submission.vote
+        try:
+            result = ledger.vote(self.driver.wallets[sender], encounter.progress, vote.validator, vote.accept)
+        except Reverted as error:
+            self.log.append(f"SubmitVote {error.name}")
+            return Refusal(str(error), stale=error.name == "StateMismatch")
+        self.log.append("SubmitVote")
+        self.unseen.append(result)
+        return None
+
+    def see(self) -> bool:
+        """Read what was sent meanwhile; whether there was anything."""
+        if not self.unseen:
+            return False
+        result = self.unseen.pop(0)
+        self.driver._count(result)
+        self.driver.mirror.apply(result.events)
+        self.roles.follow(result.events)
+        return True
+
+
+def test_votes_that_met_are_sent_again_with_the_newest_state(new_driver: Callable[[], Any]) -> None:
+    """Three validators vote on one state: one vote is taken, the others do not fit any more, and come again."""
+    driver = new_driver()
+    driver.ledgers = driver.ledgers[:1]  # one ledger, as its transactions are sent behind the other's back here
+    play = Lagging(driver)
+    play.roles.start(play.terms.learner)
+    assert play.log == ["Open", "SubmitReports", "SubmitVote", *["SubmitVote StateMismatch"] * 2]
+    assert play.see()
+    assert play.log[5:] == ["SubmitVote", "SubmitVote StateMismatch"]
+    while play.see():
+        pass
+    assert play.log[7:] == ["SubmitVote"]
+    assert play.adopted == RESULT
+    assert set(play.reasons.values()) == {"settled: accepted"}
+    driver.check()
+
+
+@pytest.mark.parametrize("task", [SAFE, PAPER])
+def test_what_both_parties_let_go_of_is_ended_by_a_keeper(driver: Any, task: int) -> None:
+    before = Play(driver, task).wealth()
+    keeper = driver.actors[6]
+    play = Play(driver, task, bend=deserting(driver))
+    play.roles.join(Player(keeper.address, "keeper", lambda: Keeper(play.task)))
+    play.run()
+    assert play.log == ["Open", "Finalize"]
+    assert play.wealth() == before
+
+
+def deserting(driver: Any) -> Bend:
+    """Both parties are gone once the encounter is open."""
+    parties = [actor.address for actor in driver.actors[:2]]
+    opened: list[bool] = []
+
+    def bend(who: bytes, action: Action) -> Action | None:
+        if who in parties and opened:
+            return None
+        if isinstance(action, Submit):
+            opened.append(True)
+        return action
+
+    return bend
+
+
+@pytest.mark.parametrize("cheat", [None, silent, denying, signing_only, without_votes])
+@pytest.mark.parametrize("task", [SAFE, PAPER])
+def test_roles_that_crash_at_any_input_come_back_as_they_were(
+    new_driver: Callable[[], Any], task: int, cheat: Callable[[Any], Bend] | None
+) -> None:
+    """Each role is made anew from its first inputs, however many: same state, same messages, nothing signed anew."""
+    driver = new_driver()
+    play = Play(driver, task, **({"bend": cheat(driver)} if cheat else {})).run()
+    for player in play.roles.players.values():
+        role, asked = player._make(), []
+        states = []
+        for given in player.inputs:
+            asked.append(role.take(given))
+            states.append(
+                {name: dict(value) if isinstance(value, dict) else value for name, value in vars(role).items()}
+            )
+        for crash in range(len(player.inputs)):
+            again = player._make()
+            repeated = [again.take(given) for given in player.inputs[: crash + 1]]
+            assert repeated == asked[: crash + 1]
+            assert vars(again) == states[crash]

@@ -9,6 +9,7 @@ import pytest
 from idml.ledger.errors import Reverted
 from idml.ledger.interface import TxResult, idml_abi
 from idml.protocol.batch import PackedBatch, Voucher
+from idml.protocol.events import BatchSettled, DoubleVoted, Skipped
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import Vote
 from idml.protocol.task import TOKEN_WEI
@@ -104,7 +105,7 @@ def test_a_batch_is_as_good_as_its_encounters_one_by_one(new_driver: Any, cosign
                 settled(driver.settle(way, voucher))
         else:
             result = settled(driver.settle(way, *vouchers))
-            assert result.events[-1].arguments["settled"] == (1 << len(vouchers)) - 1
+            assert result.events[-1].settled == (1 << len(vouchers)) - 1
         driver.check()
         ends.append(books(driver))
     assert ends[0] == ends[1]
@@ -114,9 +115,9 @@ def test_the_message_that_was_settled_can_be_read_back(rich: Any) -> None:
     vouchers = (make(rich, 7), make(rich, 0, 1, 2))
     packed = PackedBatch(vouchers)
     event = settled(rich.settle("settle_batch", *vouchers)).events[-1]
-    assert event.name == "BatchSettled"
-    assert event.arguments["parties"] == packed.message.parties
-    assert event.arguments["encounters"] == packed.message.encounters
+    assert isinstance(event, BatchSettled)
+    assert event.parties == packed.message.parties
+    assert event.encounters == packed.message.encounters
 
 
 @pytest.mark.parametrize("life", [False, True])
@@ -130,7 +131,7 @@ def test_what_was_skipped_stops_no_mirror(rich: Any, life: bool) -> None:
         words[-1] = words[-1][:3] + b"\xff" * 29  # no such voters
     batch = replace(packed.message, encounters=tuple(words))
     result = rich.must("settle_batch", rich.actors[-1], batch, signatures)
-    assert result.events[-1].arguments["settled"] == 1
+    assert result.events[-1].settled == 1
     rich.check()
 
 
@@ -243,10 +244,10 @@ def test_a_batch_skips_what_fails_and_settles_the_others(rich: Any) -> None:
     for way in WAYS[1:]:
         rich.check()
         result = settled(rich.settle(way, good[0], *bad, good[1]))
-        skipped = [(e.arguments["index"], e.arguments["reason"]) for e in result.events if e.name == "Skipped"]
+        skipped = [(event.index, event.reason) for event in result.events if isinstance(event, Skipped)]
         reasons = ["NonceOutOfWindow", "NonceOutOfWindow", "RewardAboveBudget"]
         assert skipped == [(i, selector(reason)) for i, reason in enumerate(reasons, 1)]
-        assert result.events[-1].arguments["settled"] == 0b10001
+        assert result.events[-1].settled == 0b10001
         good = [make(rich, 7, nonce=1), make(rich, 0, nonce=3)]
         bad = [make(rich, nonce=1), make(rich, nonce=9), make(rich, nonce=4, reward=20 * TOKEN_WEI)]
     rich.check()
@@ -348,11 +349,26 @@ def test_two_terms_with_one_nonce_cost_the_budget_of_one(rich: Any, nonce: int) 
     rich.fails("NoOffence", "prove_equivocation", prover, both[0], signed[0], both[0], signed[0])
     rich.fails("InvalidSignature", "prove_equivocation", prover, both[0], signed[1], both[1], signed[1])
     event = rich.must("prove_equivocation", prover, *proof).events[-1]
-    assert event.arguments["burnt"] == account.budget_reward
+    assert event.burnt == account.budget_reward
     after = rich.ledger.account(learner.address)
     assert account.balance - after.balance == account.budget_reward == rich.ledger.account(bytes(20)).balance
     assert after.nonce_window == 1 << nonce
     rich.fails("AlreadyPunished", "prove_equivocation", prover, *proof)
+    rich.check()
+
+
+def test_a_nonce_that_is_used_is_not_used_again_by_its_punishment(rich: Any) -> None:
+    """It costs what is free: what the nonce kept was spent on the encounter."""
+    learner, prover = rich.actors[0], rich.actors[6]
+    settled(rich.settle("settle", make(rich, nonce=2)))
+    account, history = rich.ledger.account(learner.address), rich.ledger.history(learner.address)
+    both = [make(rich, nonce=2, reward=reward).terms for reward in (1, 2)]
+    signed = [learner.sign(rich.ledger.domain.digest(terms)) for terms in both]
+    rich.must("prove_equivocation", prover, both[0], signed[0], both[1], signed[1])
+    after = rich.ledger.account(learner.address)
+    assert (account.balance - after.balance, after.stake) == (account.budget_reward, account.stake)
+    assert after.nonce_window == account.nonce_window == 1 << 2
+    assert rich.ledger.history(learner.address) == history
     rich.check()
 
 
@@ -380,8 +396,9 @@ def test_two_votes_on_one_encounter_cost_what_a_vote_locks(driver: Any) -> None:
     for wrong in (vote, replace(others[0], seed=bytes(32)), replace(others[0], validator=prover.address)):
         driver.fails("NoOffence", "prove_double_vote", prover, terms, vote, sign(vote), wrong, sign(wrong))
     proof = (terms, vote, sign(vote), others[0], sign(others[0]))
-    event = driver.must("prove_double_vote", prover, *proof).events[-1]
-    assert event.arguments == {"validator": voter.address, "encounter": encounter, "burnt": 2 * TOKEN_WEI}
+    result = driver.must("prove_double_vote", prover, *proof)
+    punished = DoubleVoted(result.block, result.timestamp_s, voter.address, encounter, burnt=2 * TOKEN_WEI)
+    assert result.events[-1] == punished
     assert driver.ledger.account(voter.address).stake == 198 * TOKEN_WEI
     driver.fails("AlreadyPunished", "prove_double_vote", prover, terms, vote, sign(vote), others[1], sign(others[1]))
     driver.check()

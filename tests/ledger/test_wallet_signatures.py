@@ -33,7 +33,7 @@ class Party:
     def _create(self, owner: Wallet) -> ContractWallet:
         driver = self.driver
         code = ContractWallet.creation(owner.address)
-        (address,) = {ledger._evm.deploy(owner.address, code)[0] for ledger in driver.ledgers}
+        (address,) = {ledger.create(owner.address, code) for ledger in driver.ledgers}
         wallet = ContractWallet(owner, address)
         for ledger in driver.ledgers:
             ledger.fund(owner.address, TOKEN_WEI)
@@ -86,7 +86,7 @@ def test_wallets_settle_in_every_role(party: Party, verb: str) -> None:
     vouchers = party.vouchers()[:2]
     outcome = party.bring(verb, *vouchers)
     assert isinstance(outcome, TxResult), outcome
-    assert outcome.events[-1].arguments["settled"] == 0b11
+    assert outcome.events[-1].settled == 0b11
     histories = [party.driver.ledger.history(wallet.address) for wallet in party.wallets]
     assert histories[0].completed_as_learner == 2
     assert (histories[1].completed_as_neighbor, histories[1].accepted) == (2, 2)

@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idml.protocol import events
 from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase, Progress, Stage, free_lane
+from idml.protocol.events import (
+    Contested,
+    Disputed,
+    EncounterEvent,
+    Ended,
+    Ending,
+    Opened,
+    Refused,
+    Reported,
+    Settled,
+    ValidationStarted,
+    Voted,
+)
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Report, Terms, commitment, committee_seed
 from idml.protocol.task import TaskParams, preset_task
@@ -27,16 +41,17 @@ def opened(start_s: int = 100) -> Encounter:
     return Encounter.opened(DOMAIN, TERMS, SAFE, start_s, LANE)
 
 
-def after(*events: tuple[str, dict[str, object]], start_s: int = 100) -> Encounter | None:
+def after(*steps: EncounterEvent, start_s: int = 100) -> Encounter | None:
+    """The encounter after events that come ten seconds apart."""
     encounter: Encounter | None = opened(start_s)
-    for count, (name, arguments) in enumerate(events, 1):
+    for count, event in enumerate(steps, 1):
         assert encounter is not None
-        encounter = encounter.follow(name, arguments, start_s + 10 * count)
+        encounter = encounter.follow(replace(event, timestamp_s=start_s + 10 * count))
     return encounter
 
 
-def going(*events: tuple[str, dict[str, object]]) -> Encounter:
-    encounter = after(*events)
+def going(*steps: EncounterEvent) -> Encounter:
+    encounter = after(*steps)
     assert encounter is not None
     return encounter
 
@@ -46,13 +61,22 @@ def progress(stage: Stage, **fields: object) -> Progress:
     return replace(opened().progress, stage=stage.pack(), **fields)
 
 
-NEIGHBOR_REPORTS = ("Reported", {"reporter": NEIGHBOR, "result": RESULT, "secret": SECRET[NEIGHBOR]})
-LEARNER_DENIES = ("Reported", {"reporter": LEARNER, "result": b"x" * 32, "secret": SECRET[LEARNER]})
+ID = DOMAIN.digest(TERMS)
+REFUSED = Refused(1, 0, ID)
+NEIGHBOR_REPORTS = Reported(1, 0, ID, NEIGHBOR, RESULT, SECRET[NEIGHBOR])
+LEARNER_DENIES = Reported(1, 0, ID, LEARNER, b"x" * 32, SECRET[LEARNER])
+DISPUTED = Disputed(1, 0, ID)
 SEED = committee_seed(SECRET[LEARNER], SECRET[NEIGHBOR])
-STARTED = ("ValidationStarted", {"secret": SECRET[LEARNER], "committee": VALIDATORS})
-CONTESTED = ("Contested", {"blockNumber": 77})
+STARTED = ValidationStarted(1, 0, ID, SECRET[LEARNER], VALIDATORS)
+CONTESTED = Contested(1, 0, ID, 77)
 BLOCK_HASH = b"h" * 32
-DRAWN = ("ValidationStarted", {"secret": BLOCK_HASH, "committee": VALIDATORS})
+DRAWN = ValidationStarted(1, 0, ID, BLOCK_HASH, VALIDATORS)
+SETTLED = Settled(1, 0, ID, 2, 3, 0)
+ENDED = Ended(1, 0, ID, Ending.INCOMPLETE, 0)
+
+
+def voted(validator: bytes, accept: bool) -> Voted:
+    return Voted(1, 0, ID, validator, accept)
 
 
 def test_an_opened_encounter_carries_all_that_is_needed_to_go_on() -> None:
@@ -91,12 +115,9 @@ def test_the_good_path() -> None:
         committee=VALIDATORS,
     )
     assert encounter.progress.seed == SEED
+    assert encounter.progress.lane == LANE
 
-    votes = [
-        ("Voted", {"validator": VALIDATORS[2], "accept": True}),
-        ("Voted", {"validator": VALIDATORS[0], "accept": False}),
-    ]
-    encounter = going(NEIGHBOR_REPORTS, STARTED, *votes)
+    encounter = going(NEIGHBOR_REPORTS, STARTED, voted(VALIDATORS[2], True), voted(VALIDATORS[0], False))
     assert encounter.progress.votes == ((VALIDATORS[0], False), (VALIDATORS[2], True))
     assert encounter.progress.voters == (VALIDATORS[0], VALIDATORS[2])
     assert (encounter.progress.votes_for, encounter.progress.votes_against) == (1, 1)
@@ -106,19 +127,19 @@ def test_the_good_path() -> None:
 
 
 def test_other_paths() -> None:
-    assert going(("Refused", {})).progress == progress(Stage(Phase.REFUSED, 110, LANE, 0, TERMS.seats, TERMS.as_of))
-    assert going(("Refused", {}), NEIGHBOR_REPORTS).progress.phase is Phase.REPORTED
-    disputed = going(NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}))
+    assert going(REFUSED).progress == progress(Stage(Phase.REFUSED, 110, LANE, 0, TERMS.seats, TERMS.as_of))
+    assert going(REFUSED, NEIGHBOR_REPORTS).progress.phase is Phase.REPORTED
+    disputed = going(NEIGHBOR_REPORTS, LEARNER_DENIES, DISPUTED)
     assert (disputed.progress.phase, disputed.progress.since) == (Phase.DISPUTED, 130)
     assert disputed.progress.result == RESULT
-    assert after(("Ended", {})) is None
-    assert after(NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}), ("Ended", {})) is None
-    assert after(NEIGHBOR_REPORTS, STARTED, ("Settled", {})) is None
-    assert after(NEIGHBOR_REPORTS, STARTED, ("Ended", {})) is None  # a committee below the quorum
+    assert after(ENDED) is None
+    assert after(NEIGHBOR_REPORTS, LEARNER_DENIES, DISPUTED, ENDED) is None
+    assert after(NEIGHBOR_REPORTS, STARTED, SETTLED) is None
+    assert after(NEIGHBOR_REPORTS, STARTED, ENDED) is None  # a committee below the quorum
 
 
 def test_a_contested_committee_is_drawn_from_the_neighbors_secret_and_a_block_hash() -> None:
-    for before in ((NEIGHBOR_REPORTS,), (NEIGHBOR_REPORTS, LEARNER_DENIES, ("Disputed", {}))):
+    for before in ((NEIGHBOR_REPORTS,), (NEIGHBOR_REPORTS, LEARNER_DENIES, DISPUTED)):
         contested = going(*before, CONTESTED)
         where = contested.progress.where
         assert (where.phase, where.contest_block, where.seats) == (Phase.CONTESTED, 77, TERMS.seats)
@@ -130,12 +151,8 @@ def test_a_contested_committee_is_drawn_from_the_neighbors_secret_and_a_block_ha
 
 
 def test_in_open_voting_whoever_votes_joins() -> None:
-    votes = [
-        ("Voted", {"validator": VALIDATORS[1], "accept": True}),
-        ("Voted", {"validator": VALIDATORS[0], "accept": False}),
-    ]
-    started = ("ValidationStarted", {"secret": SECRET[LEARNER], "committee": ()})
-    encounter = going(NEIGHBOR_REPORTS, started, *votes)
+    started = replace(STARTED, committee=())
+    encounter = going(NEIGHBOR_REPORTS, started, voted(VALIDATORS[1], True), voted(VALIDATORS[0], False))
     assert encounter.progress.committee == (VALIDATORS[1], VALIDATORS[0])
     assert encounter.progress.votes == ((VALIDATORS[1], True), (VALIDATORS[0], False))
 
@@ -253,18 +270,17 @@ def test_the_state_hash_tells_states_apart() -> None:
     assert len({state.state_hash() for state in (base, *others)}) == 1 + len(others)
 
 
-VOTED = ("Voted", {"validator": VALIDATORS[0], "accept": True})
-EVENTS: dict[str, tuple[str, dict[str, object]]] = {
-    "refused": ("Refused", {}),
+EVENTS: dict[str, EncounterEvent] = {
+    "opened": Opened(1, 0, ID, LEARNER, NEIGHBOR, LANE, TERMS),
+    "refused": REFUSED,
     "neighbor": NEIGHBOR_REPORTS,
     "learner": LEARNER_DENIES,
-    "disputed": ("Disputed", {}),
+    "disputed": DISPUTED,
     "contested": CONTESTED,
     "started": STARTED,
-    "voted": VOTED,
-    "settled": ("Settled", {}),
-    "ended": ("Ended", {}),
-    "other": ("Deposited", {}),
+    "voted": voted(VALIDATORS[0], True),
+    "settled": SETTLED,
+    "ended": ENDED,
 }
 POSSIBLE = {
     Phase.OPEN: {"refused", "neighbor", "ended"},
@@ -281,10 +297,24 @@ POSSIBLE = {
 def test_only_what_the_contract_allows_can_follow(phase: Phase, event: str) -> None:
     encounter = replace(opened(), progress=progress(Stage(phase, 1)))
     if event in POSSIBLE[phase]:
-        encounter.follow(*EVENTS[event], 2)
+        encounter.follow(EVENTS[event])
     else:
         with pytest.raises(ValueError, match=f"cannot follow on phase {phase.name}"):
-            encounter.follow(*EVENTS[event], 2)
+            encounter.follow(EVENTS[event])
+
+
+def test_every_event_about_an_encounter_is_one_that_it_knows() -> None:
+    about_one = {kind for kind in events.EVENTS.values() if issubclass(kind, EncounterEvent)}
+    assert {type(event) for event in EVENTS.values()} == about_one
+
+
+@pytest.mark.parametrize("phase", list(POSSIBLE))
+@pytest.mark.parametrize("event", list(EVENTS))
+def test_what_happened_to_another_encounter_never_follows(phase: Phase, event: str) -> None:
+    encounter = replace(opened(), progress=progress(Stage(phase, 1)))
+    other = replace(EVENTS[event], encounter=b"e" * 32)
+    with pytest.raises(ValueError, match=f"{type(other).__name__} is about 0x6565.*, not 0x{ID.hex()}"):
+        encounter.follow(other)
 
 
 @given(st.sets(st.integers(0, 63)), st.integers(0, (1 << 32) - 1))

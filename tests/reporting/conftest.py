@@ -17,7 +17,6 @@ from idml.store import (
     DeviceRecord,
     EarningsRecord,
     EncounterRecord,
-    EventRecord,
     ExpulsionRecord,
     Record,
     RunStore,
@@ -148,7 +147,6 @@ class Synthesis:
                 sum(t.gas_used for t in transactions),
             )
         )
-        records.append(EventRecord(self.block, self.block * 12, "Settled", {"id": identity, "reward": REWARD}))
         records += [StakePoint(self.block, device, self.stake[device]) for device in changed]
         for device in changed:
             if self.stake[device] < THRESHOLD and device not in self.expelled:

@@ -11,9 +11,11 @@ from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
 from idml.learning.arrays import FloatVector
 from idml.learning.torch_engine import TorchEngine
+from idml.protocol.messages import Report
+from idml.protocol.roles import Adopt, Finalize, Judge, Later, ModelSent, ResultSent, Submit
 from idml.simulation.adversaries import ADVERSARIES, Assignment, Ballot, Participant
-from idml.simulation.model import Model
 
+DEEDS = ("act", "hear", "hand_over", "contribute", "blind_vote", "verdict", "asks_first", "comes_back")
 HONEST_WORK = {
     *("label_flip", "label_flip_target", "label_flip_all", "backdoor", "sybil"),  # on poisoned data
     *("withhold", "swap", "no_show", "deny", "silent_learner"),
@@ -52,9 +54,18 @@ def test_each_is_known_by_its_name_and_repeats_itself(kind: str) -> None:
     honest = np.allclose(first, Participant().contribute(assignment()), atol=1e-6)
     assert honest == (kind in HONEST_WORK or kind == "drift")  # drift: all of its step passes here
     # Somewhere it differs from an honest participant.
-    hooks = ("poison", "waits", "keeps", "works", "recruits", "rejoins")
-    hooks += ("contribute", "hand_over", "act", "blind_vote", "verdict")
-    assert any(getattr(type(role), hook) != getattr(Participant, hook) for hook in hooks)
+    assert any(getattr(type(role), deed) != getattr(Participant, deed) for deed in ("poison", *DEEDS))
+
+
+def test_whatever_an_adversary_does_is_a_method_of_its_own_class() -> None:
+    """Nobody needs to read flags: beside its name and what it does to its data, a class has methods alone."""
+    for role in (Participant, *ADVERSARIES.values()):
+        facts = {name for kind in role.__mro__[:-1] for name, value in vars(kind).items() if not callable(value)}
+        assert {name for name in facts if not name.startswith("_")} <= {"kind", "poison"}, role
+    assert set(DEEDS) == {name for kind in Participant.__mro__[:-1] for name in vars(kind) if name[0] != "_"} - {
+        "kind",
+        "poison",
+    }
 
 
 @pytest.mark.parametrize("adapter", [OppCL(), Gossip()])
@@ -113,8 +124,9 @@ def test_votes() -> None:
 
 
 def test_who_copies_votes_joins_the_majority() -> None:
-    role = ADVERSARIES["copy_votes"]()
-    assert role.waits
+    role, judge = ADVERSARIES["copy_votes"](), Judge(b"m" * 32, b"r" * 32)
+    assert role.act(judge, "validator") == Later(judge)
+    assert role.act(Submit(Finalize()), "validator") == Submit(Finalize())
     for cast, expected in (((False,), False), ((True, False), True), ((False, True, False), False)):
         assert role.blind_vote(Ballot(Participant(), Participant(), cast)) is expected
 
@@ -126,13 +138,26 @@ def test_rings_vote_for_each_other_and_honestly_on_others() -> None:
     assert votes(learner, learner=learner) == [False, False]
     assert votes(learner, neighbor=learner) == [True, False]
     assert votes(neighbor, learner=learner, neighbor=learner) == [True, False]
-    assert learner.keeps
-    assert not neighbor.keeps
+    assert [ring.asks_first("learner") for ring in (neighbor, learner)] == [None, "collude_learner"]
+    assert [ring.asks_first("neighbor") for ring in (neighbor, learner)] == ["collude_neighbor", None]
+
+
+def test_who_does_not_mean_to_pay_merges_what_it_is_handed() -> None:
+    handed = ResultSent(b"r" * 32, Report(b"e" * 32, b"N" * 20, b"r" * 32, b"n" * 32), b"signed")
+    hasty = {kind for kind, role in ADVERSARIES.items() if role().hear(handed, "learner") == [Adopt(b"r" * 32)]}
+    assert hasty == {"deny", "silent_learner", "collude_learner"}
+    for role in ADVERSARIES.values():
+        assert not role().hear(handed, "validator")
+        assert not role().hear(ModelSent(b"m" * 32), "learner")
+
+
+def test_who_comes_back() -> None:
+    assert [kind for kind, role in ADVERSARIES.items() if role().comes_back()] == ["sybil"]
 
 
 def test_what_is_handed_over() -> None:
-    received, result = (Model(bytes([n]) * 32, np.zeros(1, np.float32)) for n in range(2))
+    received, result = b"m" * 32, b"r" * 32
     handed = {kind: role().hand_over(received, result) for kind, role in ADVERSARIES.items()}
     assert handed.pop("withhold") is None
-    assert handed.pop("swap") is received
+    assert handed.pop("swap") == received
     assert set(handed.values()) == {result}

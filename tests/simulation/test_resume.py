@@ -43,7 +43,6 @@ def outcome(directory: Path) -> tuple[str, list[bytes], list[Any]]:
             *store.devices(),
             *store.encounters(),
             *store.transactions(),
-            *store.events(),
             *store.stakes(),
             *store.accuracy(),
             *store.baselines(),

@@ -1,7 +1,6 @@
 """Time that an exchange takes: a contact that ends too early leaves an incomplete encounter, and nothing else."""
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,8 +151,9 @@ def test_contacts_that_end_too_early_are_incomplete_encounters_on_the_ledger(
             assert (record.result is not None) == bool(reported)
             assert record.votes == ()
     # The paper thanks a neighbor that reported with a tenth of the reward; otherwise everything returns.
-    paid = [event.arguments["goodFaithPaid"] for event in run.store.events() if event.name == "Ended"]
-    assert Counter(int(amount) for amount in paid) == ({0: 8, TOKEN_WEI: 4} if preset == "paper" else {0: 12})
+    judged = sum({True: 8, False: -10, None: 0}[record.accepted] for record in records)
+    paid_wei = sum(record.as_neighbor_wei for record in run.store.earnings()) - judged * TOKEN_WEI
+    assert paid_wei == (4 * TOKEN_WEI if preset == "paper" else 0)
     incomplete = [record for record in records if record.status == "incomplete"]
     for device, history in enumerate(histories(run)):
         assert history.incomplete_as_learner == sum(record.learner == device for record in incomplete)

@@ -21,7 +21,6 @@ from idml.store import (
     DeviceRecord,
     EarningsRecord,
     EncounterRecord,
-    EventRecord,
     ExpulsionRecord,
     RunStore,
     StakePoint,
@@ -36,7 +35,6 @@ SETTLED = EncounterRecord(
 )
 SKIPPED = EncounterRecord(8, 1, 480, 99, 4, 3, "skipped", "the neighbor's stake is below the threshold")
 TRANSACTION = TransactionRecord(99, 420, "open", 3, None, 101_000)
-EVENT = EventRecord(99, 420, "Settled", {"id": "0x01", "votes": [1, 2], "reward": str(10**19)})
 STAKE = StakePoint(99, 3, 180 * 10**18)
 ACCURACY = AccuracyPoint(1, 7, 3, 0.8125, 10_000)
 BASELINE = BaselinePoint("one device alone", 1, 0.75)
@@ -51,13 +49,12 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_mixed_batch_comes_back_by_kind_and_in_order(directory: Path) -> None:
     with RunStore.create(directory, "seed = 7\n", {"threshold_wei": "100", "idml": "0.1.0"}) as run:
-        run.append(SKIPPED, DEVICE, TRANSACTION, EVENT, STAKE, ACCURACY, BASELINE, EARNINGS, EXPULSION, SETTLED)
+        run.append(SKIPPED, DEVICE, TRANSACTION, STAKE, ACCURACY, BASELINE, EARNINGS, EXPULSION, SETTLED)
         run.append(dataclasses.replace(STAKE, block=5))
     with RunStore.open(directory) as run:
         assert run.devices() == [DEVICE]
         assert run.encounters() == [SKIPPED, SETTLED]
         assert run.transactions() == [TRANSACTION]
-        assert run.events() == [EVENT]
         assert run.stakes() == [STAKE, dataclasses.replace(STAKE, block=5)]
         assert run.accuracy() == [ACCURACY]
         assert run.baselines() == [BASELINE]
@@ -87,8 +84,8 @@ def test_a_finished_run_is_a_directory_of_plain_files(directory: Path) -> None:
         (dataclasses.replace(ACCURACY, accuracy=float("nan")), "NOT NULL constraint failed: accuracy.accuracy"),
         (dataclasses.replace(STAKE, block=2**63), "too large"),
         (dataclasses.replace(STAKE, stake_wei=1.5), "cannot be interpreted as an integer"),  # type: ignore[arg-type]
-        (dataclasses.replace(EVENT, arguments={"x": object()}), "cannot store a object as JSON"),
-        (dataclasses.replace(EVENT, arguments={"x": float("inf")}), "not JSON compliant"),
+        (dataclasses.replace(SETTLED, votes=((1, object()),)), "not JSON serializable"),
+        (dataclasses.replace(SETTLED, votes=((1, float("inf")),)), "not JSON compliant"),
         (DEVICE, "UNIQUE constraint failed: devices.device"),
     ],
 )
@@ -219,19 +216,31 @@ class TestOpen:
         connection = sqlite3.connect(directory / "run.sqlite")
         connection.execute("PRAGMA user_version = 99")
         connection.close()
-        with pytest.raises(StoreError, match="has schema 99, this idml reads schema 2"):
+        with pytest.raises(StoreError, match="has schema 99, this idml takes schema 2 or 3"):
             RunStore.open(directory)
+
+    def test_a_run_that_wrote_events_too_is_read_and_not_gone_on_with(self, directory: Path) -> None:
+        with RunStore.create(directory, "") as run:
+            run.append(DEVICE, STAKE)
+        connection = sqlite3.connect(directory / "run.sqlite")
+        connection.execute("CREATE TABLE events (block INTEGER, time_s INTEGER, name TEXT, arguments TEXT)")
+        connection.execute("PRAGMA user_version = 2")
+        connection.close()
+        with RunStore.open(directory) as run:
+            assert (run.devices(), run.stakes()) == ([DEVICE], [STAKE])
+        with pytest.raises(StoreError, match="has schema 2, this idml takes schema 3; use the idml that wrote it"):
+            RunStore.resume(directory)
 
     def test_a_damaged_database_is_one_line(self, directory: Path) -> None:
         with RunStore.create(directory, "") as run:
-            run.append(*[dataclasses.replace(EVENT, block=block) for block in range(2000)])
+            run.append(*[dataclasses.replace(SETTLED, contact=block) for block in range(2000)])
         database = directory / "run.sqlite"
         content = bytearray(database.read_bytes())
         middle = slice(len(content) // 4, 3 * len(content) // 4)
         content[middle] = random.Random(0).randbytes(len(content[middle]))
         database.write_bytes(content)
         with pytest.raises(StoreError, match=r"cannot read .*run\.sqlite: ") as caught, RunStore.open(directory) as run:
-            run.events()
+            run.encounters()
         assert "\n" not in str(caught.value)
 
     def test_a_row_that_makes_no_sense(self, directory: Path) -> None:

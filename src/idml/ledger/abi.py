@@ -26,14 +26,24 @@ class _Function:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """An error, or an event with its indexed arguments apart."""
-
+class _Error:
     name: str
-    order: tuple[str, ...]
     names: tuple[str, ...]
     data: Codec
-    indexed: tuple[tuple[str, Codec], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event, its indexed arguments apart from the others.
+
+    Attributes:
+        places: of its arguments in their order: whether it is indexed, and its place among the indexed or the others.
+    """
+
+    name: str
+    places: tuple[tuple[bool, int], ...]
+    data: Codec
+    indexed: tuple[Codec, ...]
 
 
 class Abi:
@@ -53,8 +63,8 @@ class Abi:
         self._bytecode = bytecode
         self._constructor = struct_codec([])
         self._functions: dict[str, _Function] = {}
-        self._events: dict[bytes, _Named] = {}
-        self._errors: dict[bytes, _Named] = {}
+        self._events: dict[bytes, _Event] = {}
+        self._errors: dict[bytes, _Error] = {}
         for entry in [*entries, *_BUILT_IN_ERRORS]:
             self._add(entry, structs or {})
 
@@ -99,18 +109,17 @@ class Abi:
         values = known.outputs.decode(output, 0)
         return values[0] if known.output_count == 1 else values
 
-    def event(self, log: Log) -> tuple[str, dict[str, object]] | None:
-        """An event's name and arguments by their Solidity names, in order; None if this contract has no such event.
+    def event(self, log: Log) -> tuple[str, tuple[Any, ...]] | None:
+        """An event's name and its arguments in their order; None if this contract has no such event.
 
         Only for arguments of which the log holds the value: indexed ones must be static.
         """
         known = self._events.get(log.topics[0]) if log.topics else None
         if known is None:
             return None
-        values = dict(zip(known.names, known.data.decode(log.data, 0), strict=True))
-        for (name, codec), topic in zip(known.indexed, log.topics[1:], strict=True):
-            values[name] = codec.decode(topic, 0)
-        return known.name, {name: values[name] for name in known.order}
+        plain = known.data.decode(log.data, 0)
+        indexed = [codec.decode(topic, 0) for codec, topic in zip(known.indexed, log.topics[1:], strict=True)]
+        return known.name, tuple([(indexed if among else plain)[place] for among, place in known.places])
 
     def error(self, data: bytes) -> Reverted | None:
         """The named error in what a reverted call returned; None if this contract has no such error."""
@@ -139,16 +148,14 @@ class Abi:
             outputs = struct_codec([codec_of(part, structs) for part in entry["outputs"]])
             self._functions[name] = _Function(signature[:4], inputs, outputs, len(entry["outputs"]))
         elif kind == "error":
-            self._errors[signature[:4]] = _Named(name, names, names, inputs)
+            self._errors[signature[:4]] = _Error(name, names, inputs)
         else:
-            parts = list(zip(names, codecs, (part["indexed"] for part in entry["inputs"]), strict=True))
-            plain = [(part, codec) for part, codec, indexed in parts if not indexed]
-            self._events[signature] = _Named(
+            flags = [part["indexed"] for part in entry["inputs"]]
+            self._events[signature] = _Event(
                 name,
-                names,
-                tuple(part for part, _ in plain),
-                struct_codec([codec for _, codec in plain]),
-                tuple((part, codec) for part, codec, indexed in parts if indexed),
+                tuple((flag, flags[:place].count(flag)) for place, flag in enumerate(flags)),
+                struct_codec([codec for codec, flag in zip(codecs, flags, strict=True) if not flag]),
+                tuple(codec for codec, flag in zip(codecs, flags, strict=True) if flag),
             )
 
 

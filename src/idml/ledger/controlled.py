@@ -11,11 +11,6 @@ class ControlledLedger(Ledger):
     It takes one transaction at a time.
     """
 
-    @property
-    @abstractmethod
-    def block_number(self) -> int:
-        """The last block."""
-
     @abstractmethod
     def warp(self, timestamp_s: int) -> None:
         """Let time pass: the next block is at this time, in seconds. It stands still otherwise.

@@ -1,16 +1,28 @@
 """The ledger in the same process: both contracts on an embedded EVM, no node, time under control."""
 
+from dataclasses import dataclass
+
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.backends import open_evm
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.errors import ExecutionReverted
-from idml.ledger.evm import START_S, Receipt, Snapshot, contract_address
+from idml.ledger.errors import ExecutionReverted, LedgerError
+from idml.ledger.evm import START_S, Block, Log, Receipt, Snapshot, contract_address
 from idml.ledger.interface import idml_abi, token_abi
 from idml.ledger.wallet import DEVELOPER, Wallet
+from idml.protocol.events import Event
+from idml.protocol.hashing import keccak256
 
 _DEPLOYER = DEVELOPER.address
 _TOKEN = contract_address(_DEPLOYER, 0)
 _CONTRACT = contract_address(_DEPLOYER, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """A state of an embedded ledger, and the blocks that led there, with their logs, where they are kept."""
+
+    evm: Snapshot
+    blocks: tuple[tuple[Block, tuple[Log, ...]], ...] | None
 
 
 class EmbeddedLedger(ControlledLedger):
@@ -23,6 +35,9 @@ class EmbeddedLedger(ControlledLedger):
         stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
         unbonding_delay_s: time between leaving the stake and being free; more than six days.
         timestamp_s: time of the first block, in seconds.
+        keep_blocks: whether to remember all blocks, which takes memory, for `EventSync` to read; it notices `restore`
+            as a reorganization. A block's hash follows from its content and the block before; BLOCKHASH answers
+            another.
 
     Attributes:
         deployment_gas: gas by contract name.
@@ -40,8 +55,11 @@ class EmbeddedLedger(ControlledLedger):
         stake_threshold_wei: int = 100 * 10**18,
         unbonding_delay_s: int = 7 * 24 * 3600,
         timestamp_s: int = START_S,
+        keep_blocks: bool = False,
     ) -> None:
         self._evm = open_evm(backend, chain_id=chain_id, timestamp_s=timestamp_s)
+        self._blocks: list[tuple[Block, tuple[Log, ...]]] | None = [] if keep_blocks else None
+        self._keep(chain_id)
         self.deployment_gas = {
             "IDMLToken": self._deploy(token_abi(), rate),
             "IDML": self._deploy(idml_abi(), _TOKEN, stake_threshold_wei, unbonding_delay_s),
@@ -65,8 +83,20 @@ class EmbeddedLedger(ControlledLedger):
 
     @property
     def block_number(self) -> int:
-        """The last block."""
         return self._evm.block_number
+
+    @property
+    def first_block(self) -> int:
+        return self._kept[1][0].number  # nothing is in block 0
+
+    def block(self, number: int) -> Block | None:
+        kept = self._kept
+        return kept[number][0] if number < len(kept) else None
+
+    def events(self, first: int, last: int) -> list[tuple[Block, tuple[Event, ...]]]:
+        kept = self._kept[first : last + 1]
+        found = [(block, self._read(logs, block.number, block.timestamp_s)) for block, logs in kept]
+        return [(block, events) for block, events in found if events]
 
     def warp(self, timestamp_s: int) -> None:
         """Let time pass; see `Evm.warp`."""
@@ -75,6 +105,7 @@ class EmbeddedLedger(ControlledLedger):
     def mine(self, blocks: int) -> None:
         """Add empty blocks."""
         self._evm.mine(blocks)
+        self._keep()
 
     def fund(self, address: bytes, amount_wei: int) -> None:
         """Give a wallet native currency out of nothing, in wei."""
@@ -84,16 +115,17 @@ class EmbeddedLedger(ControlledLedger):
         """A wallet's native currency, in wei."""
         return self._evm.balance_wei(address)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> LedgerSnapshot:
         """Remember the present state; see `Evm.snapshot`."""
-        return self._evm.snapshot()
+        return LedgerSnapshot(self._evm.snapshot(), None if self._blocks is None else tuple(self._blocks))
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: LedgerSnapshot) -> None:
         """Return to a remembered state."""
-        self._evm.restore(snapshot)
+        self._evm.restore(snapshot.evm)
+        self._blocks = None if snapshot.blocks is None else list(snapshot.blocks)
 
     def dump(self) -> bytes:
-        """The present state as bytes; any embedded ledger can `load` it."""
+        """The present state as bytes; any embedded ledger that keeps no blocks can `load` it."""
         return self._evm.dump()
 
     def load(self, data: bytes) -> None:
@@ -101,17 +133,41 @@ class EmbeddedLedger(ControlledLedger):
 
         Raises:
             EvmError: for anything else; the state stays as it was.
+            LedgerError: if this ledger keeps its blocks.
         """
+        if self._blocks is not None:
+            raise LedgerError(
+                "a dump holds no blocks, and this ledger keeps all of them: load it into one without keep_blocks"
+            )
         self._evm.load(data)
 
     def _deploy(self, contract: Abi, *arguments: object) -> int:
+        creation = contract.creation(*arguments)
         try:
-            return self._evm.deploy(_DEPLOYER, contract.creation(*arguments))[1]
+            gas = self._evm.deploy(_DEPLOYER, creation)[1]
         except ExecutionReverted as error:
             raise decode_error(error.data, contract) from error
+        self._keep(creation)
+        return gas
 
     def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
-        return self._evm.send(sender.address, to, data, value_wei)
+        receipt = self._evm.send(sender.address, to, data, value_wei)
+        self._keep((sender.address, to, data, value_wei, receipt), receipt.logs)
+        return receipt
 
     def _call(self, to: bytes, data: bytes) -> bytes:
         return self._evm.call(to, data)
+
+    def _keep(self, content: object = None, logs: tuple[Log, ...] = ()) -> None:
+        """Remember, if that is wanted, the blocks that were just added: what is in them, and what was written down."""
+        while self._blocks is not None and len(self._blocks) <= self.block_number:
+            before = self._blocks[-1][0].hash if self._blocks else b""
+            identity = keccak256(before + repr((self.now_s, content)).encode())
+            self._blocks.append((Block(len(self._blocks), identity, self.now_s), logs))
+
+    @property
+    def _kept(self) -> list[tuple[Block, tuple[Log, ...]]]:
+        """All blocks by their number, with their logs."""
+        if self._blocks is None:
+            raise LedgerError("this ledger keeps no blocks to read: make it with EmbeddedLedger(keep_blocks=True)")
+        return self._blocks

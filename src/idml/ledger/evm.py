@@ -34,6 +34,16 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A block: number, hash (32 bytes), time in seconds, base fee in wei a gas (None where there is none)."""
+
+    number: int
+    hash: bytes
+    timestamp_s: int
+    base_fee_wei: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a transaction.
 

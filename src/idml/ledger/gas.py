@@ -8,11 +8,11 @@ from statistics import fmean
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded import EmbeddedLedger
 from idml.ledger.interface import TxResult
+from idml.ledger.mirror import AccountsMirror
 from idml.ledger.submit import submit
 from idml.ledger.wallet import Wallet
 from idml.protocol.batch import SECRET_BYTES, PackedBatch, Voucher
 from idml.protocol.committee import draw_committee
-from idml.protocol.encounter import Encounter
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import Terms, commitment, committee_seed
 from idml.protocol.roles import Submission, SubmitReport, SubmitReports, SubmitVote
@@ -98,6 +98,7 @@ class _Bench:
         self._task = preset_task("safe")
         self._wallets = [Wallet.from_seed(0, index) for index in range(_DEVICES)]
         self._by_address = {wallet.address: wallet for wallet in self._wallets}
+        self._mirror = AccountsMirror(ledger.domain, ledger.unbonding_delay_s())
         self._nonces = [0] * _DEVICES
         self._count = 0
 
@@ -123,7 +124,9 @@ class _Bench:
     def _next(self, step: Callable[[], TxResult]) -> TxResult:
         """Send in a block that is a second later than the last: on a node, no two have the same time."""
         self._ledger.warp(self._ledger.now_s + 1)
-        return step()
+        result = step()
+        self._mirror.apply(result.events)
+        return result
 
     def budget(self) -> None:
         for wallet in self._wallets:
@@ -164,13 +167,10 @@ class _Bench:
         voucher = self.voucher(learner, neighbor)
         signature = self._wallets[neighbor].sign(domain.digest(voucher.terms))
         costs = {"open": self._next(partial(ledger.open, self._wallets[learner], voucher.terms, b"", signature))}
-        encounter = Encounter.opened(domain, voucher.terms, self._task, costs["open"].timestamp_s)
+        encounter = domain.digest(voucher.terms)
         for name, sender, submission in self._steps(voucher, apart=apart):
-            result = self._next(partial(submit, ledger, self._by_address[sender], encounter.progress, submission))
-            for event in result.events:
-                following = encounter.follow(event.name, event.arguments, event.timestamp_s)
-                encounter = following or encounter
-            costs[name] = result
+            wallet = self._by_address[sender]
+            costs[name] = self._next(partial(submit, ledger, self._mirror, wallet, encounter, submission))
         return {name: _cost([result], 1) for name, result in costs.items()}
 
     def _steps(self, voucher: Voucher, *, apart: bool) -> Iterable[tuple[str, bytes, Submission]]:

@@ -1,41 +1,25 @@
 """The contract as everyone else sees it: one `Ledger`, whatever chain is behind it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.errors import LedgerError
-from idml.ledger.evm import Receipt
+from idml.ledger.evm import Block, Log, Receipt
 from idml.ledger.records import AccountState, History, Release
 from idml.ledger.wallet import Wallet
 from idml.protocol.committee import Seat
 from idml.protocol.encounter import Progress
+from idml.protocol.events import EVENTS, Event
 from idml.protocol.hashing import keccak256
 from idml.protocol.messages import Batch, Domain, Report, Terms, Vote
 from idml.protocol.task import TaskParams
 
 _UNLIMITED = (1 << 256) - 1
 _PERMIT_TYPE = keccak256(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that a contract announced.
-
-    Attributes:
-        name: as in the contract's interface.
-        arguments: by their Solidity names; addresses and bytes32 as bytes, structs as the protocol's dataclasses.
-        block: number of the block.
-        timestamp_s: its time, in seconds.
-    """
-
-    name: str
-    arguments: Mapping[str, object]
-    block: int
-    timestamp_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +93,34 @@ class Ledger(ABC):
     @abstractmethod
     def now_s(self) -> int:
         """The chain's time, in seconds."""
+
+    @property
+    @abstractmethod
+    def block_number(self) -> int:
+        """The last block."""
+
+    # What there is to read: `EventSync` asks for it, and bears that the chain changes in between.
+
+    @property
+    @abstractmethod
+    def first_block(self) -> int:
+        """The block of the first of the contracts; no event is older."""
+
+    @abstractmethod
+    def block(self, number: int) -> Block | None:
+        """A block by its number; None if the chain has none of that number."""
+
+    @abstractmethod
+    def events(self, first: int, last: int) -> list[tuple[Block, tuple[Event, ...]]] | None:
+        """What both contracts announced from one block to another, both included.
+
+        Returns:
+            The blocks in which they announced something, with all of it, in order; None if the chain changed while it
+            was asked.
+
+        Raises:
+            NodeRefusedError: if a node refuses so many blocks, or so many events, at once.
+        """
 
     @abstractmethod
     def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
@@ -391,13 +403,18 @@ class Ledger(ABC):
         receipt = self._send(sender, self._address(contract), data, value_wei)
         if not receipt.success:
             raise decode_error(receipt.output, contract, token_abi())
-        known = {self.token_address: token_abi(), self.contract_address: idml_abi()}
-        events = tuple(
-            Event(*decoded, receipt.block_number, receipt.timestamp_s)
-            for log in receipt.logs
-            if log.address in known and (decoded := known[log.address].event(log))
-        )
+        events = self._read(receipt.logs, receipt.block_number, receipt.timestamp_s)
         return TxResult(events, receipt.gas_used, receipt.block_number, receipt.timestamp_s, step, len(data))
+
+    def _read(self, logs: Iterable[Log], block: int, timestamp_s: int) -> tuple[Event, ...]:
+        """What both contracts announced in a block; what others did is skipped."""
+        known = {self.token_address: token_abi(), self.contract_address: idml_abi()}
+        return tuple(
+            EVENTS[name](block, timestamp_s, *arguments)
+            for log in logs
+            if log.address in known and (decoded := known[log.address].event(log))
+            for name, arguments in [decoded]
+        )
 
     def _ask(self, contract: Abi, function: str, *arguments: object) -> object:
         output = self._call(self._address(contract), contract.encode(function, *arguments))

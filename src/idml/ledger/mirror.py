@@ -1,26 +1,72 @@
 """Rebuilds what the contract stores from what it announced: every state change follows from its events."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idml.ledger.errors import LedgerError
-from idml.ledger.interface import Event
 from idml.ledger.participant import REWARD_UNIT_WEI, Participant
 from idml.ledger.records import AccountState, History, Release
 from idml.protocol.batch import Voucher, unpack, unpack_one
 from idml.protocol.committee import Seat, draw_committee
 from idml.protocol.encounter import Encounter, free_lane
+from idml.protocol.events import (
+    BatchSettled,
+    BudgetSet,
+    Contested,
+    Deposited,
+    Disputed,
+    DoubleVoted,
+    EncounterEvent,
+    Ended,
+    Ending,
+    Equivocated,
+    Event,
+    Flushed,
+    Opened,
+    Refused,
+    Released,
+    ReleaseRequested,
+    Reported,
+    SeatLeft,
+    SeatTaken,
+    Settled,
+    Staked,
+    TargetSet,
+    TaskCreated,
+    Unstaked,
+    UnstakeRequested,
+    ValidationStarted,
+    Voted,
+    VoucherSettled,
+    Withdrawn,
+)
 from idml.protocol.messages import Batch, Domain, Terms
-from idml.protocol.settlement import settle, validator_lock
+from idml.protocol.outcome import Outcome
+from idml.protocol.settlement import Settlement, settle, validator_lock
 from idml.protocol.task import TaskParams
 
 NOBODY = bytes(20)
-_INCOMPLETE = 1  # the contract's `Outcome.Incomplete`
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What some events changed.
+
+    Attributes:
+        stakes_wei: of the accounts that they may have changed, by address in the order in which they were touched.
+        outcomes: encounters that they ended, one after another; those settled from signatures are not among them.
+    """
+
+    stakes_wei: Mapping[bytes, int]
+    outcomes: tuple[Outcome, ...]
 
 
 class AccountsMirror:
     """Accounts, histories, seats, tasks and open encounters, kept up to date by the contract's events alone.
+
+    It is the only accounting outside the contract: whoever wants to know what an account holds, or what became of an
+    encounter, asks it.
 
     Args:
         domain: of the contract.
@@ -36,6 +82,9 @@ class AccountsMirror:
         self._domain = domain
         self._unbonding_delay_s = unbonding_delay_s
         self._participants: dict[bytes, Participant] = {}
+        self._votes: dict[bytes, dict[bytes, bool]] = {}
+        self._touched: dict[bytes, None] = {}
+        self._outcomes: list[Outcome] = []
         self.seats: list[Seat] = []
         self.tasks: dict[bytes, TaskParams] = {}
         self.encounters: dict[bytes, Encounter] = {}
@@ -43,6 +92,11 @@ class AccountsMirror:
     def account(self, address: bytes) -> AccountState:
         """A participant's account; empty for strangers. The zero address holds what was burnt."""
         return self._participants.get(address, Participant()).account()
+
+    def stake_wei(self, address: bytes) -> int:
+        """The stake of a participant's account, without the rest."""
+        who = self._participants.get(address)
+        return 0 if who is None else who.pledge
 
     def history(self, address: bytes) -> History:
         """A participant's record; empty for strangers."""
@@ -59,110 +113,131 @@ class AccountsMirror:
 
     def lane(self, learner: bytes, nonce: int) -> int:
         """Where a learner can open an encounter with a nonce: see `free_lane`."""
-        busy = {e.progress.where.lane for e in self.encounters.values() if e.terms.learner == learner}
-        return free_lane(busy, nonce)
+        return free_lane(self._participants.get(learner, Participant()).lanes, nonce)
 
-    def apply(self, events: Iterable[Event]) -> None:
-        """Follow the contract. Events must come in order, from the first; those of other contracts are skipped.
+    def apply(self, events: Iterable[Event]) -> Changes:
+        """Follow the contract. Events must come in order, from the first; those of the token are skipped.
+
+        Returns:
+            What they changed.
 
         Raises:
             LedgerError: for an event that cannot follow on those before it: some are missing.
         """
+        self._touched, self._outcomes = {}, []
         for event in events:
+            follow = _FOLLOW.get(type(event))
+            if follow is None:
+                continue
             try:
-                self._apply(event, event.arguments)
+                follow(self, event)
             except (KeyError, IndexError, ValueError) as error:
                 raise LedgerError(
-                    f"{event.name} in block {event.block} does not follow on the events before it, some are missing: "
-                    f"{error}"
+                    f"{type(event).__name__} in block {event.block} does not follow on the events before it, some are "
+                    f"missing: {error}"
                 ) from error
-
-    def _apply(self, event: Event, arguments: Mapping[str, Any]) -> None:
-        name = event.name
-        if name == "Opened":
-            self._opened(arguments["terms"], arguments["lane"], event.timestamp_s)
-        elif name == "TaskCreated":
-            self.tasks[arguments["task"]] = arguments["params"]
-        elif name == "Flushed":
-            self._who(NOBODY).balance -= arguments["amount"]
-        elif name == "VoucherSettled":
-            self._voucher(arguments)
-        elif name == "BatchSettled":
-            self._batch(arguments)
-        elif name == "Equivocated":
-            self._equivocated(self._who(arguments["learner"]), arguments["nonce"], arguments["burnt"])
-        elif name == "DoubleVoted":
-            self._who(arguments["validator"]).lose(arguments["burnt"])
-            self._who(NOBODY).balance += arguments["burnt"]
-        elif name == "SeatLeft":
-            self._seat_left(arguments["account"], arguments["seat"], arguments["inactiveFrom"])
-        elif "encounter" in arguments:
-            self._followed(event, arguments)
-        elif "account" in arguments:
-            self._moved(name, arguments["account"], arguments)
+        stakes_wei = {address: self._participants[address].pledge for address in self._touched}
+        return Changes(stakes_wei, tuple(self._outcomes))
 
     # What participants do with their own money
 
-    def _moved(self, name: str, address: bytes, arguments: Mapping[str, Any]) -> None:
-        who, amount = self._who(address), arguments.get("amount", 0)
-        if name == "Deposited":
-            who.balance += amount
-            who.slide()
-        elif name == "Withdrawn":
-            who.claim()
-            who.balance -= amount
-        elif name == "Staked":
-            pledged = who.claim()
-            who.balance -= amount
-            who.stake += amount
-            who.set_level(pledged + amount)
-        elif name == "UnstakeRequested":
-            pledged = who.claim()
-            who.stake -= amount
-            who.set_level(pledged - amount)
-            who.unbonding += amount
-            who.release_at = arguments["releaseAt"]
-        elif name == "Unstaked":
-            who.balance += who.unbonding
-            who.unbonding = who.release_at = 0
-        elif name == "TargetSet":
-            pledged = who.claim()
-            who.target = arguments["target"]
-            who.set_level(pledged)
-        elif name == "SeatTaken":
-            self._seat_taken(address, arguments["seat"], arguments["activeFrom"])
-        else:
-            self._budgeted(name, who, arguments)
+    def _deposited(self, event: Deposited) -> None:
+        who = self._who(event.account)
+        who.balance += event.amount
+        who.slide()
 
-    def _budgeted(self, name: str, who: Participant, arguments: Mapping[str, Any]) -> None:
-        if name == "BudgetSet":
-            who.claim()
-            who.budget_reward, who.budget_nonces = arguments["rewardMax"], arguments["nonces"]
-            who.release = Release()
-            who.slide()
-        elif name == "ReleaseRequested":
-            units = arguments["rewardMax"] // REWARD_UNIT_WEI
-            base, mask, at_s = arguments["nonceBase"], arguments["retired"], arguments["releaseAt"]
-            who.release = Release(units, arguments["nonces"], base, mask, at_s)
-        elif name == "Released":
-            who.complete_release()
+    def _withdrawn(self, event: Withdrawn) -> None:
+        who = self._who(event.account)
+        who.claim()
+        who.balance -= event.amount
 
-    def _seat_taken(self, address: bytes, index: int, active_from: int) -> None:
+    def _staked(self, event: Staked) -> None:
+        who = self._who(event.account)
+        pledged = who.claim()
+        who.balance -= event.amount
+        who.stake += event.amount
+        who.set_level(pledged + event.amount)
+
+    def _unstake_requested(self, event: UnstakeRequested) -> None:
+        who = self._who(event.account)
+        pledged = who.claim()
+        who.stake -= event.amount
+        who.set_level(pledged - event.amount)
+        who.unbonding += event.amount
+        who.release_at = event.release_at
+
+    def _unstaked(self, event: Unstaked) -> None:
+        who = self._who(event.account)
+        who.balance += who.unbonding
+        who.unbonding = who.release_at = 0
+
+    def _target_set(self, event: TargetSet) -> None:
+        who = self._who(event.account)
+        pledged = who.claim()
+        who.target = event.target
+        who.set_level(pledged)
+
+    def _budget_set(self, event: BudgetSet) -> None:
+        who = self._who(event.account)
+        who.claim()
+        who.budget_reward, who.budget_nonces = event.reward_max, event.nonces
+        who.release = Release()
+        who.slide()
+
+    def _release_requested(self, event: ReleaseRequested) -> None:
+        units = event.reward_max // REWARD_UNIT_WEI
+        release = Release(units, event.nonces, event.nonce_base, event.retired, event.release_at)
+        self._who(event.account).release = release
+
+    def _released(self, event: Released) -> None:
+        self._who(event.account).complete_release()
+
+    def _seat_taken(self, event: SeatTaken) -> None:
+        address, index, active_from = event.account, event.seat, event.active_from
         if index == len(self.seats):
             self.seats.append(Seat(address, active_from, active_from))
         else:
             self.seats[index] = Seat(address, self.seats[index].created_at, active_from)
         self._who(address).seat = index + 1
 
-    def _seat_left(self, address: bytes, index: int, left_at: int) -> None:
-        self.seats[index] = replace(self.seats[index], inactive_from=left_at)
-        who = self._who(address)
-        who.seat, who.seat_from = 0, left_at + self._unbonding_delay_s
+    def _seat_left(self, event: SeatLeft) -> None:
+        self.seats[event.seat] = replace(self.seats[event.seat], inactive_from=event.inactive_from)
+        who = self._who(event.account)
+        who.seat, who.seat_from = 0, event.inactive_from + self._unbonding_delay_s
+
+    # Tasks, offences, what was burnt
+
+    def _task_created(self, event: TaskCreated) -> None:
+        self.tasks[event.task] = event.params
+
+    def _flushed(self, event: Flushed) -> None:
+        self._who(NOBODY).balance -= event.amount
+
+    def _double_voted(self, event: DoubleVoted) -> None:
+        self._who(event.validator).lose(event.burnt)
+        self._who(NOBODY).balance += event.burnt
+
+    def _equivocated(self, event: Equivocated) -> None:
+        learner, nonce = self._who(event.learner), event.nonce
+        learner.slide()
+        amount = learner.budget_reward
+        unused = nonce >= learner.nonce_base and not learner.nonce_window >> nonce - learner.nonce_base & 1
+        covered = unused and nonce < learner.nonce_base + learner.budget_nonces
+        taken = min(amount, amount if covered else learner.balance - learner.cover)
+        learner.balance -= taken
+        if unused:
+            learner.use_nonce(nonce)
+            learner.retired += 1
+        amount = taken + learner.lose(amount - taken)
+        if amount != event.burnt:
+            raise ValueError(f"{event.burnt} burnt, by the account it is {amount}")
+        self._who(NOBODY).balance += event.burnt
 
     # Encounters step by step
 
-    def _opened(self, terms: Terms, lane: int, now_s: int) -> None:
-        encounter = Encounter.opened(self._domain, terms, self.tasks[terms.task], now_s, lane)
+    def _opened(self, event: Opened) -> None:
+        terms = event.terms
+        encounter = Encounter.opened(self._domain, terms, self.tasks[terms.task], event.timestamp_s, event.lane)
         self.encounters[encounter.id] = encounter
         learner = self._who(terms.learner)
         if learner.balance < terms.reward + learner.cover:
@@ -170,69 +245,91 @@ class AccountsMirror:
         learner.slide()
         learner.balance -= terms.reward
         learner.use_nonce(terms.nonce)
-        learner.open += 1
+        learner.lanes.add(event.lane)
         self._who(terms.neighbor).locked += terms.reward
 
-    def _followed(self, event: Event, arguments: Mapping[str, Any]) -> None:
-        encounter = self.encounters.get(arguments["encounter"])
+    def _stepped(self, event: EncounterEvent) -> None:
+        encounter = self.encounters.get(event.encounter)
         if encounter is None:
             raise ValueError("no such encounter is open")
-        following = encounter.follow(event.name, arguments, event.timestamp_s)
+        following = encounter.follow(event)
         if following is not None:
             self.encounters[encounter.id] = following
-            if event.name == "Voted":
-                lock = validator_lock(encounter.terms.reward, self.tasks[encounter.terms.task])
-                self._who(arguments["validator"]).locked += lock
             return
         del self.encounters[encounter.id]
-        self._who(encounter.terms.learner).open -= 1
-        if event.name == "Settled":
-            self._settled(encounter, (arguments["caseNumber"], arguments["votesFor"], arguments["votesAgainst"]))
-        else:
-            self._ended(encounter, arguments["outcome"], arguments["goodFaithPaid"])
+        self._who(encounter.terms.learner).lanes.discard(encounter.progress.lane)
 
-    def _settled(self, encounter: Encounter, said: tuple[int, int, int]) -> None:
-        terms, progress, task = encounter.terms, encounter.progress, self.tasks[encounter.terms.task]
-        self._who(terms.neighbor).locked -= terms.reward
-        lock = validator_lock(terms.reward, task)
-        for voter in progress.voters:
-            self._who(voter).locked -= lock
-        case = self._pay(terms, progress.votes)
-        if said != (case, progress.votes_for, progress.votes_against):
+    def _voted(self, event: Voted) -> None:
+        self._stepped(event)
+        terms = self.encounters[event.encounter].terms
+        self._votes.setdefault(event.encounter, {})[event.validator] = event.accept
+        self._who(event.validator).locked += validator_lock(terms.reward, self.tasks[terms.task])
+
+    def _settled(self, event: Settled) -> None:
+        encounter = self._closed(event)
+        terms, progress = encounter.terms, encounter.progress
+        split = self._pay(terms, progress.votes)
+        said = (event.case_number, event.votes_for, event.votes_against)
+        if said != (split.case, progress.votes_for, progress.votes_against):
             raise ValueError(f"case, yes and no are {said}, by the votes seen they are not")
+        judged: dict[bytes, int] = {}
+        votes = self._votes.pop(encounter.id, {})
+        if split.accepted is not None:
+            judged = {
+                voter: split.winner_share if accept == split.accepted else -split.loser_penalty
+                for voter, accept in votes.items()
+            }
+        earned = {
+            "learner": {terms.learner: split.learner_refund - terms.reward},
+            "neighbor": {terms.neighbor: split.neighbor_gain - split.neighbor_penalty},
+            "validator": judged,
+        }
+        self._outcomes.append(Outcome(encounter, "settled", votes, split, earned))
 
-    def _ended(self, encounter: Encounter, outcome: int, good_faith: int) -> None:
-        terms = encounter.terms
-        lock = validator_lock(terms.reward, self.tasks[terms.task])
-        for voter in encounter.progress.voters:
-            self._who(voter).locked -= lock
+    def _ended(self, event: Ended) -> None:
+        encounter = self._closed(event)
+        terms, paid = encounter.terms, event.good_faith_paid
         learner, neighbor = self._who(terms.learner), self._who(terms.neighbor)
-        neighbor.locked -= terms.reward
-        neighbor.stake += good_faith
-        learner.balance += terms.reward - good_faith
-        if outcome == _INCOMPLETE:
+        neighbor.stake += paid
+        learner.balance += terms.reward - paid
+        incomplete = event.ending is Ending.INCOMPLETE
+        if incomplete:
             neighbor.incomplete_as_neighbor += 1
             learner.incomplete_as_learner += 1
         else:
             learner.rejected_as_learner += 1
+        earned = {"learner": {terms.learner: -paid}, "neighbor": {terms.neighbor: paid}, "validator": {}}
+        status, votes = "incomplete" if incomplete else "rejected", self._votes.pop(encounter.id, {})
+        self._outcomes.append(Outcome(encounter, status, votes, None, earned))
+
+    def _closed(self, event: Settled | Ended) -> Encounter:
+        """Let an encounter go and free what it locked; returns how it stood."""
+        encounter = self.encounters.get(event.encounter)
+        self._stepped(event)
+        assert encounter is not None
+        terms = encounter.terms
+        self._who(terms.neighbor).locked -= terms.reward
+        lock = validator_lock(terms.reward, self.tasks[terms.task])
+        for voter in encounter.progress.voters:
+            self._who(voter).locked -= lock
+        return encounter
 
     # Encounters from signatures
 
-    def _voucher(self, arguments: Mapping[str, Any]) -> None:
+    def _voucher(self, event: VoucherSettled) -> None:
         """The contract drew the voters itself and wrote no indices down; so does the mirror."""
-        task_id, words = arguments["task"], arguments["encounter"]
-        task = self.tasks[task_id]
+        words, task = event.encounter, self.tasks[event.task]
         first = int.from_bytes(words[0], "big") & ~0xFFFF | 0x0100
         packed = (first.to_bytes(32, "big"), *words[1:])
-        voucher = unpack_one(task_id, (arguments["learner"], arguments["neighbor"]), packed, ())
+        voucher = unpack_one(event.task, (event.learner, event.neighbor), packed, ())
         ballots = int.from_bytes(words[0], "big") >> 240
         committee = draw_committee(voucher.terms, voucher.seed, task.votes, self.seats)
         votes = tuple((member, bool(ballots >> i & 1)) for i, member in enumerate(committee))
         self._settle_voucher(replace(voucher, votes=votes))
 
-    def _batch(self, arguments: Mapping[str, Any]) -> None:
-        batch = Batch(arguments["task"], arguments["parties"], arguments["encounters"])
-        for voucher in unpack(batch, self.tasks[batch.task].votes, arguments["settled"]):
+    def _batch(self, event: BatchSettled) -> None:
+        batch = Batch(event.task, event.parties, event.encounters)
+        for voucher in unpack(batch, self.tasks[batch.task].votes, event.settled):
             self._settle_voucher(voucher)
 
     def _settle_voucher(self, voucher: Voucher) -> None:
@@ -245,8 +342,8 @@ class AccountsMirror:
 
     # Money
 
-    def _pay(self, terms: Terms, votes: Sequence[tuple[bytes, bool]]) -> int:
-        """Pay by the votes; nothing of it is locked any more. Returns the case."""
+    def _pay(self, terms: Terms, votes: Sequence[tuple[bytes, bool]]) -> Settlement:
+        """Pay by the votes; nothing of it is locked any more."""
         votes_for = sum(accept for _, accept in votes)
         neighbor = self._who(terms.neighbor)
         at_risk = min(terms.reward, neighbor.losable)
@@ -272,26 +369,45 @@ class AccountsMirror:
                 who.votes_against += 1
         self._who(terms.learner).balance += split.learner_refund
         self._who(NOBODY).balance += split.burnt
-        return split.case
+        return split
 
     def _collect(self, votes: Sequence[tuple[bytes, bool]], accepted: bool, penalty: int) -> int:
         """Take from the losers of a vote what each is to pay, as far as it has it; returns the sum."""
         return sum(self._who(voter).lose(penalty) for voter, accept in votes if accept != accepted)
 
-    def _equivocated(self, learner: Participant, nonce: int, burnt: int) -> None:
-        learner.slide()
-        amount = learner.budget_reward
-        unused = nonce >= learner.nonce_base and not learner.nonce_window >> nonce - learner.nonce_base & 1
-        covered = unused and nonce < learner.nonce_base + learner.budget_nonces
-        taken = min(amount, amount if covered else learner.balance - learner.cover)
-        learner.balance -= taken
-        if unused:
-            learner.use_nonce(nonce)
-            learner.retired += 1
-        amount = taken + learner.lose(amount - taken)
-        if amount != burnt:
-            raise ValueError(f"{burnt} burnt, by the account it is {amount}")
-        self._who(NOBODY).balance += burnt
-
     def _who(self, address: bytes) -> Participant:
-        return self._participants.setdefault(address, Participant())
+        self._touched[address] = None
+        known = self._participants.get(address)
+        if known is None:
+            known = self._participants[address] = Participant()
+        return known
+
+
+_FOLLOW: dict[type[Event], Callable[[AccountsMirror, Any], None]] = {
+    Deposited: AccountsMirror._deposited,
+    Withdrawn: AccountsMirror._withdrawn,
+    Staked: AccountsMirror._staked,
+    UnstakeRequested: AccountsMirror._unstake_requested,
+    Unstaked: AccountsMirror._unstaked,
+    TargetSet: AccountsMirror._target_set,
+    BudgetSet: AccountsMirror._budget_set,
+    ReleaseRequested: AccountsMirror._release_requested,
+    Released: AccountsMirror._released,
+    SeatTaken: AccountsMirror._seat_taken,
+    SeatLeft: AccountsMirror._seat_left,
+    TaskCreated: AccountsMirror._task_created,
+    Flushed: AccountsMirror._flushed,
+    Equivocated: AccountsMirror._equivocated,
+    DoubleVoted: AccountsMirror._double_voted,
+    Opened: AccountsMirror._opened,
+    Refused: AccountsMirror._stepped,
+    Reported: AccountsMirror._stepped,
+    Disputed: AccountsMirror._stepped,
+    Contested: AccountsMirror._stepped,
+    ValidationStarted: AccountsMirror._stepped,
+    Voted: AccountsMirror._voted,
+    Settled: AccountsMirror._settled,
+    Ended: AccountsMirror._ended,
+    VoucherSettled: AccountsMirror._voucher,
+    BatchSettled: AccountsMirror._batch,
+}

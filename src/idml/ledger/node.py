@@ -8,28 +8,18 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError, NotInstalledError
+from idml.ledger.evm import Block
 
 _LOG = logging.getLogger(__name__)
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.1, 5.0
 _GREETING_S = 3.0
 _TOO_MANY_REQUESTS = 429
 _METHOD_NOT_FOUND = -32601
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The head of a block: number, hash (32 bytes), time in seconds, base fee in wei a gas (None before EIP-1559)."""
-
-    number: int
-    hash: bytes
-    timestamp_s: int
-    base_fee_wei: int | None
 
 
 class Node:

@@ -15,7 +15,7 @@ class Participant:
     Attributes:
         stake: the pledge and, above `level`, earnings that were not moved to the balance yet.
         level: what of it is pledged; at least the target.
-        open: encounters that it opened as a learner and that are not over.
+        lanes: that encounters occupy which it opened as a learner and that are not over.
         unjudged: encounters as a neighbor for which too few voted.
         rejected_as_learner: encounters that the neighbor refused.
         retired: nonces that no encounter used.
@@ -34,7 +34,6 @@ class Participant:
     budget_nonces: int = 0
     seat: int = 0
     seat_from: int = 0
-    open: int = 0
     accepted: int = 0
     rejected: int = 0
     unjudged: int = 0
@@ -44,14 +43,20 @@ class Participant:
     incomplete_as_learner: int = 0
     rejected_as_learner: int = 0
     retired: int = 0
+    lanes: set[int] = field(default_factory=set)
     release: Release = field(default_factory=Release)
+
+    @property
+    def pledge(self) -> int:
+        """What the contract shows as the stake: earnings belong to it only as far as a lock holds them."""
+        return max(min(self.stake, self.level), self.locked)
 
     def account(self) -> AccountState:
         """What the contract's `account` returns."""
-        pledged = max(min(self.stake, self.level), self.locked)
+        pledge = self.pledge
         return AccountState(
-            balance=self.balance + self.stake - pledged,
-            stake=pledged,
+            balance=self.balance + self.stake - pledge,
+            stake=pledge,
             locked=self.locked,
             target=self.target,
             unbonding=self.unbonding,
@@ -67,7 +72,7 @@ class Participant:
     def history(self) -> History:
         """What the contract's `history` returns."""
         used = self.nonce_base + self.nonce_window.bit_count()
-        other = self.open + self.incomplete_as_learner + self.rejected_as_learner + self.retired
+        other = len(self.lanes) + self.incomplete_as_learner + self.rejected_as_learner + self.retired
         return History(
             completed_as_learner=used - other,
             incomplete_as_learner=self.incomplete_as_learner,

@@ -1,6 +1,8 @@
 """From what a node says about a transaction to what everyone else knows: receipts, logs, reasons."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from idml.ledger.errors import ExecutionReverted, GasMoneyError, LedgerError, NodeRefusedError
@@ -70,11 +72,27 @@ def read_receipt(node: Node, order: Order, receipt: dict[str, Any]) -> Receipt:
         output = _reason(node, order, receipt["transactionHash"], block.number)
     else:
         output = from_hex(receipt["contractAddress"]) if order.to is None else b""
-    logs = tuple(map(read_log, receipt["logs"]))
+    logs = tuple(map(_read_log, receipt["logs"]))
     return Receipt(success, int(receipt["gasUsed"], 16), logs, output, block.number, block.timestamp_s)
 
 
-def read_log(log: dict[str, Any]) -> Log:
+def read_logs(node: Node, first: int, last: int, addresses: Iterable[bytes]) -> list[tuple[bytes, list[Log]]]:
+    """What contracts wrote down from one block to another, both included.
+
+    Returns:
+        The hashes of the blocks in which they did, with the logs of each, in order.
+
+    Raises:
+        NodeRefusedError: if the node refuses so many blocks, or so many logs, at once.
+    """
+    query = {"fromBlock": hex(first), "toBlock": hex(last), "address": [to_hex(address) for address in addresses]}
+    found: list[dict[str, Any]] = node.request("eth_getLogs", query)
+    found.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+    blocks = groupby(found, key=lambda log: from_hex(log["blockHash"]))
+    return [(block_hash, [_read_log(log) for log in logs]) for block_hash, logs in blocks]
+
+
+def _read_log(log: dict[str, Any]) -> Log:
     """A node's log."""
     return Log(from_hex(log["address"]), tuple(map(from_hex, log["topics"])), from_hex(log["data"]))
 

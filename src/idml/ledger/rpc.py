@@ -5,12 +5,13 @@ from pathlib import Path
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.deployment import Deployment
 from idml.ledger.errors import ExecutionReverted, NoContractError, NodeRefusedError, WrongChainError
-from idml.ledger.evm import Receipt
+from idml.ledger.evm import Block, Receipt
 from idml.ledger.interface import Ledger, idml_abi, token_abi
 from idml.ledger.node import Node, revert_data, to_hex
-from idml.ledger.receipts import Order
+from idml.ledger.receipts import Order, read_logs
 from idml.ledger.sender import Sender, Sending
 from idml.ledger.wallet import Wallet, checksum_address
+from idml.protocol.events import Event
 
 
 class RpcLedger(Ledger):
@@ -64,8 +65,23 @@ class RpcLedger(Ledger):
 
     @property
     def block_number(self) -> int:
-        """The last block."""
         return self.node.block_number()
+
+    @property
+    def first_block(self) -> int:
+        return self.deployment.block
+
+    def block(self, number: int) -> Block | None:
+        return self.node.block(number)
+
+    def events(self, first: int, last: int) -> list[tuple[Block, tuple[Event, ...]]] | None:
+        found = []
+        for block_hash, logs in read_logs(self.node, first, last, (self.token_address, self.contract_address)):
+            block = self.node.block(block_hash)
+            if block is None:
+                return None
+            found.append((block, self._read(logs, block.number, block.timestamp_s)))
+        return found
 
     def balance_wei(self, address: bytes) -> int:
         """A wallet's native currency, in wei."""

@@ -1,12 +1,13 @@
-"""Sends what a role submits about an open encounter."""
+"""Sends what a role submits about an encounter."""
 
+from idml.ledger.errors import LedgerError
 from idml.ledger.interface import Ledger, TxResult
+from idml.ledger.mirror import AccountsMirror
 from idml.ledger.wallet import Wallet
-from idml.protocol.encounter import Progress
 from idml.protocol.roles import (
     Contest,
     Draw,
-    Finalize,
+    Open,
     Reject,
     Submission,
     SubmitReport,
@@ -15,17 +16,32 @@ from idml.protocol.roles import (
 )
 
 
-def submit(ledger: Ledger, wallet: Wallet, progress: Progress, submission: Submission) -> TxResult:
+def submit(
+    ledger: Ledger, mirror: AccountsMirror, wallet: Wallet, encounter: bytes | None, submission: Submission
+) -> TxResult:
     """Send a submission from the role's own account.
 
     Args:
-        progress: where the encounter stands.
-        submission: anything but `Open`, which needs a lane instead: see `Ledger.open`.
+        ledger: the contract.
+        mirror: of it; knows the encounter's Progress, the learner's free lanes and its budget.
+        wallet: the role's own.
+        encounter: its id, 32 bytes; None for an opening.
+        submission: what the role wants.
 
     Raises:
         Reverted: if the contract refuses.
-        ValueError: for an opening.
+        LedgerError: if the encounter is not open.
     """
+    if isinstance(submission, Open):
+        terms = submission.terms
+        # A learner with a budget leaves a signature: two Terms with one nonce would cheat those who hold the other.
+        own = wallet.sign(ledger.domain.digest(terms)) if mirror.account(terms.learner).budget_nonces else b""
+        lane = mirror.lane(terms.learner, terms.nonce)
+        return ledger.open(wallet, terms, own, submission.neighbor_signature, lane=lane)
+    at = mirror.encounters.get(encounter) if encounter is not None else None
+    if at is None:
+        raise LedgerError(f"no encounter 0x{(encounter or b'').hex()} is open: it is over, or was never opened")
+    progress = at.progress
     match submission:
         case SubmitReport(report):
             return ledger.report(wallet, progress, report.reporter, report.result, report.secret)
@@ -39,6 +55,4 @@ def submit(ledger: Ledger, wallet: Wallet, progress: Progress, submission: Submi
             return ledger.draw(wallet, progress)
         case Reject():
             return ledger.reject(wallet, progress)
-        case Finalize():
-            return ledger.finalize(wallet, progress)
-    raise ValueError("an opening needs a lane: use Ledger.open")
+    return ledger.finalize(wallet, progress)

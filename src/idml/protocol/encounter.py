@@ -4,12 +4,22 @@ The contract stores only the hash of an encounter's `Progress`; whoever acts on 
 can rebuild it from the contract's events with `Encounter.follow`.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import IntEnum
 from operator import attrgetter
-from typing import Any
 
+from idml.protocol.events import (
+    Contested,
+    Disputed,
+    EncounterEvent,
+    Ended,
+    Refused,
+    Reported,
+    Settled,
+    ValidationStarted,
+    Voted,
+)
 from idml.protocol.hashing import WORD_BYTES, ZERO_WORD, keccak256, words
 from idml.protocol.messages import Domain, Report, Terms, Vote, committee_seed
 from idml.protocol.task import TaskParams
@@ -26,6 +36,8 @@ class Phase(IntEnum):
     CONTESTED = 5
     VALIDATING = 6
 
+
+_PHASES = tuple(Phase)
 
 CONTEST_DELAY_BLOCKS = 2
 """The committee of a contested encounter is drawn from the hash of this many blocks after the contest's."""
@@ -46,7 +58,27 @@ _STAGE_BITS = {
 }
 _PLACES = [(sum([*_STAGE_BITS.values()][:index]), (1 << bits) - 1) for index, bits in enumerate(_STAGE_BITS.values())]
 """Where each part begins in the word, and its mask; `Stage` has the same parts in the same order."""
+_PLACE_OF = dict(zip(_STAGE_BITS, _PLACES, strict=True))
 _parts = attrgetter(*_STAGE_BITS)
+
+
+def _part(word: int, name: str) -> int:
+    """One part of a stage's word."""
+    at, mask = _PLACE_OF[name]
+    return word >> at & mask
+
+
+def _put(word: int, **parts: int) -> int:
+    """A stage's word with other parts."""
+    for name, part in parts.items():
+        at, mask = _PLACE_OF[name]
+        word = word & ~(mask << at) | part << at
+    return word
+
+
+def _enter(word: int, phase: Phase, since: int) -> int:
+    """A stage's word at the beginning of a phase."""
+    return _put(word, phase=phase, since=since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +112,7 @@ class Stage:
     def unpack(cls, word: int) -> "Stage":
         """Read the word."""
         phase, *others = [word >> at & mask for at, mask in _PLACES]
-        return cls(Phase(phase), *others)
+        return cls(_PHASES[phase], *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,20 +165,48 @@ class Progress:
             )
         )
 
+    def moved(
+        self,
+        stage: int,
+        learner_word: bytes | None = None,
+        neighbor_word: bytes | None = None,
+        result: bytes | None = None,
+        committee: tuple[bytes, ...] | None = None,
+    ) -> "Progress":
+        """The same in another stage, and with what else is given."""
+        # Written out, as `dataclasses.replace` takes five times as long and this is done for every event.
+        return Progress(
+            self.encounter,
+            self.learner,
+            self.neighbor,
+            self.reward,
+            self.rules,
+            stage,
+            self.learner_word if learner_word is None else learner_word,
+            self.neighbor_word if neighbor_word is None else neighbor_word,
+            self.result if result is None else result,
+            self.committee if committee is None else committee,
+        )
+
     @property
     def where(self) -> Stage:
         """The stage, unpacked."""
         return Stage.unpack(self.stage)
 
     @property
+    def lane(self) -> int:
+        """Which of the learner's lanes the encounter occupies."""
+        return _part(self.stage, "lane")
+
+    @property
     def phase(self) -> Phase:
         """Which step comes next."""
-        return Phase(self.stage & 0xFF)
+        return _PHASES[self.stage & 0xFF]
 
     @property
     def since(self) -> int:
         """When the phase began, in seconds."""
-        return self.where.since
+        return _part(self.stage, "since")
 
     @property
     def seed(self) -> bytes:
@@ -161,26 +221,23 @@ class Progress:
     @property
     def votes(self) -> tuple[tuple[bytes, bool], ...]:
         """Voters with their verdicts, in the order of the committee."""
-        stage = self.where
-        return tuple(
-            (member, bool(stage.accepts >> i & 1)) for i, member in enumerate(self.committee) if stage.voted >> i & 1
-        )
+        voted, accepts = _part(self.stage, "voted"), _part(self.stage, "accepts")
+        return tuple((member, bool(accepts >> i & 1)) for i, member in enumerate(self.committee) if voted >> i & 1)
 
     @property
     def votes_for(self) -> int:
         """Number of yes votes."""
-        return self.where.accepts.bit_count()
+        return _part(self.stage, "accepts").bit_count()
 
     @property
     def votes_against(self) -> int:
         """Number of no votes."""
-        stage = self.where
-        return stage.voted.bit_count() - stage.accepts.bit_count()
+        return _part(self.stage, "voted").bit_count() - self.votes_for
 
     @property
     def seed_block(self) -> int:
         """The block whose hash draws a contested committee; known in the block after it, for `BLOCKHASH_REACH`."""
-        return self.where.contest_block + CONTEST_DELAY_BLOCKS
+        return _part(self.stage, "contest_block") + CONTEST_DELAY_BLOCKS
 
     def due_s(self, task: TaskParams) -> int:
         """The last second at which a party or validator may act in this phase."""
@@ -234,16 +291,15 @@ def free_lane(busy: Collection[int], nonce: int) -> int:
     return next((lane for lane in range(LANES) if lane not in busy), LANES + nonce % LANES)
 
 
-_POSSIBLE = {
-    "Refused": (Phase.OPEN,),
-    "Reported by the neighbor": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED),
-    "Reported by the learner": (Phase.REPORTED,),
-    "Disputed": (Phase.REPORTED,),
-    "Contested": (Phase.REPORTED, Phase.DISPUTED),
-    "ValidationStarted": (Phase.REPORTED, Phase.CONTESTED),
-    "Voted": (Phase.VALIDATING,),
-    "Settled": (Phase.VALIDATING,),
-    "Ended": (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING),
+_POSSIBLE: dict[type[EncounterEvent], tuple[Phase, ...]] = {
+    Refused: (Phase.OPEN,),
+    Reported: (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED),
+    Disputed: (Phase.REPORTED,),
+    Contested: (Phase.REPORTED, Phase.DISPUTED),
+    ValidationStarted: (Phase.REPORTED, Phase.CONTESTED),
+    Voted: (Phase.VALIDATING,),
+    Settled: (Phase.VALIDATING,),
+    Ended: (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING),
 }
 """On which phases an event can follow."""
 
@@ -289,58 +345,55 @@ class Encounter:
         """The Vote that a validator (20-byte address) would sign now."""
         return Vote(self.id, validator, self.progress.seed, self.progress.result, accept)
 
-    def follow(self, name: str, arguments: Mapping[str, Any], now_s: int) -> "Encounter | None":
-        """The encounter after one of the contract's events about it.
-
-        Args:
-            name: the event's name in the contract's interface.
-            arguments: its arguments under their Solidity names; bytes32 and addresses as bytes.
-            now_s: timestamp of its block.
-
-        Returns:
-            The encounter as it now stands, or None if it is over.
+    def follow(self, event: EncounterEvent) -> "Encounter | None":
+        """The encounter after one of the contract's events about it; None if that ends it.
 
         Raises:
-            ValueError: for an event that cannot follow on the present state.
+            ValueError: for an event of another encounter, or one that cannot follow on the present state.
         """
-        progress, stage = self.progress, self.progress.where
-        reported_by = "neighbor" if arguments.get("reporter") == self.terms.neighbor else "learner"
-        step = f"Reported by the {reported_by}" if name == "Reported" else name
-        if stage.phase not in _POSSIBLE.get(step, ()):
-            raise ValueError(f"{step} cannot follow on phase {stage.phase.name}")
-        if name in ("Settled", "Ended"):
+        if event.encounter != self.id:
+            raise ValueError(f"{type(event).__name__} is about 0x{event.encounter.hex()}, not 0x{self.id.hex()}")
+        phase = self.progress.phase
+        by_learner = isinstance(event, Reported) and event.reporter != self.terms.neighbor
+        if phase not in ((Phase.REPORTED,) if by_learner else _POSSIBLE.get(type(event), ())):
+            who = " by the learner" if by_learner else ""
+            raise ValueError(f"{type(event).__name__}{who} cannot follow on phase {phase.name}")
+        if isinstance(event, Settled | Ended):
             return None
-        if step == "Reported by the learner":
+        if by_learner:
             return self  # ValidationStarted or Disputed follows in the same transaction
-        changes: dict[str, Any] = {}
-        if name == "Refused":
-            stage = replace(stage, phase=Phase.REFUSED, since=now_s)
-        elif name == "Reported":
-            stage = replace(stage, phase=Phase.REPORTED, since=now_s)
-            changes = {"result": arguments["result"], "neighbor_word": arguments["secret"]}
-        elif name == "Disputed":
-            stage = replace(stage, phase=Phase.DISPUTED, since=now_s)
-        elif name == "Contested":
-            stage = replace(stage, phase=Phase.CONTESTED, since=now_s, contest_block=arguments["blockNumber"])
-        elif name == "ValidationStarted":
-            secrets = (arguments["secret"], progress.neighbor_word)
-            if stage.phase is Phase.CONTESTED:
-                secrets = secrets[::-1]
-            stage = replace(stage, phase=Phase.VALIDATING, since=now_s, seats=0, as_of=0)
-            changes = {
-                "learner_word": committee_seed(*secrets),
-                "neighbor_word": ZERO_WORD,
-                "committee": tuple(arguments["committee"]),
-            }
-        else:
-            stage, changes = self._voted(stage, arguments["validator"], arguments["accept"])
-        return Encounter(self.id, self.terms, replace(progress, stage=stage.pack(), **changes))
+        return Encounter(self.id, self.terms, self._after(event))
 
-    def _voted(self, stage: Stage, validator: bytes, accept: bool) -> tuple[Stage, dict[str, Any]]:
+    def _after(self, event: EncounterEvent) -> Progress:
+        """The progress after an event that does not end the encounter."""
+        at, now_s = self.progress, event.timestamp_s
+        match event:
+            case Refused():
+                return at.moved(_enter(at.stage, Phase.REFUSED, now_s))
+            case Reported():
+                stage = _enter(at.stage, Phase.REPORTED, now_s)
+                return at.moved(stage, neighbor_word=event.secret, result=event.result)
+            case Disputed():
+                return at.moved(_enter(at.stage, Phase.DISPUTED, now_s))
+            case Contested():
+                return at.moved(_put(_enter(at.stage, Phase.CONTESTED, now_s), contest_block=event.block_number))
+            case ValidationStarted():
+                secrets = (event.secret, at.neighbor_word)
+                if at.phase is Phase.CONTESTED:
+                    secrets = secrets[::-1]
+                stage = _put(_enter(at.stage, Phase.VALIDATING, now_s), seats=0, as_of=0)
+                return at.moved(stage, committee_seed(*secrets), ZERO_WORD, committee=event.committee)
+            case Voted():
+                return self._voted(event.validator, event.accept)
+            case _:
+                raise AssertionError(event)
+
+    def _voted(self, validator: bytes, accept: bool) -> Progress:
         """In open voting whoever votes joins the committee."""
-        committee = self.progress.committee
+        at, committee = self.progress, self.progress.committee
         if validator not in committee:
             committee = (*committee, validator)
         bit = 1 << committee.index(validator)
-        stage = replace(stage, voted=stage.voted | bit, accepts=stage.accepts | bit * int(accept))
-        return stage, {"committee": committee}
+        voted, accepts = _part(at.stage, "voted"), _part(at.stage, "accepts")
+        word = _put(at.stage, voted=voted | bit, accepts=accepts | bit * int(accept))
+        return at.moved(word, committee=committee)

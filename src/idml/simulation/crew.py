@@ -10,6 +10,7 @@ from idml.learning.arrays import FloatVector
 from idml.learning.defences import SCREENS
 from idml.learning.poisons import aims
 from idml.learning.validation import measure_harm
+from idml.protocol import roles
 from idml.protocol.settlement import settle
 from idml.protocol.task import TaskParams
 from idml.simulation.adversaries import ADVERSARIES, Assignment, Ballot
@@ -128,7 +129,7 @@ class Crew:
             return True
         verdicts: list[bool] = []
         parties = self.devices[asked.learner].participant, self.devices[asked.neighbor].participant
-        for index in sorted(validators, key=lambda index: self.devices[index].participant.waits):
+        for index in sorted(validators, key=lambda index: self._waits(index, asked.received, result)):
             if len(verdicts) == self.rules.votes:
                 break
             participant = self.devices[index].participant
@@ -140,6 +141,11 @@ class Crew:
         votes_for = sum(verdicts)
         accepted = settle(0, votes_for, len(verdicts) - votes_for, self.rules).accepted
         return self.adopt_unjudged if accepted is None else accepted
+
+    def _waits(self, validator: int, before: Model, result: Model) -> bool:
+        """Whether a validator judges after those who do not wait."""
+        participant = self.devices[validator].participant
+        return isinstance(participant.act(roles.Judge(before.digest, result.digest), "validator"), roles.Later)
 
     def assignment(self, task: Contribute) -> Assignment:
         """What a neighbor is asked for in a task, and its means to do it."""

@@ -64,7 +64,6 @@ class Device:
         labels: int64 (N,).
         model: its own; replaced, never changed in place.
         encounters: that it opened as a learner so far.
-        lanes: of the contract that its open encounters occupy.
         account: its address on the ledger, if it is not the one that it began with.
         since: how many encounters it had opened when it came to that account.
         recent: models before and after its recent encounters, one after another; only where a defence reads them.
@@ -78,7 +77,6 @@ class Device:
     labels: Labels
     model: Model
     encounters: int = 0
-    lanes: set[int] = field(default_factory=set)
     account: bytes = b""
     since: int = 0
     recent: list[Model] = field(default_factory=list)
@@ -100,7 +98,7 @@ class Device:
 
     def rejoin(self, account: bytes) -> None:
         """Take another address on the ledger, 20 bytes, which owes nobody anything."""
-        self.account, self.since, self.lanes = account, self.encounters, set()
+        self.account, self.since = account, self.encounters
 
     @property
     def images(self) -> FloatImages:

@@ -1,12 +1,11 @@
 """Writes down what happens in a run, as it happens, and counts it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from idml.ledger.interface import TxResult
-from idml.simulation.bank import Bank
+from idml.protocol.outcome import Outcome
+from idml.simulation.bank import Bank, Posted
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.journal import Journal
@@ -19,7 +18,6 @@ from idml.store.records import (
     BaselinePoint,
     DeviceRecord,
     EncounterRecord,
-    EventRecord,
     ExpulsionRecord,
     Record,
     StakePoint,
@@ -36,6 +34,9 @@ class Recorder:
         tally: counts.
         bank: of the ledger, None without an incentive.
         journal: knows what heavy work gave.
+
+    Attributes:
+        stakes_wei: by device number, as last written down; empty before anyone joined.
     """
 
     def __init__(self, store: RunStore, tally: Tally, bank: Bank | None, journal: Journal) -> None:
@@ -44,6 +45,7 @@ class Recorder:
         self._tally = tally
         self._bank = bank
         self._written: dict[Meeting, int] = {}
+        self.stakes_wei: dict[int, int] = {}
 
     def devices(self, devices: Iterable[Device]) -> None:
         """Who takes part."""
@@ -51,25 +53,25 @@ class Recorder:
             *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.labels)) for d in devices)
         )
 
-    def joined(self, bank: Bank, sent: Iterable[tuple[int, TxResult]]) -> None:
+    def joined(self, bank: Bank, posted: Iterable[Posted]) -> None:
         """What it took to join, and the first stakes."""
-        records = [record for sender, result in sent for record in _transaction(result, sender, None)]
         block = bank.ledger.block_number
-        stakes = [StakePoint(block, device, stake_wei) for device, stake_wei in bank.stakes_wei.items()]
-        self._store.append(*records, *stakes)
+        self.stakes_wei = {device: bank.stake_wei(device) for device in range(len(bank.wallets))}
+        stakes = [StakePoint(block, device, stake_wei) for device, stake_wei in self.stakes_wei.items()]
+        self._store.append(*(_transaction(one, None) for one in posted), *stakes)
 
     def skipped(self, contact: Contact, reason: str, time_s: int, block: int) -> None:
         """A contact that came to nothing."""
         self._tally.skipped += 1
         self._store.append(_encounter(contact, "skipped", time_s, block, reason=reason))
 
-    def rejoined(self, bank: Bank, device: Device, sent: Iterable[TxResult], contact: Contact) -> None:
+    def rejoined(self, bank: Bank, device: Device, posted: Iterable[Posted], contact: Contact) -> None:
         """A device came back under another name."""
         self._tally.out.discard(device.index)
         self._tally.rejoined[device.index] += 1
-        records = [record for result in sent for record in _transaction(result, device.index, contact.index)]
-        stake = StakePoint(bank.ledger.block_number, device.index, bank.stakes_wei[device.index])
-        self._store.append(*records, stake)
+        stake_wei = self.stakes_wei[device.index] = bank.stake_wei(device.index)
+        stake = StakePoint(bank.ledger.block_number, device.index, stake_wei)
+        self._store.append(*(_transaction(one, contact.index) for one in posted), stake)
 
     def unpaid(self, contact: Contact, broken_off: Stage | None, *, taken: bool) -> None:
         """A collaboration without an incentive, and whether anything was merged."""
@@ -84,17 +86,15 @@ class Recorder:
 
     def progressed(self, meeting: Meeting, contact: Contact) -> None:
         """What an encounter did since it was last written down, and how it ended, if it did."""
-        assert self._bank is not None
-        self._bank.touch([contact.learner, contact.neighbor, *meeting.votes])
         records: list[Record] = []
         written = self._written.pop(meeting, 0)
-        for transaction in meeting.transactions[written:]:
-            self._tally.gas[transaction.result.step].append(transaction.result.gas_used)
-            records += _transaction(transaction.result, transaction.sender.index, contact.index)
-        if meeting.outcome.status == "open":
-            self._written[meeting] = len(meeting.transactions)
+        for posted in meeting.posted[written:]:
+            self._tally.gas[posted.result.step].append(posted.result.gas_used)
+            records += [_transaction(posted, contact.index), *self._stakes(posted, contact)]
+        if meeting.outcome is None:
+            self._written[meeting] = len(meeting.posted)
         else:
-            records += self._ended(meeting, contact)
+            records.append(self._ended(meeting, meeting.outcome, contact))
         self._store.append(*records, *self._journal.take(contact.index))
 
     def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:
@@ -115,22 +115,21 @@ class Recorder:
         points = (BaselinePoint("one device alone", *point) for point in by_round.items())
         self._store.append(*points, *self._journal.take(-1))
 
-    def _ended(self, meeting: Meeting, contact: Contact) -> Iterator[Record]:
-        """The encounter's row, the stakes that changed, and who fell out."""
-        assert self._bank is not None
-        outcome, settlement = meeting.outcome, meeting.outcome.settlement
-        gas = sum(transaction.result.gas_used for transaction in meeting.transactions)
+    def _ended(self, meeting: Meeting, outcome: Outcome, contact: Contact) -> EncounterRecord:
+        """The encounter's row."""
+        bank, settlement = self._bank, outcome.settlement
+        assert bank is not None
+        gas = sum(posted.result.gas_used for posted in meeting.posted)
         self._tally.encounter_gas.append(gas)
         self._tally.cases[str(settlement.case) if settlement else outcome.status] += 1
         if settlement is not None and settlement.accepted is not None:
             self._tally.judged(contact.neighbor, accepted=settlement.accepted)
         if meeting.discarded:
             self._tally.discarded[contact.neighbor] += 1
-        for role, earned in outcome.earnings_wei.items():
-            self._tally.earnings_wei[role].update(earned)
-        last = meeting.transactions[-1].result
-        assert meeting.encounter_id is not None
-        yield _encounter(
+        for role, earned in outcome.earned_wei.items():
+            self._tally.earnings_wei[role].update({bank.devices[account]: wei for account, wei in earned.items()})
+        last = meeting.posted[-1].result
+        return _encounter(
             contact,
             outcome.status,
             last.timestamp_s,
@@ -138,18 +137,33 @@ class Recorder:
             reason=meeting.broken_off.value if meeting.broken_off else "",
             case=settlement.case if settlement else None,
             accepted=settlement.accepted if settlement else None,
-            votes=tuple(meeting.votes.items()),
-            encounter="0x" + meeting.encounter_id.hex(),
+            votes=tuple((bank.devices[voter], accept) for voter, accept in outcome.votes.items()),
+            encounter="0x" + outcome.encounter.id.hex(),
             model_before="0x" + meeting.model_before.digest.hex(),
             result="0x" + meeting.result.digest.hex() if meeting.result else None,
             gas=gas,
         )
-        gains_wei = [gain for role in ("neighbor", "validator") for gain in outcome.earnings_wei.get(role, {}).items()]
-        for device, stake_wei in self._bank.refresh(gains_wei).items():
-            yield StakePoint(last.block, device, stake_wei)
-            if not self._bank.eligible(device) and device not in self._tally.out:
+
+    def _stakes(self, posted: Posted, contact: Contact) -> Iterator[Record]:
+        """The stakes that the end of an encounter changed, and who fell out by it.
+
+        In between, earnings that a lock holds count as stake too; they come and go.
+        """
+        bank, block = self._bank, posted.result.block
+        assert bank is not None
+        if not posted.changes.outcomes:
+            return
+        for account, stake_wei in posted.changes.stakes_wei.items():
+            device = bank.devices.get(account)
+            if device is None or bank.wallets[device].address != account:
+                continue  # what was burnt, or what a device left behind
+            if stake_wei == self.stakes_wei[device]:
+                continue
+            self.stakes_wei[device] = stake_wei
+            yield StakePoint(block, device, stake_wei)
+            if stake_wei < bank.threshold_wei and device not in self._tally.out:
                 self._tally.expel(device, contact.round)
-                yield ExpulsionRecord(device, last.block, contact.index, contact.round)
+                yield ExpulsionRecord(device, block, contact.index, contact.round)
 
 
 def _encounter(contact: Contact, status: str, time_s: int, block: int, **facts: object) -> EncounterRecord:
@@ -157,15 +171,6 @@ def _encounter(contact: Contact, status: str, time_s: int, block: int, **facts: 
     return EncounterRecord(contact.index, contact.round, time_s, block, *parties, status, **facts)  # type: ignore[arg-type]
 
 
-def _transaction(result: TxResult, sender: int, contact: int | None) -> Iterator[Record]:
-    yield TransactionRecord(result.block, result.timestamp_s, result.step, sender, contact, result.gas_used)
-    for event in result.events:
-        arguments = {name: _plain(value) for name, value in event.arguments.items()}
-        yield EventRecord(event.block, event.timestamp_s, event.name, arguments)
-
-
-def _plain(value: object) -> object:
-    # Not `asdict`, which copies deeply and is slow.
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return value
+def _transaction(posted: Posted, contact: int | None) -> TransactionRecord:
+    result = posted.result
+    return TransactionRecord(result.block, result.timestamp_s, result.step, posted.sender, contact, result.gas_used)

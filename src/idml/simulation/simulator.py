@@ -10,6 +10,7 @@ from idml.learning.arrays import FloatVector
 from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.protocol.digest import canonical_bytes, layout_size, model_digest
+from idml.protocol.roles import Contribute
 from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.ahead import Ahead
 from idml.simulation.bank import Bank
@@ -69,10 +70,10 @@ class Simulator:
         self._work = Journal(self._employ(crew), store.work()[: store.checkpoint.rows["work"]], self._load)
         self._timer = Timer(config.checkpoint_s)
         self._measure = Measure(test_set, self._honest, self._work)
-        if ledger is not None:
+        if self._bank is not None:
             self._scene = Scene(
-                ledger=ledger,
-                domain=ledger.domain,
+                bank=self._bank,
+                domain=self._bank.ledger.domain,
                 task=rules,
                 reward_wei=to_wei(config.reward),
                 devices={device.account: device for device in world.devices},
@@ -146,7 +147,7 @@ class Simulator:
             final=final.accuracy,
             baseline=baseline,
             attack_success={kind: self._measure.deceived(kind) for kind in attacks},
-            tokens=self._bank.tokens(self._prepaid_wei()) if self._bank else {"supply": "0", "accounts": "0"},
+            tokens=self._bank.tokens() if self._bank else {"supply": "0", "accounts": "0"},
             measure=self._measure,
             trained_on=self._trained_on,
             wall_s=self._wall_s,
@@ -191,10 +192,6 @@ class Simulator:
             raise StoreError(f"the checkpoint in {self._store.directory} is damaged: model 0x{digest.hex()} is another")
         return vector
 
-    def _prepaid_wei(self) -> int:
-        """What open encounters hold."""
-        return len(self._pending) * to_wei(self._world.config.reward)
-
     def _advance(self, time_s: int) -> None:
         """Let time pass to a contact, ending on the way what came due."""
         if self._scene is None:
@@ -227,8 +224,8 @@ class Simulator:
         voters = [self._world.devices[voter].account for voter in self._voters(contact, learner.encounters)]
         meeting = Meeting(self._scene, learner, neighbor, voters, self._world.broken_off(contact))
         meeting.play()
-        if meeting.encounter_id is None:
-            self._recorder.skipped(contact, meeting.outcome.reason, ledger.now_s, ledger.block_number)
+        if meeting.encounter is None:
+            self._recorder.skipped(contact, meeting.reason, ledger.now_s, ledger.block_number)
             return
         self._tally.encounters += 1
         learner.finish_encounter(self._world.settings, self._work)
@@ -236,7 +233,7 @@ class Simulator:
 
     def _record(self, meeting: Meeting, contact: Contact) -> None:
         """Write down what an encounter did, and keep it in mind while it is open."""
-        if meeting.outcome.status == "open":
+        if meeting.is_open:
             heapq.heappush(self._pending, (meeting.wake_s, contact.index, meeting, contact))
         self._recorder.progressed(meeting, contact)
 
@@ -244,22 +241,24 @@ class Simulator:
         """Have a device that is out come back under another name, if that is its way."""
         assert self._bank is not None
         assert self._scene is not None
-        if not device.participant.rejoins or self._bank.eligible(device.index):
+        if self._bank.eligible(device.index) or not device.participant.comes_back():
             return
-        wallet, sent = self._bank.rejoin(device.index)
+        wallet, posted = self._bank.rejoin(device.index)
         device.rejoin(wallet.address)
         self._scene.devices[wallet.address] = device
         self._scene.wallets[wallet.address] = wallet
-        self._recorder.rejoined(self._bank, device, sent, contact)
+        self._recorder.rejoined(self._bank, device, posted, contact)
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged, unless the learner's own defence stops it."""
         settings, work, broken_off = self._world.settings, self._work, self._world.broken_off(contact)
         taken = False
-        if broken_off is None and neighbor.participant.works:
-            before = learner.model
-            handed = neighbor.participant.hand_over(before, neighbor.contribute(learner, before, settings, work))
-            taken = handed is not None and learner.adopt(before, handed, settings, work)
+        before, participant = learner.model, neighbor.participant
+        if broken_off is None and participant.act(Contribute(before.digest), "neighbor") is not None:
+            result = neighbor.contribute(learner, before, settings, work)
+            handed = participant.hand_over(before.digest, result.digest)
+            models = {before.digest: before, result.digest: result}
+            taken = handed is not None and learner.adopt(before, models[handed], settings, work)
         learner.finish_encounter(settings, work)
         self._recorder.unpaid(contact, broken_off, taken=taken)
 
@@ -281,7 +280,7 @@ class Simulator:
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
 
     def _watch(self, contact: Contact | None, stage: str) -> None:
-        tally, bank, config = self._tally, self._bank, self._world.config
+        tally, config = self._tally, self._world.config
         self._observer(
             Snapshot(
                 contact=contact.index + 1 if contact else 0,
@@ -290,7 +289,7 @@ class Simulator:
                 encounters=tally.encounters,
                 skipped=tally.skipped,
                 accuracy=tally.accuracy,
-                stakes_wei=bank.stakes_wei if bank else {},
+                stakes_wei=self._recorder.stakes_wei,
                 expelled=tally.expelled,
                 adversaries=self._adversaries,
                 title=f"{config.devices} devices, {config.algorithm} on {config.dataset}",

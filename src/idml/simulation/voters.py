@@ -3,8 +3,8 @@
 import numpy as np
 
 from idml.adapters.keys import draw_seed
+from idml.protocol.roles import Part
 from idml.protocol.task import TaskParams
-from idml.simulation.adversaries.base import Party
 from idml.simulation.bank import Bank
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
@@ -55,11 +55,11 @@ class OpenVoters:
         return list(able)[: task.votes]
 
     def _friends(self, contact: Contact) -> list[int]:
-        """Those of the kind of a party that has its own kind vote before anyone else can."""
+        """Those whom a party has vote before anyone else can."""
         devices = self._world.devices
-        parties: tuple[tuple[Party, Device], ...] = (
+        parts: tuple[tuple[Part, Device], ...] = (
             ("learner", devices[contact.learner]),
             ("neighbor", devices[contact.neighbor]),
         )
-        kinds = [device.participant.kind for party, device in parties if device.participant.recruits == party]
+        kinds = {device.participant.asks_first(part) for part, device in parts} - {None}
         return [device.index for device in devices if device.participant.kind in kinds] if kinds else []

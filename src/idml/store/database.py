@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from idml.store.errors import StoreError
-from idml.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from idml.store.schema import APPLICATION_ID, READABLE_VERSIONS
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:
@@ -40,17 +40,20 @@ def connect_to_read(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def check_version(connection: sqlite3.Connection, database: Path) -> None:
-    """Raise StoreError if this is not the database of a run, or of another idml."""
+def check_version(
+    connection: sqlite3.Connection, database: Path, versions: Collection[int] = READABLE_VERSIONS
+) -> None:
+    """Raise StoreError if this is not the database of a run, or if its schema is none of these versions."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{database} is empty: the run was killed while it started; delete {database.parent}")
     if application_id != APPLICATION_ID:
         raise StoreError(f"{database} is not the database of an iDML run; name a directory that `idml run` made")
-    if version != SCHEMA_VERSION:
+    if version not in versions:
         raise StoreError(
-            f"{database} has schema {version}, this idml reads schema {SCHEMA_VERSION}; use the idml that wrote it"
+            f"{database} has schema {version}, this idml takes schema {' or '.join(map(str, versions))}; "
+            "use the idml that wrote it"
         )
 
 

@@ -7,7 +7,6 @@ counts from 1 after it (a round is as many contacts as there are devices); amoun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 HONEST = "honest"
@@ -61,17 +60,6 @@ class TransactionRecord:
     sender: int | None
     contact: int | None
     gas_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventRecord:
-    """A contract event. `arguments` are read back as JSON holds them: ints beyond 2**53 as decimal strings, bytes as
-    0x hex, tuples as lists."""
-
-    block: int
-    time_s: int
-    name: str
-    arguments: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +132,6 @@ Record = (
     DeviceRecord
     | EncounterRecord
     | TransactionRecord
-    | EventRecord
     | StakePoint
     | AccuracyPoint
     | BaselinePoint

@@ -17,7 +17,6 @@ from idml.store.records import (
     DeviceRecord,
     EarningsRecord,
     EncounterRecord,
-    EventRecord,
     ExpulsionRecord,
     Record,
     StakePoint,
@@ -68,10 +67,6 @@ class RunReader:
     def transactions(self) -> list[TransactionRecord]:
         """The transactions on the ledger; none in a run without incentive."""
         return self._read(TransactionRecord)
-
-    def events(self) -> list[EventRecord]:
-        """The contract's events; none in a run without incentive."""
-        return self._read(EventRecord)
 
     def stakes(self) -> list[StakePoint]:
         """The changes of stakes; none in a run without incentive."""

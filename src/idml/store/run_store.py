@@ -105,7 +105,7 @@ class RunStore(RunReader):
             lock = WriterLock(directory)
             connection = sqlite3.connect(database, isolation_level=None)
             try:
-                check_version(connection, database)
+                check_version(connection, database, (SCHEMA_VERSION,))
                 (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if problem != "ok":
                     raise sqlite3.DatabaseError(f"{DATABASE} is damaged: {' '.join(problem.split())}")

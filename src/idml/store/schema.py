@@ -14,7 +14,6 @@ from idml.store.records import (
     DeviceRecord,
     EarningsRecord,
     EncounterRecord,
-    EventRecord,
     ExpulsionRecord,
     Record,
     StakePoint,
@@ -25,7 +24,10 @@ from idml.store.records import (
 R = TypeVar("R", bound=Record)
 
 APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file: tells our databases from others
-SCHEMA_VERSION = 2  # raise it with every change of SCHEMA
+SCHEMA_VERSION = 3  # raise it with every change of SCHEMA
+READABLE_VERSIONS = (2, 3)
+"""Version 2 had a table more, of the contract's events, which nobody read."""
+
 
 # Amounts are TEXT: 10**18 wei to the token leaves 64-bit integers room for 9 tokens. Rows keep their order of writing.
 SCHEMA = """
@@ -44,9 +46,6 @@ CREATE TABLE encounters (
 CREATE TABLE transactions (
     block INTEGER NOT NULL, time_s INTEGER NOT NULL, step TEXT NOT NULL, sender INTEGER, contact INTEGER,
     gas_used INTEGER NOT NULL
-) STRICT;
-CREATE TABLE events (
-    block INTEGER NOT NULL, time_s INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL
 ) STRICT;
 CREATE TABLE stakes (block INTEGER NOT NULL, device INTEGER NOT NULL, stake_wei TEXT NOT NULL) STRICT;
 CREATE TABLE accuracy (
@@ -72,7 +71,6 @@ TABLES: Mapping[type[Any], str] = {
     DeviceRecord: "devices",
     EncounterRecord: "encounters",
     TransactionRecord: "transactions",
-    EventRecord: "events",
     StakePoint: "stakes",
     AccuracyPoint: "accuracy",
     BaselinePoint: "baselines",
@@ -112,27 +110,6 @@ def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
     return decode
 
 
-def to_json(value: object) -> Any:
-    """`value` as JSON can hold it without loss: ints beyond 2**53 as decimal strings, bytes as 0x hex, tuples as lists.
-
-    Raises TypeError, naming the type, for anything else that JSON does not know.
-    """
-    match value:
-        case None | bool() | float() | str():
-            return value
-        case int():
-            # Readers of JSON in other languages hold numbers as doubles.
-            return value if -(2**53) <= value <= 2**53 else str(value)
-        case bytes() | bytearray():
-            return "0x" + value.hex()
-        case Mapping():
-            return {str(key): to_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [to_json(item) for item in value]
-        case _:
-            raise TypeError(f"cannot store a {type(value).__name__} as JSON")
-
-
 def _columns(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind)]
 
@@ -148,8 +125,7 @@ def _identity(value: object) -> object:
     return value
 
 
-def _dump(value: object) -> str:
-    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _to_bit(value: bool | None) -> int | None:
@@ -175,7 +151,6 @@ def _to_decimal(amount: int) -> str:
 _CODECS: Mapping[str, Codec] = {
     "accepted": (_to_bit, _to_bool),
     "votes": (_dump, _to_votes),
-    "arguments": (_dump, json.loads),
     "answers": (_dump, _to_answers),
 }
 _WEI_CODEC: Codec = (_to_decimal, int)

@@ -1,14 +1,10 @@
-"""What roles say to each other and what they ask of whoever drives them.
-
-A driver owns sockets, clocks, chains and models. It hands a role what happened and carries out the actions that the
-role returns: sends a message, submits a transaction, or does a piece of work and hands back its outcome.
-"""
+"""What roles ask of whoever drives them: to send a message, to submit a transaction, to do a piece of work."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from idml.protocol.encounter import Encounter
 from idml.protocol.messages import Report, Terms, Vote
+from idml.protocol.roles.conversation import Message
 
 
 class Identity(Protocol):
@@ -20,7 +16,7 @@ class Identity(Protocol):
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign 32 bytes; returns a signature that the contract accepts for `address`."""
+        """Sign 32 bytes; returns a signature that the contract accepts for `address`, always the same one."""
         ...
 
     def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
@@ -28,82 +24,7 @@ class Identity(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A model on its way, opaque to the protocol.
-
-    Args:
-        digest: SHA-256 of its canonical bytes, 32 bytes, computed by whoever holds the content: a driver never takes
-            it from the sender.
-        content: whatever the driver's adapter understands.
-    """
-
-    digest: bytes
-    content: object
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The learner proposes Terms, still without the neighbor's commitment (zero)."""
-
-    terms: Terms
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The neighbor agrees: the offered Terms with its commitment, and its signature on them."""
-
-    terms: Terms
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """The neighbor does not want this encounter."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSent:
-    """The learner hands over its model as it was before the encounter."""
-
-    model: Parcel
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSent:
-    """The neighbor hands over what its Report names, with the Report and its signature on it.
-
-    The learner may bring both Reports at once; if it does not, the neighbor brings its own.
-    """
-
-    result: Parcel
-    report: Report
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSent:
-    """The learner hands over its own Report, which agrees with the neighbor's, and its signature on it.
-
-    Whoever holds both may bring them, so a learner that agreed can neither fall silent nor deny.
-    """
-
-    report: Report
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationRequest:
-    """Either party hands a validator what it must judge."""
-
-    encounter: Encounter
-    model: Parcel
-    result: Parcel
-
-
-Message = Offer | Accept | Decline | ModelSent | ResultSent | ReportSent | ValidationRequest
+# Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +87,50 @@ class Finalize:
 Submission = Open | Reject | SubmitReport | SubmitReports | Contest | Draw | SubmitVote | Finalize
 
 
+# Work
+
+
+@dataclass(frozen=True, slots=True)
+class Contribute:
+    """Work for the neighbor: do the algorithm's part on the learner's model; the answer is `Contributed`.
+
+    Args:
+        model: digest of the learner's model, 32 bytes.
+    """
+
+    model: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Work for a validator: judge the result against the model before; the answer is `Judged`.
+
+    Args:
+        model: digest of the learner's model before the encounter, 32 bytes.
+        result: digest of what the neighbor reported, 32 bytes.
+    """
+
+    model: bytes
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Work for the learner: merge the accepted result; nothing is answered.
+
+    Args:
+        result: its digest, 32 bytes.
+    """
+
+    result: bytes
+
+
+Work = Contribute | Judge | Adopt
+
+
+# What roles ask for
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send a message to a participant (20-byte address)."""
@@ -178,46 +143,10 @@ class Send:
 class Submit:
     """Submit a transaction about this encounter from the role's own account.
 
-    The driver adds a free lane to an opening and the latest Progress to all else, and tries again with a later one when
-    the contract answers `StateMismatch`: others may have acted since the role decided. Any other refusal is final.
+    Whoever submits it adds a free lane to an opening and the latest Progress to all else.
     """
 
     submission: Submission
-
-
-@dataclass(frozen=True, slots=True)
-class Contribute:
-    """Work for the neighbor: do the algorithm's part on the learner's model, then call `on_contribution`."""
-
-    encounter: Encounter
-    model: Parcel
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Work for a validator: judge the result against the model before, then call `on_verdict`."""
-
-    encounter: Encounter
-    model: Parcel
-    result: Parcel
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Work for the learner: merge the accepted result."""
-
-    result: Parcel
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Work for the learner: get the accepted result from one who voted for it, then call `on_fetched`.
-
-    Args:
-        digest: of the result, 32 bytes.
-    """
-
-    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +171,11 @@ class Ignore:
     reason: str
 
 
-Action = Send | Submit | Contribute | Judge | Adopt | Fetch | Ignore | Finish
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Do something once all else is done that can be done now. No role asks for it; a participant's conduct may."""
+
+    action: "Send | Submit | Work | Ignore | Finish"
+
+
+Action = Send | Submit | Contribute | Judge | Adopt | Ignore | Finish | Later

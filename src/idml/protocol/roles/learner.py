@@ -1,32 +1,38 @@
-"""The learner: pays a neighbor to help train its model (paper, section III-A; MECHANISM: An encounter)."""
+"""The learner: pays a neighbor to help train its model (paper, section III-A; docs/mechanism.md: An encounter)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from idml.protocol.encounter import Encounter, Phase
+from idml.protocol.events import Settled
 from idml.protocol.hashing import ZERO_WORD
 from idml.protocol.messages import Domain, Report, Terms, commitment
 from idml.protocol.roles.actions import (
-    Accept,
     Action,
     Adopt,
-    Decline,
-    Fetch,
-    Finalize,
     Finish,
     Identity,
-    ModelSent,
-    Offer,
+    Ignore,
     Open,
-    Parcel,
-    ReportSent,
-    ResultSent,
     Send,
     Submit,
     SubmitReport,
     SubmitReports,
+)
+from idml.protocol.roles.conversation import (
+    Accept,
+    Decline,
+    JudgedResult,
+    Message,
+    ModelSent,
+    Offer,
+    ReportSent,
+    ResultRequest,
+    ResultSent,
     ValidationRequest,
 )
+from idml.protocol.roles.deadlines import describe, finalize_if_due, is_late
+from idml.protocol.roles.inputs import Clock, Happened, Heard, Input, Started, SubmissionRefused
 from idml.protocol.task import TaskParams
 
 _ANSWERABLE = (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED)
@@ -40,14 +46,13 @@ class Learner:
         identity: signs for `offer.learner`.
         domain: the contract's EIP-712 domain.
         task: the rules that `offer.task` names.
-        offer: the Terms to propose; the neighbor fills in its commitment (zero here).
+        offer: the Terms to propose, see `propose`; the neighbor fills in its commitment (zero here).
         secret: 32 bytes whose commitment the offer holds.
-        model: the learner's model before the encounter; its digest is in the offer.
         validators: whom to ask where anyone may vote (`committee_size` 0); otherwise the committee is asked.
         adopt_unjudged: whether to merge a result on which too few voted (the paper does).
 
     Raises:
-        ValueError: if the offer does not fit identity, task, secret or model.
+        ValueError: if the offer does not fit identity, task or secret.
     """
 
     def __init__(
@@ -58,7 +63,6 @@ class Learner:
         task: TaskParams,
         offer: Terms,
         secret: bytes,
-        model: Parcel,
         validators: Sequence[bytes] = (),
         adopt_unjudged: bool = False,
     ) -> None:
@@ -67,7 +71,6 @@ class Learner:
             "task": offer.task == task.id,
             "learner_commitment": offer.learner_commitment == commitment(secret),
             "neighbor_commitment": offer.neighbor_commitment == ZERO_WORD,
-            "model_before": offer.model_before == model.digest,
         }
         for field, fit in fits.items():
             if not fit:
@@ -77,31 +80,51 @@ class Learner:
         self._task = task
         self._offer = offer
         self._secret = secret
-        self._model = model
         self._validators = tuple(validators)
         self._adopt_unjudged = adopt_unjudged
         self._terms: Terms | None = None
         self._encounter: Encounter | None = None
         self._handed: ResultSent | None = None
+        self._agreed: tuple[ResultSent, ReportSent] | None = None
+        self._useless: set[tuple[Phase, SubmitReports]] = set()
         self._brought_both = False
         self._reported = False
+        self._wanted: bytes | None = None
+        self._over = False
         self._finished = False
 
-    def start(self) -> list[Action]:
-        """Propose the Terms to the neighbor."""
-        return [Send(self._offer.neighbor, Offer(self._offer))]
+    def take(self, given: Input) -> list[Action]:
+        """See `Role`."""
+        match given:
+            case Started():
+                return [Send(self._offer.neighbor, Offer(self._offer))]
+            case Heard(sender, JudgedResult(result)):
+                return self._on_judged_result(sender, result)
+            case Heard(sender, message):
+                if sender != self._offer.neighbor:
+                    return [Ignore("only the neighbor has a say in this")]
+                return self._on_message(message)
+            case Happened():
+                return self._on_happened(given)
+            case Clock(now_s, block):
+                return self._on_time(now_s, block)
+            case SubmissionRefused():
+                return self._on_refused(given)
+        return []
 
-    def on_message(self, message: Accept | Decline | ResultSent) -> list[Action]:
-        """Take what the neighbor sent."""
-        if self._finished:
-            return []
-        if isinstance(message, ResultSent):
-            return self._on_result(message)
-        if self._terms is not None:
-            return []  # the opening is on its way: from here on the ledger decides
-        if isinstance(message, Decline):
-            return self._finish(f"declined: {message.reason}")
-        return self._on_accept(message)
+    def _on_message(self, message: Message) -> list[Action]:
+        match message:
+            case ResultSent():
+                return [] if self._over else self._on_result(message)
+            case Accept() | Decline() if self._finished:
+                return []
+            case Accept() if self._terms is not None:
+                return self._repeat_model(message)
+            case Accept():
+                return self._on_accept(message)
+            case Decline(reason):  # of no weight once the opening is on its way: from there on the ledger decides
+                return self._finish(f"declined: {reason}") if self._terms is None else []
+        return [Ignore(f"a learner has no use for {type(message).__name__}")]
 
     def _on_accept(self, message: Accept) -> list[Action]:
         terms = replace(self._offer, neighbor_commitment=message.terms.neighbor_commitment)
@@ -112,11 +135,21 @@ class Learner:
         self._terms = terms
         return [Submit(Open(terms, message.signature))]
 
+    def _repeat_model(self, message: Accept) -> list[Action]:
+        """Hand the model over again to a neighbor that accepts again: it may not have come."""
+        is_open = self._encounter is not None and self._encounter.progress.phase is Phase.OPEN
+        return [self._hand_over()] if is_open and message.terms == self._terms else []
+
+    def _hand_over(self) -> Send:
+        return Send(self._offer.neighbor, ModelSent(self._offer.model_before))
+
     @property
-    def _result(self) -> Parcel | None:
+    def _result(self) -> bytes | None:
         return None if self._handed is None else self._handed.result
 
     def _on_result(self, message: ResultSent) -> list[Action]:
+        if self._agreed is not None and self._agreed[0] == message and self._brought_both:
+            return [Send(self._offer.neighbor, self._agreed[1])]  # the answer may not have come
         encounter = self._encounter
         disputed = encounter is not None and encounter.progress.phase is Phase.DISPUTED
         answered = self._reported or self._is_reported(self._result)
@@ -138,61 +171,75 @@ class Learner:
         if encounter.progress.phase is Phase.REPORTED and self._is_reported(message.result):
             return []
         terms, digest = encounter.terms, self._domain.digest(report)
-        expected = Report(encounter.id, terms.neighbor, message.result.digest, report.secret)
+        expected = Report(encounter.id, terms.neighbor, message.result, report.secret)
         signed = self._identity.verify(terms.neighbor, digest, message.signature)
         if report != expected or commitment(report.secret) != terms.neighbor_commitment or not signed:
             return []
-        self._brought_both, self._handed = True, message
+        both = SubmitReports(report.result, report.secret, self._secret, message.signature)
+        if (encounter.progress.phase, both) in self._useless:
+            return []
+        if self._agreed is not None and self._agreed[0].result != message.result:
+            return []  # it has signed for another one, which the neighbor signed too
         own = Report(encounter.id, terms.learner, report.result, self._secret, digest)
         agreed = ReportSent(own, self._identity.sign(self._domain.digest(own)))
-        both = SubmitReports(report.result, report.secret, self._secret, message.signature)
+        self._brought_both, self._handed, self._agreed = True, message, (message, agreed)
         return [Submit(both), Send(terms.neighbor, agreed)]
 
-    def on_encounter(self, encounter: Encounter) -> list[Action]:
-        """Take where the encounter stands now, after each of its events on the ledger."""
+    def _on_happened(self, happened: Happened) -> list[Action]:
+        encounter = happened.encounter
         if encounter.terms != self._terms:
             return []
         before = self._encounter.progress.phase if self._encounter else None
         self._encounter = encounter
+        if happened.end is not None:
+            over, self._over = self._over, True
+            return [] if over else self._finish_by(happened)
         self._finished = False  # an opening that came late is an opening all the same
-        phase = encounter.progress.phase
+        phase = happened.phase
         if phase is Phase.OPEN:
-            return [Send(encounter.terms.neighbor, ModelSent(self._model))]
+            return [self._hand_over(), *(self._report_both(self._handed) if self._handed else [])]
         if phase is Phase.REPORTED:
             return self._report_if_ready()
         if phase is Phase.DISPUTED and before is not Phase.DISPUTED and self._handed is not None:
             self._brought_both = False  # in vain, as it seems
             return self._report_both(self._handed)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING and self._result is not None:
-            request = ValidationRequest(encounter, self._model, self._result)
+            request = ValidationRequest(encounter.id, self._offer.model_before, self._result)
             judges = encounter.progress.committee if self._task.committee_size else self._validators
             return [Send(judge, request) for judge in judges]
         return []
 
-    def on_settled(self, accepted: bool | None) -> list[Action]:
-        """Take the verdict: accepted, rejected, or None where too few voted.
+    def _finish_by(self, happened: Happened) -> list[Action]:
+        """Merge what was accepted, and be done.
 
-        What it pays for is what was judged. Where it has another, or nothing, as after a contest, it asks for that.
+        What it pays for is what was judged. Where it has another, or nothing, as after a contest, it asks those for
+        that who voted for it.
         """
-        encounter = self._encounter
-        if self._finished or encounter is None:
-            return []
+        progress, end = happened.encounter.progress, happened.end
+        assert end is not None
         work: list[Action] = []
+        accepted = end.accepted if isinstance(end, Settled) else False
         if accepted or (accepted is None and self._adopt_unjudged):
-            held = self._result if self._is_reported(self._result) else None
-            work = [Adopt(held)] if held is not None else [Fetch(encounter.progress.result)]
-        return work + self._finish(describe(accepted))
+            if self._is_reported(self._result):
+                work = [Adopt(progress.result)]
+            else:
+                self._wanted = progress.result
+                request = ResultRequest(happened.encounter.id, progress.result)
+                work = [Send(voter, request) for voter, accept in progress.votes if accept]
+        return work + self._finish(describe(end))
 
-    def on_fetched(self, result: Parcel) -> list[Action]:
-        """Take what came from one who voted for it: merged if it is what was judged."""
-        return [Adopt(result)] if self._is_reported(result) else []
+    def _on_judged_result(self, sender: bytes, result: bytes) -> list[Action]:
+        """Merge what came from one who voted for it, if it is what was judged."""
+        encounter = self._encounter
+        if self._wanted is None or encounter is None or result != self._wanted:
+            return [Ignore("this result was not asked for")]
+        if (sender, True) not in encounter.progress.votes:
+            return [Ignore("it did not vote for this result")]
+        self._wanted = None
+        return [Adopt(result)]
 
-    def on_ended(self, outcome: str) -> list[Action]:
-        """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
-        return self._finish(outcome)
-
-    def on_time(self, now_s: int, block: int) -> list[Action]:
-        """Take time and number of the next block: answers a report at last, ends what is over."""
+    def _on_time(self, now_s: int, block: int) -> list[Action]:
+        """Answer a report at last, end what is over."""
         if self._finished:
             return []
         encounter = self._encounter
@@ -202,10 +249,22 @@ class Learner:
             return self._report_if_ready(late=True)
         return finalize_if_due(encounter, self._task, now_s, block)
 
-    def _is_reported(self, result: Parcel | None) -> bool:
+    def _on_refused(self, refused: SubmissionRefused) -> list[Action]:
+        """Go another way where there is one."""
+        match refused.submission:
+            case Open() if self._encounter is None:
+                return self._finish(refused.reason)
+            case SubmitReports() as both if self._encounter is not None:
+                self._brought_both = self._reported = False
+                self._useless.add((self._encounter.progress.phase, both))
+                return self._report_if_ready()
+            case SubmitReport():
+                self._reported = False
+        return []
+
+    def _is_reported(self, result: bytes | None) -> bool:
         """Whether a result is the one that the neighbor reported."""
-        encounter = self._encounter
-        return encounter is not None and result is not None and result.digest == encounter.progress.result
+        return self._encounter is not None and result is not None and result == self._encounter.progress.result
 
     def _report_if_ready(self, *, late: bool = False) -> list[Action]:
         """Report what came. Another result than the neighbor's is only denied late: the right one may yet come.
@@ -221,24 +280,9 @@ class Learner:
             return []
         self._reported = True
         return self._report_both(handed) or [
-            Submit(SubmitReport(encounter.report(self._offer.learner, result.digest, self._secret, self._domain)))
+            Submit(SubmitReport(encounter.report(self._offer.learner, result, self._secret, self._domain)))
         ]
 
     def _finish(self, reason: str) -> list[Action]:
         self._finished = True
         return [Finish(reason)]
-
-
-def describe(accepted: bool | None) -> str:
-    """A verdict in words."""
-    return "settled: " + ("unjudged" if accepted is None else "accepted" if accepted else "rejected")
-
-
-def is_late(encounter: Encounter, task: TaskParams, now_s: int) -> bool:
-    """Whether the last quarter of a party's window has begun and it may still act: time to stop waiting for others."""
-    return encounter.progress.late_s(task) <= now_s <= encounter.progress.due_s(task)
-
-
-def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int, block: int) -> list[Action]:
-    """Ask to finalize an encounter if the ledger allows it in a block of this time and number."""
-    return [Submit(Finalize())] if encounter.progress.finalizable(task, now_s, block) else []

@@ -3,30 +3,33 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase
+from idml.protocol.encounter import Encounter, Phase
 from idml.protocol.messages import Domain, Report, Terms, commitment
 from idml.protocol.roles.actions import (
-    Accept,
     Action,
     Contest,
     Contribute,
-    Decline,
-    Draw,
     Finish,
     Identity,
-    ModelSent,
-    Offer,
-    Parcel,
+    Ignore,
     Reject,
-    ReportSent,
-    ResultSent,
     Send,
     Submit,
     SubmitReport,
     SubmitReports,
+)
+from idml.protocol.roles.conversation import (
+    Accept,
+    Decline,
+    Message,
+    ModelSent,
+    Offer,
+    ReportSent,
+    ResultSent,
     ValidationRequest,
 )
-from idml.protocol.roles.learner import describe, finalize_if_due, is_late
+from idml.protocol.roles.deadlines import describe, go_on_if_due, is_late
+from idml.protocol.roles.inputs import Clock, Contributed, Happened, Heard, Input, SubmissionRefused
 from idml.protocol.task import TaskParams
 
 Policy = Callable[[Terms], str | None]
@@ -61,36 +64,65 @@ class Neighbor:
         self._secret = secret
         self._policy = policy
         self._validators = tuple(validators)
+        self._offer: Terms | None = None
+        self._answer: Accept | Decline | None = None
         self._terms: Terms | None = None
         self._encounter: Encounter | None = None
-        self._model: Parcel | None = None
-        self._result: Parcel | None = None
+        self._model: bytes | None = None
+        self._result: bytes | None = None
         self._agreed: ReportSent | None = None
+        self._useless: ReportSent | None = None
         self._working = False
+        self._over = False
         self._finished = False
 
-    def on_message(self, message: Offer | ModelSent | ReportSent) -> list[Action]:
-        """Take what the learner sent."""
-        if self._finished:
-            return []
-        if isinstance(message, Offer):
-            return self._on_offer(message.terms)
-        if isinstance(message, ReportSent):
-            return self._on_report(message)
-        if not self._is_named(self._model):
-            self._model = message.model  # the last one, until one is the one that the Terms name
-        return self._work_if_ready()
+    def take(self, given: Input) -> list[Action]:
+        """See `Role`."""
+        match given:
+            case Heard(sender, Offer(offer)):
+                return self._on_offer(sender, offer)
+            case Heard(sender, message):
+                if self._offer is None or sender != self._offer.learner:
+                    return [Ignore("only the learner has a say in this")]
+                return [] if self._over else self._on_message(message)
+            case Happened():
+                return self._on_happened(given)
+            case Contributed(result):
+                return self._on_contribution(result)
+            case Clock(now_s, block):
+                return self._on_time(now_s, block)
+            case SubmissionRefused(SubmitReports(), _):
+                return self._on_useless_agreement()
+        return []
 
-    def _on_offer(self, offer: Terms) -> list[Action]:
-        if self._terms is not None:
-            return []
+    def _on_offer(self, sender: bytes, offer: Terms) -> list[Action]:
+        if sender != offer.learner:
+            return [Ignore("only the learner may offer")]
+        if self._offer is not None and offer != self._offer:
+            return [Ignore("another offer is being talked about")]
+        if self._answer is not None:
+            return [Send(offer.learner, self._answer)]  # it may not have come
+        self._offer = offer
         refusal = self._refusal(offer)
         if refusal is not None:
-            self._finished = True
-            return [Send(offer.learner, Decline(refusal)), Finish(refusal)]
+            self._answer = Decline(refusal)
+            return [Send(offer.learner, self._answer), *self._finish(refusal)]
         self._terms = replace(offer, neighbor_commitment=commitment(self._secret))
-        signature = self._identity.sign(self._domain.digest(self._terms))
-        return [Send(offer.learner, Accept(self._terms, signature))]
+        self._answer = Accept(self._terms, self._identity.sign(self._domain.digest(self._terms)))
+        return [Send(offer.learner, self._answer)]
+
+    def _on_message(self, message: Message) -> list[Action]:
+        match message:
+            case ModelSent(model):
+                return self._on_model(model)
+            case ReportSent():
+                return self._on_report(message)
+        return [Ignore(f"a neighbor has no use for {type(message).__name__}")]
+
+    def _on_model(self, model: bytes) -> list[Action]:
+        if not self._is_named(self._model):
+            self._model = model  # the last one, until one is the one that the Terms name
+        return self._work_if_ready()
 
     def _refusal(self, offer: Terms) -> str | None:
         if offer.neighbor != self._identity.address:
@@ -101,14 +133,17 @@ class Neighbor:
             return "the offer is for another task"
         return self._policy(offer)
 
-    def on_encounter(self, encounter: Encounter) -> list[Action]:
-        """Take where the encounter stands now, after each of its events on the ledger."""
+    def _on_happened(self, happened: Happened) -> list[Action]:
+        encounter = happened.encounter
         if encounter.terms != self._terms:
             return []
         before = self._encounter.progress.phase if self._encounter else None
         self._encounter = encounter
+        if happened.end is not None:
+            self._over = True
+            return self._finish(describe(happened.end))
         self._finished = False  # an opening that came late is an opening all the same
-        phase = encounter.progress.phase
+        phase = happened.phase
         if phase is Phase.OPEN:
             return self._work_if_ready()
         if self._model is None or self._result is None:
@@ -118,65 +153,62 @@ class Neighbor:
         if phase is Phase.DISPUTED and before is not Phase.DISPUTED:
             return self._answer_denial(encounter, self._result)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING:
-            request = ValidationRequest(encounter, self._model, self._result)
+            request = ValidationRequest(encounter.id, self._model, self._result)
             judges = encounter.progress.committee if self._task.committee_size else self._validators
             return [Send(judge, request) for judge in judges]
         return []
 
-    def on_contribution(self, result: Parcel) -> list[Action]:
+    def _on_contribution(self, result: bytes) -> list[Action]:
         """Take the outcome of the work: hand it over with the signed report, which the learner may bring."""
-        encounter = self._encounter
-        if self._finished or self._result is not None or encounter is None:
+        if self._terms is None or self._result is not None:
             return []
         self._result = result
-        return [self._hand_over(encounter, result)]
+        return [] if self._encounter is None or self._over else [self._hand_over(self._encounter, result)]
 
     def _on_report(self, message: ReportSent) -> list[Action]:
         """Keep the learner's Report if it agrees with the own one; it may have denied meanwhile."""
         encounter, result = self._encounter, self._result
-        if self._agreed is not None or encounter is None or result is None:
+        if self._agreed is not None or message == self._useless or encounter is None or result is None:
             return []
         terms, report = encounter.terms, message.report
         previous = self._domain.digest(self._report(encounter, result))
-        expected = Report(encounter.id, terms.learner, result.digest, report.secret, previous)
+        expected = Report(encounter.id, terms.learner, result, report.secret, previous)
         signed = self._identity.verify(terms.learner, self._domain.digest(report), message.signature)
         if report != expected or commitment(report.secret) != terms.learner_commitment or not signed:
             return []
         self._agreed = message
         return self._report_both(encounter, result) if encounter.progress.phase is Phase.DISPUTED else []
 
-    def _report_both(self, encounter: Encounter, result: Parcel) -> list[Action]:
+    def _report_both(self, encounter: Encounter, result: bytes) -> list[Action]:
         """Bring both reports, if the learner handed over its own."""
         if self._agreed is None:
             return []
         signature = self._identity.sign(self._domain.digest(self._report(encounter, result)))
         learners = self._agreed.report.secret
-        return [Submit(SubmitReports(result.digest, self._secret, learners, signature, self._agreed.signature))]
+        return [Submit(SubmitReports(result, self._secret, learners, signature, self._agreed.signature))]
 
-    def _answer_denial(self, encounter: Encounter, result: Parcel) -> list[Action]:
+    def _answer_denial(self, encounter: Encounter, result: bytes) -> list[Action]:
         """Hold the learner to what it signed, else contest; where nobody could judge, hand the result over again."""
         if both := self._report_both(encounter, result):
             return both
         return [Submit(Contest())] if self._task.committee_size else [self._hand_over(encounter, result)]
 
-    def _hand_over(self, encounter: Encounter, result: Parcel) -> Send:
+    def _on_useless_agreement(self) -> list[Action]:
+        """Go on without the learner's Report, which the contract does not take: its wallet took the signature back."""
+        self._useless, self._agreed = self._agreed, None
+        disputed = self._encounter is not None and self._encounter.progress.phase is Phase.DISPUTED
+        return [Submit(Contest())] if disputed and not self._over and self._task.committee_size else []
+
+    def _hand_over(self, encounter: Encounter, result: bytes) -> Send:
         report = self._report(encounter, result)
         signature = self._identity.sign(self._domain.digest(report))
         return Send(encounter.terms.learner, ResultSent(result, report, signature))
 
-    def _report(self, encounter: Encounter, result: Parcel) -> Report:
-        return encounter.report(encounter.terms.neighbor, result.digest, self._secret, self._domain)
+    def _report(self, encounter: Encounter, result: bytes) -> Report:
+        return encounter.report(encounter.terms.neighbor, result, self._secret, self._domain)
 
-    def on_settled(self, accepted: bool | None) -> list[Action]:
-        """Take the verdict: accepted, rejected, or None where too few voted."""
-        return self._finish(describe(accepted))
-
-    def on_ended(self, outcome: str) -> list[Action]:
-        """Take that the encounter ended without a verdict ("rejected" or "incomplete")."""
-        return self._finish(outcome)
-
-    def on_time(self, now_s: int, block: int) -> list[Action]:
-        """Take time and number of the next block: reports alone, contests, draws, and ends what is over.
+    def _on_time(self, now_s: int, block: int) -> list[Action]:
+        """Report alone, contest, draw, and end what is over.
 
         It refuses when it waited too long for a model, and reports by itself when the learner does not bring both
         reports.
@@ -196,9 +228,7 @@ class Neighbor:
         contestable = progress.contestable_s(task)
         if self._result is not None and contestable and contestable[0] <= now_s <= contestable[1]:
             return [Submit(Contest())]
-        if progress.phase is Phase.CONTESTED and progress.seed_block < block <= progress.seed_block + BLOCKHASH_REACH:
-            return [Submit(Draw())]
-        return finalize_if_due(encounter, task, now_s, block)
+        return go_on_if_due(encounter, task, now_s, block)
 
     def _may_report_both(self, encounter: Encounter, now_s: int) -> bool:
         """Whether it is time to bring both reports: late, as the learner may yet answer; after a denial at any time.
@@ -213,19 +243,24 @@ class Neighbor:
             return not (late and task.committee_size)
         return progress.phase is Phase.REPORTED and late
 
-    def _is_named(self, model: Parcel | None) -> bool:
+    def _is_named(self, model: bytes | None) -> bool:
         """Whether a model is the one that the Terms name."""
-        return self._terms is not None and model is not None and model.digest == self._terms.model_before
+        return self._terms is not None and model is not None and model == self._terms.model_before
 
     def _work_if_ready(self) -> list[Action]:
-        """Begin once the prepayment is on the ledger and the model is the one that the Terms name."""
+        """Begin once the prepayment is on the ledger and the model is the one that the Terms name.
+
+        Where the work is done already, what came of it is handed over once more: it may not have come.
+        """
         encounter, model = self._encounter, self._model
-        if encounter is None or encounter.progress.phase is not Phase.OPEN or self._working:
+        if encounter is None or encounter.progress.phase is not Phase.OPEN:
             return []
-        if model is None or not self._is_named(model):
+        if self._result is not None:
+            return [self._hand_over(encounter, self._result)]
+        if self._working or model is None or not self._is_named(model):
             return []
         self._working = True
-        return [Contribute(encounter, model)]
+        return [Contribute(model)]
 
     def _finish(self, reason: str) -> list[Action]:
         self._finished = True

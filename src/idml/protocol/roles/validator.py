@@ -1,8 +1,13 @@
 """The validator: judges on its own data whether a neighbor's help was real, and stakes on its verdict."""
 
 from idml.protocol.encounter import Encounter, Phase
-from idml.protocol.roles.actions import Action, Ignore, Judge, Submit, SubmitVote, ValidationRequest
+from idml.protocol.roles.actions import Action, Finish, Ignore, Judge, Send, Submit, SubmitVote
+from idml.protocol.roles.conversation import JudgedResult, ResultRequest, ValidationRequest
+from idml.protocol.roles.inputs import Happened, Heard, Input, Judged, SubmissionRefused
 from idml.protocol.task import TaskParams
+
+_MOST_WAITING = 8
+"""Requests kept that came before their encounter could be judged, one of each sender: anyone may send one."""
 
 
 class Validator:
@@ -17,47 +22,94 @@ class Validator:
         self._address = address
         self._task = task
         self._encounter: Encounter | None = None
-        self._voted = False
+        self._over = False
+        self._waiting: dict[bytes, ValidationRequest] = {}
+        self._judging: ValidationRequest | None = None
+        self._verdict: bool | None = None
 
-    def on_message(self, message: ValidationRequest, encounter: Encounter) -> list[Action]:
-        """Take a request to judge.
+    def take(self, given: Input) -> list[Action]:
+        """See `Role`."""
+        match given:
+            case Happened():
+                self._encounter, self._over = given.encounter, given.end is not None
+                return self._judge_what_waits()
+            case Heard(sender, ValidationRequest() as request):
+                return self._on_request(sender, request)
+            case Heard(sender, ResultRequest(encounter, result)):
+                return self._hand_over(sender, encounter, result)
+            case Heard(_, message):
+                return [Ignore(f"a validator has no use for {type(message).__name__}")]
+            case Judged(result, accept):
+                return self._on_verdict(result, accept)
+            case SubmissionRefused(SubmitVote(), reason):
+                return [Finish(reason)]
+        return []
 
-        Args:
-            message: from either party; the first good one counts.
-            encounter: where the encounter stands on the ledger, which the request is checked against.
-        """
-        if self._encounter is not None:
-            return []
-        fault = self._fault(message, encounter)
-        if fault is not None:
-            return [Ignore(fault)]
-        self._encounter = encounter
-        return [Judge(encounter, message.model, message.result)]
+    def _on_request(self, sender: bytes, request: ValidationRequest) -> list[Action]:
+        """Keep a request until the encounter is under validation: the ledger may be seen late."""
+        if self._judging is not None:
+            return []  # from the other party, or once more
+        if self._encounter is not None and sender not in _parties(self._encounter):
+            return [Ignore("only a party may ask to judge")]
+        if sender not in self._waiting and len(self._waiting) == _MOST_WAITING:
+            return [Ignore("too many requests wait")]
+        self._waiting[sender] = request
+        return self._judge_what_waits()
 
-    def _fault(self, message: ValidationRequest, encounter: Encounter) -> str | None:
+    def _judge_what_waits(self) -> list[Action]:
+        """Judge by the first good request, once the encounter is under validation."""
+        if self._encounter is None or (self._encounter.progress.phase is not Phase.VALIDATING and not self._over):
+            return []  # not yet is not no
+        waiting, self._waiting = self._waiting, {}
+        ignored: list[Action] = []
+        for sender, request in waiting.items():
+            fault = self._fault(sender, request, self._encounter)
+            if fault is None:
+                self._judging = request
+                return [*ignored, Judge(request.model, request.result)]
+            ignored.append(Ignore(fault))
+        return ignored
+
+    def _fault(self, sender: bytes, request: ValidationRequest, encounter: Encounter) -> str | None:
         terms, progress = encounter.terms, encounter.progress
+        parties = _parties(encounter)
+        if self._over:
+            return "the encounter is over"
+        if request.encounter != encounter.id:
+            return "it is about another encounter"
         if terms.task != self._task.id:
             return "the encounter is of another task"
-        if message.encounter.id != encounter.id or progress.phase is not Phase.VALIDATING:
-            return "the encounter is not under validation"
-        if self._address in (terms.learner, terms.neighbor):
+        if sender not in parties:
+            return "only a party may ask to judge"
+        if self._address in parties:
             return "a party does not judge its own encounter"
         if self._task.committee_size and self._address not in progress.committee:
             return "not in the committee"
-        if message.model.digest != terms.model_before:
+        if request.model != terms.model_before:
             return "the model before is not the one in the terms"
-        if message.result.digest != progress.result:
+        if request.result != progress.result:
             return "the result is not the one reported"
         return None
 
-    def on_verdict(self, accept: bool, encounter: Encounter) -> list[Action]:
-        """Take the outcome of the work: vote.
-
-        Args:
-            accept: whether the contribution was real.
-            encounter: where the encounter stands now: others may have voted meanwhile.
-        """
-        if self._encounter is None or self._voted or encounter.progress.phase is not Phase.VALIDATING:
+    def _on_verdict(self, result: bytes, accept: bool) -> list[Action]:
+        """Vote, if this is still what is under validation; others may have voted meanwhile."""
+        encounter = self._encounter
+        if self._judging is None or self._verdict is not None or encounter is None or self._over:
             return []
-        self._voted = True
+        if encounter.progress.phase is not Phase.VALIDATING or result != encounter.progress.result:
+            return []
+        self._verdict = accept
         return [Submit(SubmitVote(encounter.vote(self._address, accept)))]
+
+    def _hand_over(self, sender: bytes, encounter: bytes, result: bytes) -> list[Action]:
+        """Give the learner what it pays for, if this validator voted for it."""
+        held = self._judging
+        if held is None or self._encounter is None or (encounter, result) != (held.encounter, held.result):
+            return [Ignore("this result was not judged here")]
+        if sender != self._encounter.terms.learner or not self._verdict:
+            return [Ignore("only the learner may ask, for what was voted for")]
+        return [Send(sender, JudgedResult(result))]
+
+
+def _parties(encounter: Encounter) -> tuple[bytes, bytes]:
+    return encounter.terms.learner, encounter.terms.neighbor

@@ -1,16 +1,13 @@
 """How a participant acts: honestly here; what an adversary does otherwise, it overrides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from idml.adapters.base import Adapter, LocalTraining
 from idml.learning.arrays import FloatVector
 from idml.learning.poisons import Poison
-from idml.protocol.roles import Action
-from idml.simulation.model import Model
-
-Party = Literal["learner", "neighbor"]
+from idml.protocol.roles import Action, Adopt, Conduct, Message, Part, ResultSent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +47,24 @@ class Ballot:
     cast: tuple[bool, ...] = ()
 
 
-class Participant:
+class Participant(Conduct):
     """An honest participant, and the base of every adversary. It keeps nothing from one encounter to the next.
+
+    An adversary overrides what it does otherwise. What it is asked is all here and in `Conduct`: what becomes of an
+    action that its role asks for (`act`), what it does by itself when it hears a message (`hear`), what it works out,
+    hands over and votes.
 
     Class attributes:
         kind: the name in configurations and reports.
         poison: what it does to the data that it trains on, as a neighbor and by itself.
-        waits: whether it votes after all who do not.
-        keeps: whether as a learner it merges what it was handed without waiting for the verdict.
-        works: whether as a neighbor it does anything once it has accepted.
-        recruits: where anyone may vote, has those of its kind asked first as this party.
-        rejoins: whether it comes back under another name, with another stake, once it is out.
     """
 
     kind: ClassVar[str] = "honest"
     poison: ClassVar[Poison | None] = None
-    waits: ClassVar[bool] = False
-    keeps: ClassVar[bool] = False
-    works: ClassVar[bool] = True
-    recruits: ClassVar[Party | None] = None
-    rejoins: ClassVar[bool] = False
 
     def contribute(self, assignment: Assignment) -> FloatVector:
         """What it works out for a learner, and reports."""
         return assignment.honest()
-
-    def hand_over(self, received: Model, result: Model) -> Model | None:
-        """What it hands to a learner when it has reported `result`, having `received` the learner's; None: nothing."""
-        del received
-        return result
-
-    def act(self, action: Action, party: Party) -> Action | None:
-        """What it does when the protocol asks for an action of it; None: nothing."""
-        del party
-        return action
 
     def blind_vote(self, ballot: Ballot) -> bool | None:
         """How it votes without looking at models; None if it looks."""
@@ -97,3 +78,23 @@ class Participant:
             honest: what an honest evaluation says.
         """
         return honest
+
+    def asks_first(self, part: Part) -> str | None:
+        """Where anyone may vote: the kind whose members it asks before all others to vote on what it does as this part.
+
+        None if it asks whoever is drawn.
+        """
+        del part
+        return None
+
+    def comes_back(self) -> bool:
+        """Whether it comes back under another name, with another stake, once it is out."""
+        return False
+
+
+class Hasty(Participant):
+    """A learner that merges what it is handed without waiting for the verdict; the base of those who do not pay."""
+
+    def hear(self, message: Message, part: Part) -> Sequence[Action]:
+        """Merge what comes."""
+        return [Adopt(message.result)] if part == "learner" and isinstance(message, ResultSent) else ()

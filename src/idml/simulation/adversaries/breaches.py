@@ -9,6 +9,7 @@ from idml.protocol.roles import (
     Contest,
     Finalize,
     Message,
+    Part,
     ReportSent,
     Send,
     Submission,
@@ -17,8 +18,7 @@ from idml.protocol.roles import (
     SubmitReports,
     ValidationRequest,
 )
-from idml.simulation.adversaries.base import Participant, Party
-from idml.simulation.model import Model
+from idml.simulation.adversaries.base import Hasty, Participant
 
 
 class Withhold(Participant):
@@ -26,14 +26,14 @@ class Withhold(Participant):
 
     kind = "withhold"
 
-    def hand_over(self, received: Model, result: Model) -> Model | None:
+    def hand_over(self, received: bytes, result: bytes) -> bytes | None:
         """Nothing."""
         del received, result
         return None
 
-    def act(self, action: Action, party: Party) -> Action | None:
+    def act(self, action: Action, part: Part) -> Action | None:
         """All but serving validators, or asking for some."""
-        if party == "neighbor" and (_sends(action, ValidationRequest) or _submits(action, Contest)):
+        if part == "neighbor" and (_sends(action, ValidationRequest) or _submits(action, Contest)):
             return None
         return action
 
@@ -43,7 +43,7 @@ class Swap(Participant):
 
     kind = "swap"
 
-    def hand_over(self, received: Model, result: Model) -> Model | None:
+    def hand_over(self, received: bytes, result: bytes) -> bytes | None:
         """What it received."""
         del result
         return received
@@ -53,22 +53,20 @@ class NoShow(Participant):
     """A neighbor that accepts, and is never heard of again."""
 
     kind = "no_show"
-    works = False
 
-    def act(self, action: Action, party: Party) -> Action | None:
+    def act(self, action: Action, part: Part) -> Action | None:
         """Accept, and nothing else."""
-        return action if party == "learner" or _sends(action, Accept) else None
+        return None if part == "neighbor" and not _sends(action, Accept) else action
 
 
-class Deny(Participant):
+class Deny(Hasty):
     """A learner that merges what it gets, and reports that it got something else, so as not to pay."""
 
     kind = "deny"
-    keeps = True
 
-    def act(self, action: Action, party: Party) -> Action | None:
+    def act(self, action: Action, part: Part) -> Action | None:
         """Report another digest, serve no validators."""
-        if party == "neighbor":
+        if part != "learner":
             return action
         if isinstance(action, Submit) and isinstance(action.submission, SubmitReport):
             report = action.submission.report
@@ -77,15 +75,14 @@ class Deny(Participant):
         return None if _submits(action, SubmitReports) or _sends(action, ReportSent, ValidationRequest) else action
 
 
-class SilentLearner(Participant):
+class SilentLearner(Hasty):
     """A learner that merges what it gets, and is never heard of again."""
 
     kind = "silent_learner"
-    keeps = True
 
-    def act(self, action: Action, party: Party) -> Action | None:
+    def act(self, action: Action, part: Part) -> Action | None:
         """Nothing that would settle the encounter, also by the neighbor's hand."""
-        if party == "neighbor":
+        if part != "learner":
             return action
         gone = _submits(action, SubmitReport, SubmitReports, Finalize) or _sends(action, ReportSent, ValidationRequest)
         return None if gone else action

@@ -61,4 +61,7 @@ class Sybil(LabelFlip):
     """Flips labels until it is out, and then comes back under another name, with another stake."""
 
     kind = "sybil"
-    rejoins = True
+
+    def comes_back(self) -> bool:
+        """It does."""
+        return True

@@ -1,7 +1,8 @@
 """Validators that do not vote as they see."""
 
 from idml.learning.arrays import FloatVector
-from idml.simulation.adversaries.base import Assignment, Ballot, Participant
+from idml.protocol.roles import Action, Judge, Later, Part
+from idml.simulation.adversaries.base import Assignment, Ballot, Hasty, Participant
 from idml.simulation.adversaries.work import random_weights
 
 
@@ -41,7 +42,10 @@ class CopyVotes(Participant):
     """Waits until the others have voted in clear, and joins the majority; alone or at a tie it votes yes."""
 
     kind = "copy_votes"
-    waits = True
+
+    def act(self, action: Action, part: Part) -> Action | None:
+        """Judge after all who do not wait."""
+        return Later(action) if part == "validator" and isinstance(action, Judge) else action
 
     def blind_vote(self, ballot: Ballot) -> bool | None:
         """As the majority so far."""
@@ -52,7 +56,10 @@ class ColludeWithNeighbor(Participant):
     """One of a ring: returns random weights, and votes yes on those of the others without looking."""
 
     kind = "collude_neighbor"
-    recruits = "neighbor"
+
+    def asks_first(self, part: Part) -> str | None:
+        """Its own ring, as a neighbor."""
+        return self.kind if part == "neighbor" else None
 
     def contribute(self, assignment: Assignment) -> FloatVector:
         """Draw normal weights."""
@@ -63,12 +70,14 @@ class ColludeWithNeighbor(Participant):
         return True if type(ballot.neighbor) is type(self) else None
 
 
-class ColludeWithLearner(Participant):
+class ColludeWithLearner(Hasty):
     """One of a ring: votes no on whatever the others were helped with, so that they need not pay for what they keep."""
 
     kind = "collude_learner"
-    recruits = "learner"
-    keeps = True
+
+    def asks_first(self, part: Part) -> str | None:
+        """Its own ring, as a learner."""
+        return self.kind if part == "learner" else None
 
     def blind_vote(self, ballot: Ballot) -> bool | None:
         """No to who helped its own ring; else it looks."""
