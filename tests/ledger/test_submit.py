@@ -1,5 +1,6 @@
 """What roles submit reaches the contract: with the latest state, a free lane, and a signature where one is needed."""
 
+import copy
 from random import Random
 from typing import Any
 
@@ -68,6 +69,31 @@ def test_a_budget_that_was_released_needs_no_signature_any_more(driver: Any) -> 
     plain = sent(driver.submit(learner, None, opening(driver)[1]))
     assert signed.data_bytes == still.data_bytes == plain.data_bytes + 96  # 65 bytes in three words
     driver.check()
+
+
+def test_what_was_said_of_one_result_is_not_sent_about_another(driver: Any) -> None:
+    """The chain took the validation of A back, and both parties brought B: nobody voted on that, or agreed to it."""
+    ledger, (learner, neighbor) = driver.ledgers[0], driver.actors[:2]
+    driver.ledgers = [ledger]
+    encounter = driver.open(learner, neighbor)
+    opened, mirror, events = ledger.snapshot(), copy.deepcopy(driver.mirror), list(driver.events)
+    driver.report(encounter, neighbor)
+    secret = driver.secret(encounter, learner.address)
+    agreed = driver.at(encounter).report(learner.address, driver.result, secret, ledger.domain)
+    driver.report(encounter, learner)
+    judge = driver.voters(encounter)[0]
+    vote = driver.at(encounter).vote(judge.address, True)
+
+    ledger.restore(opened)
+    driver.mirror, driver.events = mirror, events
+    driver.report(encounter, neighbor, b"\x0b" * 32)
+    with pytest.raises(LedgerError, match="is about another result by now"):
+        submit(ledger, driver.mirror, learner, encounter, SubmitReport(agreed))
+    driver.report(encounter, learner, b"\x0b" * 32)
+    assert judge in driver.voters(encounter), "the same secrets draw the same committee"
+    with pytest.raises(LedgerError, match="is about another result by now"):
+        submit(ledger, driver.mirror, judge, encounter, SubmitVote(vote))
+    sent(driver.submit(judge, encounter, SubmitVote(driver.at(encounter).vote(judge.address, False))))
 
 
 def test_every_submission_reaches_the_contract(driver: Any) -> None:

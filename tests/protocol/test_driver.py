@@ -406,8 +406,9 @@ def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
     world.forget()
     world.answers.extend([reported(), None, None])
     driver.wake()
-    assert [submission for _, submission in world.submitted] == [Contest(), Finalize()]  # rejecting is under way
-    assert [encounter and encounter.progress.phase for encounter in world.known] == [Phase.OPEN, Phase.REPORTED]
+    assert [submission for _, submission in world.submitted] == [Contest(), Reject(), Finalize()]
+    phases = [encounter and encounter.progress.phase for encounter in world.known]
+    assert phases == [Phase.OPEN, Phase.REPORTED, Phase.REPORTED]
 
 
 # Work
@@ -587,11 +588,120 @@ def test_a_submission_that_is_under_way_is_not_sent_twice() -> None:
     driver.follow(opened())
     poke(driver)
     poke(driver)
-    driver.follow(reported())
-    poke(driver)
     assert world.submitted == [(LEARNER.address, Finalize())]
     driver.wake()
     assert world.submitted == [(LEARNER.address, Finalize()), (KEEPER, Finalize())]  # another's is another
+    driver.follow(reported())  # in another phase it is another matter
+    poke(driver)
+    assert world.submitted[2:] == [(LEARNER.address, Finalize())]
+
+
+def test_a_port_that_answers_in_the_middle_of_being_asked_leaves_nothing_under_way() -> None:
+    world = World()
+    driver = drive(world, submitting(Finalize()))
+    driver.follow(opened())
+
+    def refuse(sender: bytes, submission: Submission, encounter: Encounter | None) -> None:
+        world.submitted.append((sender, submission))
+        driver.refused(sender, submission, Refusal("TooEarly"))
+
+    world.submit = refuse  # type: ignore[method-assign, assignment]
+    poke(driver)
+    poke(driver)
+    assert world.submitted == [(LEARNER.address, Finalize())] * 2
+
+
+def test_what_was_stale_is_tried_again_when_time_passes() -> None:
+    """What made it stale may have been taken back before it was seen here: then no event comes."""
+    world = World()
+    driver = drive(world, submitting(Reject()))
+    driver.follow(opened())
+    world.answers.extend([Refusal("StateMismatch", stale=True)] * 2)
+    poke(driver)
+    driver.wake()
+    driver.wake()
+    assert world.submitted == [(LEARNER.address, Reject())] * 3
+    driver.wake()  # it is under way now
+    assert len(world.submitted) == 3
+
+
+def test_nobody_plays_two_parts_under_one_address() -> None:
+    driver = drive(World(), learner())
+    with pytest.raises(ValueError, match=r"0x\w+ is the learner here already"):
+        driver.join(puppet(LEARNER.address, "keeper", on(Clock, Submit(Finalize()))))
+
+
+def test_what_comes_for_someone_who_does_not_play_here_is_passed_over() -> None:
+    world = World()
+    driver = drive(world, learner())
+    driver.hear(KEEPER, envelope(accept(), NEIGHBOR.address))
+    driver.done(KEEPER, Contributed(RESULT))
+    driver.refused(KEEPER, Finalize(), Refusal("TooEarly"))
+    driver.restore({KEEPER: [Clock(1, 1)]})
+    assert world.submitted == []
+    assert driver.encounter is None
+
+
+def test_whoever_looks_often_misses_nothing_that_was_refused() -> None:
+    driver = drive(World(), learner())
+    assert driver.wake_s(1, retry_s=60) is None  # its offer's deadline counts
+    driver.hear(LEARNER.address, envelope(accept(), NEIGHBOR.address))
+    driver.follow(opened())
+    assert driver.wake_s(OPENED_AT, retry_s=60) == OPENED_AT + 60
+    late_s = OPENED_AT + WINDOW_S * 3 // 4
+    assert driver.wake_s(late_s - 1, retry_s=60) == late_s
+    over_s = OPENED_AT + WINDOW_S + 1
+    assert (driver.wake_s(over_s), driver.wake_s(over_s, retry_s=60)) == (None, over_s + 60)
+
+
+def test_inputs_that_change_nothing_are_not_kept() -> None:
+    world = World()
+    player = learner()
+    driver = drive(world, player)
+    driver.hear(LEARNER.address, envelope(accept(), NEIGHBOR.address))
+    driver.follow(opened())
+    kept = len(player.inputs)
+    for number in range(20):
+        driver.hear(LEARNER.address, envelope(Decline(f"{number}"), bytes([number]) * 20))  # strangers
+        world.now = Clock(OPENED_AT + number, 2)
+        driver.wake()
+        driver.hear(LEARNER.address, envelope(accept(), NEIGHBOR.address))  # once more, and once more
+    assert len(player.inputs) <= kept + 2
+    for number in range(20):
+        world.now = Clock(OPENED_AT + WINDOW_S + 1 + number, 2)
+        driver.wake()
+    assert len(player.inputs) <= kept + 4
+
+
+def test_what_is_told_once_more_after_the_end_changes_nothing() -> None:
+    _, driver, player = brought()
+    driver.follow([*voted(JUDGES[0]), *settled(3)])
+    inputs = list(player.inputs)
+    driver.follow(voted(JUDGES[1]))
+    driver.follow(settled(3))
+    assert driver.over
+    assert player.inputs == inputs
+
+
+def test_work_that_only_the_rollback_asks_for_is_done_and_none_twice() -> None:
+    """A request came after the end, and the end was taken back; work that is under way goes on."""
+    world, judge = World(), validator()
+    driver = drive(world, judge)
+    driver.follow(opened(1))
+    driver.follow(started(2))
+    driver.follow([*voted(JUDGES[1]), *settled(3)])
+    driver.hear(JUDGES[0], envelope(ValidationRequest(ID, MODEL, RESULT)))
+    assert world.worked == []
+    driver.roll_back(2)
+    assert world.worked == []  # what it ignored, it must be asked for again
+    driver.hear(JUDGES[0], envelope(ValidationRequest(ID, MODEL, RESULT)))
+    assert world.worked == [(JUDGES[0], Judge(MODEL, RESULT))]
+    driver.follow(voted(JUDGES[1]))
+    driver.roll_back(2)
+    assert world.worked == [(JUDGES[0], Judge(MODEL, RESULT))]
+    driver.done(JUDGES[0], Judged(RESULT, True))
+    assert driver.encounter is not None
+    assert world.submitted == [(JUDGES[0], SubmitVote(driver.encounter.vote(JUDGES[0], True)))]
 
 
 def test_what_was_refused_may_be_sent_again() -> None:
@@ -629,7 +739,6 @@ def test_what_was_stale_is_tried_again_after_the_next_event_and_not_before(at_on
     poke(driver)
     if not at_once:
         driver.refused(LEARNER.address, Reject(), stale)
-    driver.wake()
     driver.follow([Deposited(2, OPENED_AT, LEARNER.address, 5)])
     assert len(world.submitted) == 1
     driver.follow(reported())

@@ -157,6 +157,13 @@ def test_in_open_voting_whoever_votes_joins() -> None:
     assert encounter.progress.votes == ((VALIDATORS[1], True), (VALIDATORS[0], False))
 
 
+def test_nobody_votes_twice() -> None:
+    for started in (STARTED, replace(STARTED, committee=())):
+        encounter = going(NEIGHBOR_REPORTS, started, voted(VALIDATORS[0], True))
+        with pytest.raises(ValueError, match=r"0x\w+ has voted already"):
+            encounter.follow(replace(voted(VALIDATORS[0], False), encounter=encounter.id))
+
+
 stages = st.builds(
     Stage,
     phase=st.sampled_from(Phase),

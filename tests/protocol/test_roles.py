@@ -983,6 +983,26 @@ def test_the_neighbor_declines_what_does_not_suit_it(changes: dict[str, Any], re
     assert see(role, Phase.OPEN) == []  # nothing was promised
 
 
+def test_a_result_that_comes_when_all_is_over_is_merged_if_it_was_paid_for() -> None:
+    role = opened_learner()
+    see(role, Phase.REPORTED, Phase.VALIDATING)
+    role.take(settled(True, True, True))
+    assert hear(role, handed_over(WRONG)) == []
+    assert hear(role, handed_over()) == [Adopt(RESULT)]
+    assert hear(role, handed_over()) == []
+
+
+def test_an_agreement_stays_good_while_the_opening_is_in_no_block() -> None:
+    """The encounter's id does not depend on the block that opens it."""
+    role = neighbor()
+    for message in (Offer(offer()), ModelSent(MODEL)):
+        hear(role, message)
+    role.take(Contributed(RESULT))
+    assert hear(role, agreed()) == []
+    see(role, Phase.OPEN, Phase.REPORTED)
+    assert see(role, Phase.DISPUTED) == [both_of_them()]
+
+
 def test_work_that_nobody_asked_for_is_not_reported() -> None:
     assert neighbor().take(Contributed(RESULT)) == []
 
@@ -1046,7 +1066,8 @@ def test_a_validator_judges_nothing_else(
     role = Validator(who, SAFE)
     if early:
         assert hear(role, request_, sender) == []
-        assert see(role, Phase.VALIDATING) == [Ignore(reason)]
+        known = sender in (LEARNER.address, NEIGHBOR.address)  # strangers are forgotten once the parties are known
+        assert see(role, Phase.VALIDATING) == ([Ignore(reason)] if known else [])
     else:
         assert see(role, Phase.VALIDATING) == []
         assert hear(role, request_, sender) == [Ignore(reason)]
@@ -1077,8 +1098,8 @@ def test_of_requests_that_wait_the_first_good_one_is_judged_and_once() -> None:
     hear(role, to_judge(), STRANGER)
     hear(role, to_judge(result=WRONG), NEIGHBOR.address)
     hear(role, to_judge())
-    ignored = [Ignore("only a party may ask to judge"), Ignore("the result is not the one reported")]
-    assert see(role, Phase.VALIDATING) == [*ignored, Judge(MODEL, RESULT)]
+    ignored = Ignore("the result is not the one reported")
+    assert see(role, Phase.VALIDATING) == [ignored, Judge(MODEL, RESULT)]
     assert hear(role, to_judge(), NEIGHBOR.address) == []
 
 
@@ -1104,28 +1125,29 @@ def strangers(count: int) -> list[bytes]:
 
 def test_a_few_strangers_that_ask_before_the_event_do_not_stand_in_a_partys_way() -> None:
     role = Validator(JUDGES[0], SAFE)
-    for stranger in strangers(7):
+    for stranger in strangers(63):
         assert hear(role, to_judge(), stranger) == []
     assert hear(role, to_judge()) == []
-    assert see(role, Phase.VALIDATING) == [Ignore("only a party may ask to judge")] * 7 + [Judge(MODEL, RESULT)]
+    assert see(role, Phase.VALIDATING) == [Judge(MODEL, RESULT)]
 
 
 def test_what_strangers_make_wait_is_bounded_and_whoever_waits_may_still_change_its_request() -> None:
     role = Validator(JUDGES[0], SAFE)
     hear(role, to_judge(result=WRONG))
-    answers = [hear(role, to_judge(), stranger) for stranger in strangers(9)]
-    assert answers == [[]] * 7 + [[Ignore("too many requests wait")]] * 2
+    answers = [hear(role, to_judge(), stranger) for stranger in strangers(65)]
+    assert answers == [[]] * 63 + [[Ignore("too many requests wait")]] * 2
     assert hear(role, to_judge()) == []
     assert see(role, Phase.VALIDATING) == [Judge(MODEL, RESULT)]
 
 
 def test_who_was_crowded_out_before_the_event_may_ask_again_after_it() -> None:
     role = Validator(JUDGES[0], SAFE)
-    for stranger in strangers(9):
+    for stranger in strangers(65):
         hear(role, to_judge(), stranger)
     assert hear(role, to_judge()) == [Ignore("too many requests wait")]
-    assert see(role, Phase.VALIDATING) == [Ignore("only a party may ask to judge")] * 8
-    assert hear(role, to_judge()) == [Judge(MODEL, RESULT)]
+    assert see(role, Phase.OPEN) == []
+    assert hear(role, to_judge()) == []  # there is room once the parties are known
+    assert see(role, Phase.VALIDATING) == [Judge(MODEL, RESULT)]
 
 
 def test_a_party_that_asks_early_is_not_crowded_out_where_the_parties_are_known() -> None:
@@ -1475,7 +1497,7 @@ class Pen:
         return self.wallet.verify(address, digest, signature)
 
 
-def statements(actions: Sequence[Action]) -> list[Any]:
+def statements(actions: Sequence[Action], task: TaskParams = SAFE) -> list[Any]:
     """All that a role states in what it asks for: Terms, Reports, Votes."""
     stated: list[Any] = []
     for action in actions:
@@ -1484,6 +1506,8 @@ def statements(actions: Sequence[Action]) -> list[Any]:
                 stated.append(agreed_terms)
             case Send(_, ResultSent(_, report, _)) | Send(_, ReportSent(report, _)) | Submit(SubmitReport(report)):
                 stated.append(report)
+            case Submit(SubmitReports(result, secret, _, _, learners)) if learners:  # both, brought by the neighbor
+                stated.append(Report(at(Phase.OPEN, task).id, NEIGHBOR.address, result, secret))
             case Submit(SubmitVote(vote)):
                 stated.append(vote)
     return stated
@@ -1538,9 +1562,9 @@ def transactions(encounter: Encounter | None, task: TaskParams, block: int, now_
     contested: list[list[EncounterEvent]] = [[Contested(*when, block)]] if task.committee_size else []
     denied: list[list[EncounterEvent]] = [[Reported(*when, LEARNER.address, MODEL, LEARNER_SECRET), Disputed(*when)]]
     over: list[list[EncounterEvent]] = [[Ended(*when, Ending.INCOMPLETE, 0)]]
-    voter = JUDGES[len(encounter.progress.votes) % len(JUDGES)]
+    voters = [judge for judge in JUDGES if judge not in encounter.progress.voters][:1]
     settlements = [Settled(*when, case, 0, 0) for case in (1, 2, 5)]
-    votes = [Voted(*when, voter, accept) for accept in (True, False)]
+    votes = [Voted(*when, voter, accept) for voter in voters for accept in (True, False)]
     voted: list[list[EncounterEvent]] = [[vote] for vote in votes]
     voted += [[vote, settlement] for vote in votes for settlement in settlements]
     return {
@@ -1665,7 +1689,7 @@ def check_life(part: str, task: TaskParams, inputs: Sequence[Input]) -> None:
         restored = MAKES[part](task, Pen(pen.wallet))
         assert all_taken(restored, inputs[:count]) == asked
         assert vars(restored) == vars(role)
-    stated = {statement for actions in asked for statement in statements(actions)}
+    stated = {statement for actions in asked for statement in statements(actions, task)}
     assert set(pen.signed) <= {DOMAIN.digest(statement) for statement in stated}
     if part == "learner":  # its denial is not signed, and may be taken back
         assert len(set(pen.signed)) <= 1

@@ -1,7 +1,8 @@
 """Three ways through the house, followed in real runs: a vote, an event, an adversary's key.
 
-Each passes at most one module of every room. What counts is who looks into the thing that is followed: who reads a
-verdict, a stake, or asks for a deed. Whoever only hands it on is not seen.
+What counts is who looks into the thing that is followed: who reads a verdict or a stake, who asks for a deed.
+Whoever only hands it on is not seen. An event is looked into by one module of each room that it passes. A vote is
+looked into by one of each on its way to the contract. Each deed is asked for in one place.
 """
 
 import sys

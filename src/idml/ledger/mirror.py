@@ -122,7 +122,8 @@ class AccountsMirror:
             What they changed.
 
         Raises:
-            LedgerError: for an event that cannot follow on those before it: some are missing.
+            LedgerError: for an event that cannot follow on those before it: some are missing. The mirror is then of no
+                more use; make a new one.
         """
         self._touched, self._outcomes = {}, []
         for event in events:

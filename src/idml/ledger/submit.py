@@ -4,6 +4,7 @@ from idml.ledger.errors import LedgerError
 from idml.ledger.interface import Ledger, TxResult
 from idml.ledger.mirror import AccountsMirror
 from idml.ledger.wallet import Wallet
+from idml.protocol.encounter import Encounter
 from idml.protocol.roles import (
     Contest,
     Draw,
@@ -30,7 +31,8 @@ def submit(
 
     Raises:
         Reverted: if the contract refuses.
-        LedgerError: if the encounter is not open.
+        LedgerError: if the encounter is not open. Also if a vote, or the learner's own Report, is about another state
+            of it: the chain took that back, and what stands there now was not judged, or not seen, by whoever said so.
     """
     if isinstance(submission, Open):
         terms = submission.terms
@@ -42,6 +44,8 @@ def submit(
     if at is None:
         raise LedgerError(f"no encounter 0x{(encounter or b'').hex()} is open: it is over, or was never opened")
     progress = at.progress
+    if _is_about_another(submission, at, ledger):
+        raise LedgerError(f"encounter 0x{at.id.hex()} is about another result by now: it is judged and answered anew")
     match submission:
         case SubmitReport(report):
             return ledger.report(wallet, progress, report.reporter, report.result, report.secret)
@@ -56,3 +60,13 @@ def submit(
         case Reject():
             return ledger.reject(wallet, progress)
     return ledger.finalize(wallet, progress)
+
+
+def _is_about_another(submission: Submission, at: Encounter, ledger: Ledger) -> bool:
+    """Whether a vote, or a learner's Report that follows on the neighbor's, was made on another state."""
+    match submission:
+        case SubmitVote(vote):
+            return vote != at.vote(vote.validator, vote.accept)
+        case SubmitReport(report) if report.reporter == at.terms.learner:
+            return report != at.report(report.reporter, report.result, report.secret, ledger.domain)
+    return False

@@ -383,14 +383,14 @@ class Encounter:
                     secrets = secrets[::-1]
                 stage = _put(_enter(at.stage, Phase.VALIDATING, now_s), seats=0, as_of=0)
                 return at.moved(stage, committee_seed(*secrets), ZERO_WORD, committee=event.committee)
-            case Voted():
-                return self._voted(event.validator, event.accept)
-            case _:
-                raise AssertionError(event)
+        assert isinstance(event, Voted)
+        return self._voted(event.validator, event.accept)
 
     def _voted(self, validator: bytes, accept: bool) -> Progress:
         """In open voting whoever votes joins the committee."""
         at, committee = self.progress, self.progress.committee
+        if validator in at.voters:
+            raise ValueError(f"0x{validator.hex()} has voted already")
         if validator not in committee:
             committee = (*committee, validator)
         bit = 1 << committee.index(validator)

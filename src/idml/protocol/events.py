@@ -2,7 +2,7 @@
 
 Classes are named as the events of the contracts' interface, and fields as their arguments, in Python's spelling
 (`goodFaithPaid` is `good_faith_paid`; `from`, a word of the language, is `from_`). Addresses and bytes32 are bytes,
-structs the protocol's dataclasses, amounts base units of the token.
+structs the protocol's dataclasses, amounts base units of the token, times seconds.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from idml.protocol.task import TaskParams
 
 
 class Ending(IntEnum):
-    """How an encounter that was never judged ended; the contract's `Outcome`."""
+    """How an encounter ended without a verdict; the contract's `Outcome`."""
 
     REJECTED = 0
     INCOMPLETE = 1
@@ -139,7 +139,7 @@ class Ended(EncounterEvent):
 
 @dataclass(frozen=True, slots=True)
 class VoucherSettled(Event):
-    """One encounter was settled from signatures."""
+    """One encounter was settled from signatures; its four words are those of `idml.protocol.batch`."""
 
     task: bytes
     learner: bytes
@@ -249,7 +249,7 @@ class Released(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class SeatTaken(Event):
-    """A participant may be drawn from `active_from` on."""
+    """A participant may be drawn by Terms whose `as_of` is later than `active_from`."""
 
     seat: int
     account: bytes

@@ -1,4 +1,4 @@
-"""What became of an encounter that is over."""
+"""What became of an encounter that was opened and is over; of those settled from signatures there is none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

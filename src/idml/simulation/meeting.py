@@ -139,7 +139,7 @@ class Meeting:
 
     @property
     def is_open(self) -> bool:
-        """Whether its windows are not over."""
+        """Whether it was opened and has not ended on the ledger."""
         return self.encounter is not None and not self._driver.over
 
     @property

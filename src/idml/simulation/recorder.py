@@ -147,7 +147,8 @@ class Recorder:
     def _stakes(self, posted: Posted, contact: Contact) -> Iterator[Record]:
         """The stakes that the end of an encounter changed, and who fell out by it.
 
-        In between, earnings that a lock holds count as stake too; they come and go.
+        While an encounter is open, a lock may hold earnings, which then count as stake. These ups and downs are left
+        out.
         """
         bank, block = self._bank, posted.result.block
         assert bank is not None

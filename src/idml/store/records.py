@@ -64,7 +64,7 @@ class TransactionRecord:
 
 @dataclass(frozen=True, slots=True)
 class StakePoint:
-    """A device's stake from this block on; one point per change."""
+    """A device's stake from this block on; one point for each end of an encounter that changed it."""
 
     block: int
     device: int

@@ -143,7 +143,8 @@ class Send:
 class Submit:
     """Submit a transaction about this encounter from the role's own account.
 
-    Whoever submits it adds a free lane to an opening and the latest Progress to all else.
+    Whoever submits it adds a free lane to an opening, and the learner's signature where it has a budget; and the latest
+    Progress to all else.
     """
 
     submission: Submission
@@ -151,7 +152,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The role has nothing more to do in this encounter.
+    """The role waits for nothing more in this encounter; should something come all the same, it answers.
 
     Args:
         reason: why it ended, in a few words.

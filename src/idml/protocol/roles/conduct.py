@@ -30,7 +30,7 @@ class Conduct:
             result: digest of what it reports, 32 bytes.
 
         Returns:
-            The digest of the model that goes to the learner.
+            The digest of the model that goes to the learner: one of the two.
         """
         del received
         return result

@@ -114,8 +114,10 @@ class Learner:
 
     def _on_message(self, message: Message) -> list[Action]:
         match message:
+            case ResultSent() if self._over:
+                return self._on_late_result(message.result)
             case ResultSent():
-                return [] if self._over else self._on_result(message)
+                return self._on_result(message)
             case Accept() | Decline() if self._finished:
                 return []
             case Accept() if self._terms is not None:
@@ -162,8 +164,9 @@ class Learner:
     def _report_both(self, message: ResultSent) -> list[Action]:
         """Bring both reports where its own does not do, if the neighbor's is what the neighbor says it is.
 
-        So while the neighbor's is not on the ledger, and where the neighbor went on to report another result: what it
-        signed first, and handed over, is what counts. Also where the learner denied, before the right result came.
+        It does so as long as the neighbor's is not on the ledger. It also does so where the neighbor went on to report
+        another result: what the neighbor signed first, and handed over, is what counts. And it does so where it denied
+        before the right result came.
         """
         encounter, report = self._encounter, message.report
         if encounter is None or encounter.progress.phase not in _ANSWERABLE:
@@ -212,8 +215,8 @@ class Learner:
     def _finish_by(self, happened: Happened) -> list[Action]:
         """Merge what was accepted, and be done.
 
-        What it pays for is what was judged. Where it has another, or nothing, as after a contest, it asks those for
-        that who voted for it.
+        What it pays for is what was judged. After a contest it may hold another result, or none. Then it asks those for
+        it who voted yes.
         """
         progress, end = happened.encounter.progress, happened.end
         assert end is not None
@@ -235,6 +238,12 @@ class Learner:
             return [Ignore("this result was not asked for")]
         if (sender, True) not in encounter.progress.votes:
             return [Ignore("it did not vote for this result")]
+        return self._on_late_result(result)
+
+    def _on_late_result(self, result: bytes) -> list[Action]:
+        """Merge what was accepted and missing when the encounter ended."""
+        if self._wanted is None or result != self._wanted:
+            return []
         self._wanted = None
         return [Adopt(result)]
 

@@ -33,7 +33,10 @@ from idml.protocol.roles.inputs import Clock, Contributed, Happened, Heard, Inpu
 from idml.protocol.task import TaskParams
 
 Policy = Callable[[Terms], str | None]
-"""Decides on offered Terms: None to accept, or why not. Step 2 of the paper: price, the learner's record, own means."""
+"""Decides on offered Terms: None to accept, or why not. Step 2 of the paper: price, the learner's record, own means.
+
+It must answer alike when it is asked again: a role that is restored asks it anew.
+"""
 
 
 class Neighbor:
@@ -167,17 +170,18 @@ class Neighbor:
 
     def _on_report(self, message: ReportSent) -> list[Action]:
         """Keep the learner's Report if it agrees with the own one; it may have denied meanwhile."""
-        encounter, result = self._encounter, self._result
-        if self._agreed is not None or message == self._useless or encounter is None or result is None:
+        terms, result, report = self._terms, self._result, message.report
+        if self._agreed is not None or message == self._useless or terms is None or result is None:
             return []
-        terms, report = encounter.terms, message.report
-        previous = self._domain.digest(self._report(encounter, result))
-        expected = Report(encounter.id, terms.learner, result, report.secret, previous)
+        encounter_id = self._domain.digest(terms)
+        previous = self._domain.digest(Report(encounter_id, terms.neighbor, result, self._secret))
+        expected = Report(encounter_id, terms.learner, result, report.secret, previous)
         signed = self._identity.verify(terms.learner, self._domain.digest(report), message.signature)
         if report != expected or commitment(report.secret) != terms.learner_commitment or not signed:
             return []
-        self._agreed = message
-        return self._report_both(encounter, result) if encounter.progress.phase is Phase.DISPUTED else []
+        self._agreed, encounter = message, self._encounter
+        disputed = encounter is not None and encounter.progress.phase is Phase.DISPUTED
+        return self._report_both(encounter, result) if encounter is not None and disputed else []
 
     def _report_both(self, encounter: Encounter, result: bytes) -> list[Action]:
         """Bring both reports, if the learner handed over its own."""

@@ -6,7 +6,7 @@ from idml.protocol.roles.conversation import JudgedResult, ResultRequest, Valida
 from idml.protocol.roles.inputs import Happened, Heard, Input, Judged, SubmissionRefused
 from idml.protocol.task import TaskParams
 
-_MOST_WAITING = 8
+_MOST_WAITING = 64
 """Requests kept that came before their encounter could be judged, one of each sender: anyone may send one."""
 
 
@@ -32,6 +32,8 @@ class Validator:
         match given:
             case Happened():
                 self._encounter, self._over = given.encounter, given.end is not None
+                parties = _parties(given.encounter)
+                self._waiting = {sender: kept for sender, kept in self._waiting.items() if sender in parties}
                 return self._judge_what_waits()
             case Heard(sender, ValidationRequest() as request):
                 return self._on_request(sender, request)
@@ -62,26 +64,23 @@ class Validator:
             return []  # not yet is not no
         waiting, self._waiting = self._waiting, {}
         ignored: list[Action] = []
-        for sender, request in waiting.items():
-            fault = self._fault(sender, request, self._encounter)
+        for request in waiting.values():
+            fault = self._fault(request, self._encounter)
             if fault is None:
                 self._judging = request
                 return [*ignored, Judge(request.model, request.result)]
             ignored.append(Ignore(fault))
         return ignored
 
-    def _fault(self, sender: bytes, request: ValidationRequest, encounter: Encounter) -> str | None:
+    def _fault(self, request: ValidationRequest, encounter: Encounter) -> str | None:
         terms, progress = encounter.terms, encounter.progress
-        parties = _parties(encounter)
         if self._over:
             return "the encounter is over"
         if request.encounter != encounter.id:
             return "it is about another encounter"
         if terms.task != self._task.id:
             return "the encounter is of another task"
-        if sender not in parties:
-            return "only a party may ask to judge"
-        if self._address in parties:
+        if self._address in _parties(encounter):
             return "a party does not judge its own encounter"
         if self._task.committee_size and self._address not in progress.committee:
             return "not in the committee"
