@@ -30,7 +30,7 @@ from idml.protocol.roles.conversation import (
 )
 
 VERSION = 1
-"""Of the frames, 0 to 23. It changes with anything that `_KINDS` says about a kind that was there before."""
+"""Of the frames, 0 to 23. Raise it when a kind that was there before changes; a new kind needs none."""
 
 MAX_FRAME_BYTES = 1 << 16
 MAX_SIGNATURE_BYTES = 1 << 13

@@ -115,7 +115,7 @@ class Device:
         return drawn[:SECRET_BYTES] + bytes(SECRET_BYTES)
 
     def contribute(self, learner: "Device", received: Model, settings: Settings, work: Work) -> Model:
-        """What it hands to a learner in the learner's current encounter."""
+        """What it works out for a learner in the learner's current encounter."""
         own = self.model if settings.adapter.sends_own_model else received
         answer = work.ask(Contribute(learner.index, learner.encounters, self.index, received, own))
         learner.trained_images += answer.values[0]

@@ -161,7 +161,7 @@ class Meeting:
         return wake_s
 
     def _neighbor_policy(self, terms: Terms) -> str | None:
-        """Step 2 of the paper: the neighbor checks price and means before it works."""
+        """Step 2 of the paper: the neighbor checks the price; its means were looked at before the two met."""
         if terms.reward < self._scene.reward_wei:
             return "the reward is too low"
         return None

@@ -16,7 +16,7 @@ _KEY_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Contribute:
-    """What a neighbor hands to a learner. Answer: the model, and how many images were trained.
+    """What a neighbor works out for a learner. Answer: the model, and how many images were trained.
 
     Args:
         learner, neighbor: device numbers.

@@ -29,8 +29,8 @@ class EncounterRecord:
 
     `status` is settled, skipped, rejected (refused by the neighbor), incomplete or unincentivized (no ledger in the
     run). `reason` says why a contact was skipped or its exchange broken off, else it is empty. `case` is the settlement
-    case 1..5. `accepted` says whether the learner merged the result. `votes` holds (validator, verdict) in the order of
-    voting. `gas` is the sum over the encounter's transactions.
+    case 1..5. `accepted` is the verdict; without an incentive, whether the result was merged. `votes` holds (validator,
+    verdict) in the order of voting. `gas` is the sum over the encounter's transactions.
     """
 
     contact: int
