@@ -293,15 +293,14 @@ class AccountsMirror:
         learner, neighbor = self._who(terms.learner), self._who(terms.neighbor)
         neighbor.stake += paid
         learner.balance += terms.reward - paid
-        incomplete = event.ending is Ending.INCOMPLETE
-        if incomplete:
+        if event.ending is Ending.INCOMPLETE:
             neighbor.incomplete_as_neighbor += 1
             learner.incomplete_as_learner += 1
         else:
             learner.rejected_as_learner += 1
         earned = {"learner": {terms.learner: -paid}, "neighbor": {terms.neighbor: paid}, "validator": {}}
-        status, votes = "incomplete" if incomplete else "rejected", self._votes.pop(encounter.id, {})
-        self._outcomes.append(Outcome(encounter, status, votes, None, earned))
+        votes = self._votes.pop(encounter.id, {})
+        self._outcomes.append(Outcome(encounter, event.ending.name.lower(), votes, None, earned))
 
     def _closed(self, event: Settled | Ended) -> Encounter:
         """Let an encounter go and free what it locked; returns how it stood."""

@@ -41,6 +41,9 @@ from idml.simulation.model import Model
 from idml.simulation.scene import Scene
 from idml.simulation.timing import Stage
 
+_TRANSFERS: dict[type, Stage] = {ModelSent: Stage.SENDING, ResultSent: Stage.RETURNING}
+"""Messages with which a model goes, by the stage of the exchange in which it is on its way."""
+
 
 class Meeting:
     """An encounter between two simulated devices, from the first word to its end; the `Port` of its driver.
@@ -171,7 +174,7 @@ class Meeting:
     def carry(self, to: bytes, envelope: Envelope) -> Player | None:
         """See `Port`. A message is lost if the contact ends while the model that goes with it is on its way."""
         message, player = envelope.message, self._driver.players.get(to)
-        stage = {ModelSent: Stage.SENDING, ResultSent: Stage.RETURNING}.get(type(message))
+        stage = _TRANSFERS.get(type(message))
         if stage is not None and stage is self.broken_off:
             return None
         if player is None and isinstance(message, ValidationRequest):

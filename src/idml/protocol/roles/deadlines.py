@@ -1,15 +1,30 @@
-"""What both parties and bystanders look at alike: how an encounter ended, and what the time allows."""
+"""What both parties and bystanders do alike: whom to ask to judge, how an encounter ended, what the time allows."""
+
+from collections.abc import Sequence
 
 from idml.protocol.encounter import BLOCKHASH_REACH, Encounter, Phase
-from idml.protocol.events import Ended, Ending, Settled
-from idml.protocol.roles.actions import Action, Draw, Finalize, Submit
+from idml.protocol.events import Ended, Settled
+from idml.protocol.roles.actions import Action, Draw, Finalize, Send, Submit
+from idml.protocol.roles.conversation import ValidationRequest
 from idml.protocol.task import TaskParams
+
+
+def ask_to_judge(encounter: Encounter, task: TaskParams, result: bytes, validators: Sequence[bytes]) -> list[Action]:
+    """Ask for votes on an encounter that is under validation, as either party does.
+
+    Args:
+        result: digest of what is to be judged, 32 bytes.
+        validators: whom to ask where anyone may vote; otherwise the committee is asked.
+    """
+    request = ValidationRequest(encounter.id, encounter.terms.model_before, result)
+    judges = encounter.progress.committee if task.committee_size else validators
+    return [Send(judge, request) for judge in judges]
 
 
 def describe(end: Settled | Ended) -> str:
     """How an encounter ended, in words."""
     if isinstance(end, Ended):
-        return "incomplete" if end.ending is Ending.INCOMPLETE else "rejected"
+        return end.ending.name.lower()
     return "settled: " + ("unjudged" if end.accepted is None else "accepted" if end.accepted else "rejected")
 
 

@@ -29,9 +29,8 @@ from idml.protocol.roles.conversation import (
     ReportSent,
     ResultRequest,
     ResultSent,
-    ValidationRequest,
 )
-from idml.protocol.roles.deadlines import describe, finalize_if_due, is_late
+from idml.protocol.roles.deadlines import ask_to_judge, describe, finalize_if_due, is_late
 from idml.protocol.roles.inputs import Clock, Happened, Heard, Input, Started, SubmissionRefused
 from idml.protocol.task import TaskParams
 
@@ -207,9 +206,7 @@ class Learner:
             self._brought_both = False  # in vain, as it seems
             return self._report_both(self._handed)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING and self._result is not None:
-            request = ValidationRequest(encounter.id, self._offer.model_before, self._result)
-            judges = encounter.progress.committee if self._task.committee_size else self._validators
-            return [Send(judge, request) for judge in judges]
+            return ask_to_judge(encounter, self._task, self._result, self._validators)
         return []
 
     def _finish_by(self, happened: Happened) -> list[Action]:

@@ -26,9 +26,8 @@ from idml.protocol.roles.conversation import (
     Offer,
     ReportSent,
     ResultSent,
-    ValidationRequest,
 )
-from idml.protocol.roles.deadlines import describe, go_on_if_due, is_late
+from idml.protocol.roles.deadlines import ask_to_judge, describe, go_on_if_due, is_late
 from idml.protocol.roles.inputs import Clock, Contributed, Happened, Heard, Input, SubmissionRefused
 from idml.protocol.task import TaskParams
 
@@ -156,9 +155,7 @@ class Neighbor:
         if phase is Phase.DISPUTED and before is not Phase.DISPUTED:
             return self._answer_denial(encounter, self._result)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING:
-            request = ValidationRequest(encounter.id, self._model, self._result)
-            judges = encounter.progress.committee if self._task.committee_size else self._validators
-            return [Send(judge, request) for judge in judges]
+            return ask_to_judge(encounter, self._task, self._result, self._validators)
         return []
 
     def _on_contribution(self, result: bytes) -> list[Action]:
@@ -173,9 +170,8 @@ class Neighbor:
         terms, result, report = self._terms, self._result, message.report
         if self._agreed is not None or message == self._useless or terms is None or result is None:
             return []
-        encounter_id = self._domain.digest(terms)
-        previous = self._domain.digest(Report(encounter_id, terms.neighbor, result, self._secret))
-        expected = Report(encounter_id, terms.learner, result, report.secret, previous)
+        own = self._report(terms, result)
+        expected = Report(own.encounter, terms.learner, result, report.secret, self._domain.digest(own))
         signed = self._identity.verify(terms.learner, self._domain.digest(report), message.signature)
         if report != expected or commitment(report.secret) != terms.learner_commitment or not signed:
             return []
@@ -187,7 +183,7 @@ class Neighbor:
         """Bring both reports, if the learner handed over its own."""
         if self._agreed is None:
             return []
-        signature = self._identity.sign(self._domain.digest(self._report(encounter, result)))
+        signature = self._identity.sign(self._domain.digest(self._report(encounter.terms, result)))
         learners = self._agreed.report.secret
         return [Submit(SubmitReports(result, self._secret, learners, signature, self._agreed.signature))]
 
@@ -204,12 +200,12 @@ class Neighbor:
         return [Submit(Contest())] if disputed and not self._over and self._task.committee_size else []
 
     def _hand_over(self, encounter: Encounter, result: bytes) -> Send:
-        report = self._report(encounter, result)
+        report = self._report(encounter.terms, result)
         signature = self._identity.sign(self._domain.digest(report))
         return Send(encounter.terms.learner, ResultSent(result, report, signature))
 
-    def _report(self, encounter: Encounter, result: bytes) -> Report:
-        return encounter.report(encounter.terms.neighbor, result, self._secret, self._domain)
+    def _report(self, terms: Terms, result: bytes) -> Report:
+        return Report(self._domain.digest(terms), terms.neighbor, result, self._secret)
 
     def _on_time(self, now_s: int, block: int) -> list[Action]:
         """Report alone, contest, draw, and end what is over.
@@ -225,7 +221,7 @@ class Neighbor:
         progress, task = encounter.progress, self._task
         if progress.phase in (Phase.OPEN, Phase.REFUSED) and is_late(encounter, task, now_s):
             if self._result is not None:
-                return [Submit(SubmitReport(self._report(encounter, self._result)))]
+                return [Submit(SubmitReport(self._report(encounter.terms, self._result)))]
             return [] if self._working or progress.phase is Phase.REFUSED else [Submit(Reject())]
         if self._result is not None and self._may_report_both(encounter, now_s):
             return self._report_both(encounter, self._result)

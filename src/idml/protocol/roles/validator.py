@@ -31,9 +31,10 @@ class Validator:
         """See `Role`."""
         match given:
             case Happened():
+                if self._encounter is None:  # now it knows who the parties are
+                    parties = _parties(given.encounter)
+                    self._waiting = {sender: kept for sender, kept in self._waiting.items() if sender in parties}
                 self._encounter, self._over = given.encounter, given.end is not None
-                parties = _parties(given.encounter)
-                self._waiting = {sender: kept for sender, kept in self._waiting.items() if sender in parties}
                 return self._judge_what_waits()
             case Heard(sender, ValidationRequest() as request):
                 return self._on_request(sender, request)
