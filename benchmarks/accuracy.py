@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from idml.learning.architectures import MODELS, find_architecture
-from idml.learning.datasets import DATASETS, Dataset, load_dataset
+from idml.learning.data.datasets import DATASETS, Dataset, load_dataset
 from idml.learning.engine import Engine, prepare
 from idml.learning.models import module_factory
 from idml.learning.native.engine import NativeEngine

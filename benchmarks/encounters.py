@@ -19,7 +19,7 @@ import torch
 from timing import peak_memory_mib
 
 import idml
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
 
 _PER_SAMPLE = 20
 

@@ -21,7 +21,7 @@ from training import BATCH, DROPOUT, SHAPES, BareLoop
 
 import idml
 from idml.learning.models import model_factory
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
 
 _BARE_IMAGES = 10 * BATCH
 _SHAPES = {**SHAPES, "digits": (1, 8, 8)}

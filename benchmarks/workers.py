@@ -26,9 +26,9 @@ from torch import nn
 from idml.learning.architectures import MODELS
 from idml.learning.models import model_factory
 from idml.simulation.config import make_config
-from idml.simulation.executors.processes import Processes
 from idml.simulation.runs import simulate
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
+from idml.simulation.work.executors.processes import Processes
 
 
 def waited_s(process: int | str) -> float:

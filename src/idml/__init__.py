@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from idml.protocol.settlement import Settlement, settle
     from idml.protocol.task import TaskParams, preset_task
     from idml.simulation.config import Config, ConfigError, load_config
-    from idml.simulation.executors.base import ExecutorError
-    from idml.simulation.tally import Stopped
+    from idml.simulation.totals import Stopped
     from idml.simulation.traces import TraceError
+    from idml.simulation.work.executors.base import ExecutorError
     from idml.store.errors import StoreError
 
 _EXPORTS = {
@@ -30,13 +30,13 @@ _EXPORTS = {
     "Config": "idml.simulation.config",
     "ConfigError": "idml.simulation.config",
     "DataError": "idml.learning.errors",
-    "ExecutorError": "idml.simulation.executors.base",
+    "ExecutorError": "idml.simulation.work.executors.base",
     "LearningError": "idml.learning.errors",
     "LedgerError": "idml.ledger.errors",
     "LocalTraining": "idml.adapters.base",
     "Run": "idml.api",
     "Settlement": "idml.protocol.settlement",
-    "Stopped": "idml.simulation.tally",
+    "Stopped": "idml.simulation.totals",
     "StoreError": "idml.store.errors",
     "TaskParams": "idml.protocol.task",
     "TraceError": "idml.simulation.traces",

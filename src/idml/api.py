@@ -9,7 +9,7 @@ from idml.reporting.report import write_report
 from idml.simulation.config import Config, make_config
 from idml.simulation.runs import resume as go_on
 from idml.simulation.runs import simulate
-from idml.simulation.tally import Observer
+from idml.simulation.totals import Observer
 
 
 @dataclass(frozen=True, slots=True)

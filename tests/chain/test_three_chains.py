@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.dev import DevLedger
-from idml.ledger.embedded import EmbeddedLedger
-from idml.ledger.evm import START_S
+from idml.ledger.chain.dev import DevLedger
+from idml.ledger.embedded.evm import START_S
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.gas import measure_gas
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.keystore import Keystore
+from idml.ledger.chain.keystore import Keystore
 from idml.ledger.wallet import Wallet
 
 RICH_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's account 0

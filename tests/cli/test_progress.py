@@ -6,7 +6,7 @@ from rich.console import Console
 
 from idml.cli import progress
 from idml.protocol.task import TOKEN_WEI
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
 
 
 def snapshot(**changes: object) -> Snapshot:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from idml.cli.main import main
-from idml.learning import fashion_mnist
+from idml.learning.data import fashion_mnist
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idml.learning.datasets import Dataset, find_dataset, load_dataset
+from idml.learning.data.datasets import Dataset, find_dataset, load_dataset
 
 REAL_DATA = os.environ.get("IDML_DATA")
 

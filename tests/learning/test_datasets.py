@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idml.learning import cifar10, fashion_mnist
-from idml.learning.datasets import DATASETS, Dataset, find_dataset, load_dataset, user_cache
+from idml.learning.data import cifar10, fashion_mnist
+from idml.learning.data.datasets import DATASETS, Dataset, find_dataset, load_dataset, user_cache
 from idml.learning.errors import DataError, LearningError
 
 FASHION_FILES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from idml.learning.arrays import FloatVector
-from idml.learning.defences import SCREENS
+from idml.learning.judging.defences import SCREENS
 
 
 def updates(count: int, seed: int = 0) -> list[FloatVector]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from idml.learning import cifar10, fashion_mnist
-from idml.learning.datasets import find_dataset, load_dataset
-from idml.learning.download import fetch
+from idml.learning.data import cifar10, fashion_mnist
+from idml.learning.data.datasets import find_dataset, load_dataset
+from idml.learning.data.download import fetch
 from idml.learning.errors import DataError
 
 CONTENT = bytes(range(256)) * 4000

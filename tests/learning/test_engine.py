@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
-from idml.learning.datasets import Dataset
+from idml.learning.data.datasets import Dataset
 from idml.learning.engine import prepare
 from idml.learning.errors import LearningError
 from idml.learning.models import build_model, model_factory

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idml.learning import hapt
 from idml.learning.arrays import Samples
-from idml.learning.datasets import CLASSES, IMAGE_SHAPES, find_dataset, find_file, load_dataset
+from idml.learning.data import hapt
+from idml.learning.data.datasets import CLASSES, IMAGE_SHAPES, find_dataset, find_file, load_dataset
 from idml.learning.engine import prepare
 from idml.learning.errors import DataError
 

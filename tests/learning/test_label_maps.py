@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from idml.learning import cifar10, fashion_mnist
-from idml.learning.datasets import Dataset
+from idml.learning.data import cifar10, fashion_mnist
+from idml.learning.data.datasets import Dataset
+from idml.learning.data.label_maps import LOOK_ALIKE, find_look_alikes, map_labels
 from idml.learning.errors import LearningError
-from idml.learning.label_maps import LOOK_ALIKE, find_look_alikes, map_labels
 
 NAMES = {"fashion-mnist": fashion_mnist.CLASS_NAMES, "cifar10": cifar10.CLASS_NAMES}
 

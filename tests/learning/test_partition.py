@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from idml.learning.arrays import Labels
-from idml.learning.datasets import Dataset
+from idml.learning.data.datasets import Dataset
+from idml.learning.data.partition import Kind, by_owner, draw_owners, partition
 from idml.learning.errors import LearningError
-from idml.learning.partition import Kind, by_owner, draw_owners, partition
 
 KINDS = st.sampled_from(["iid", "two-class"])
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idml.learning.label_maps import LOOK_ALIKE
-from idml.learning.poisons import Relabel, Trigger, aims, taint
+from idml.learning.data.label_maps import LOOK_ALIKE
+from idml.learning.data.poisons import Relabel, Trigger, aims, taint
 
 IMAGES = np.random.default_rng(0).standard_normal((30, 1, 28, 28), dtype=np.float32)
 LABELS = np.arange(10).repeat(3)

@@ -13,10 +13,9 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from idml.learning.errors import LearningError
-from idml.learning.evidence import View, label_shares
-from idml.learning.rules import Balanced, Loss, McNemar, Paper, at_most
-from idml.learning.torch_engine import TorchEngine
-from idml.learning.validation import (
+from idml.learning.judging.evidence import View, label_shares
+from idml.learning.judging.rules import Balanced, Loss, McNemar, Paper, at_most
+from idml.learning.judging.validation import (
     _RULES,
     CountRule,
     Rule,
@@ -25,6 +24,7 @@ from idml.learning.validation import (
     register_rule,
     rule_names,
 )
+from idml.learning.torch_engine import TorchEngine
 
 CLASSES = 4
 SHIPPED = ("paper", "loss", "f1", "precision", "recall", "balanced", "mcnemar")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.embedded.evm import Receipt
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.errors import Reverted
 from idml.ledger.events import EventSync
-from idml.ledger.evm import Receipt
 from idml.ledger.interface import TxResult
 from idml.ledger.mirror import NOBODY, AccountsMirror
 from idml.ledger.submit import submit

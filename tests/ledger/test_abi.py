@@ -8,8 +8,8 @@ from importlib import resources
 import pytest
 
 from idml.ledger.abi import Abi, decode_error
+from idml.ledger.embedded.evm import Log
 from idml.ledger.errors import LedgerError, Reverted
-from idml.ledger.evm import Log
 from idml.ledger.interface import idml_abi, token_abi
 from idml.protocol.events import EVENTS
 from idml.protocol.hashing import keccak256

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from idml.ledger import backends
+from idml.ledger.embedded import backends
+from idml.ledger.embedded.pyevm_backend import PyEvm
 from idml.ledger.errors import EvmError, LedgerError
-from idml.ledger.pyevm_backend import PyEvm
 
 
 @pytest.fixture
 def no_pyrevm(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without the extra `fast`."""
-    monkeypatch.delitem(sys.modules, "idml.ledger.revm_backend", raising=False)
+    monkeypatch.delitem(sys.modules, "idml.ledger.embedded.revm_backend", raising=False)
     monkeypatch.setitem(sys.modules, "pyrevm", None)
 
 
@@ -62,7 +62,7 @@ def test_a_wrong_state_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_another_pyrevm_might_say_is_refused_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyrevm")
-    from idml.ledger import revm_backend
+    from idml.ledger.embedded.ledger import revm_backend
 
     monkeypatch.setattr(revm_backend, "_CODE_PADDING", 32)
     with pytest.raises(EvmError, match="in an unknown form: use the backend pyevm"):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.chain import describe, equip
+from idml.ledger.chain.describe import describe, equip
+from idml.ledger.chain.node import Node
+from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.sender import Sending
 from idml.ledger.errors import Reverted
-from idml.ledger.node import Node
-from idml.ledger.rpc import RpcLedger, deploy
-from idml.ledger.sender import Sending
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import TOKEN_WEI
 

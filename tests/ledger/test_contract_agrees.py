@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.interface import TxResult, idml_abi
 from idml.ledger.wallet import Wallet
 from idml.protocol.batch import SECRET_BYTES, PackedBatch, Voucher

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.dev import DevLedger
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.chain.dev import DevLedger
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.events import EventSync
 from idml.ledger.interface import Ledger

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.errors import EvmError, LedgerError, Reverted
 from idml.ledger.records import AccountState, History
 from idml.ledger.wallet import Wallet

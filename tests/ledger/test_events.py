@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.chain.node import Node
+from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.sender import Sending
+from idml.ledger.embedded.evm import Block, block_hash
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError, Reverted
 from idml.ledger.events import Cursor, EventSync
-from idml.ledger.evm import Block, block_hash
 from idml.ledger.interface import Ledger, token_abi
-from idml.ledger.node import Node
-from idml.ledger.rpc import RpcLedger, deploy
-from idml.ledger.sender import Sending
 from idml.ledger.wallet import Wallet
 from idml.protocol.events import Bought, Deposited, Event
 from idml.protocol.task import TOKEN_WEI

@@ -7,11 +7,11 @@ import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idml.ledger.embedded.evm import COINBASE, GAS_CAP, INITCODE_LIMIT, Evm, block_hash, contract_address
+from idml.ledger.embedded.pyevm_backend import PyEvm
+from idml.ledger.embedded.state import Account, ChainState
 from idml.ledger.errors import EvmError, ExecutionReverted
-from idml.ledger.evm import COINBASE, GAS_CAP, INITCODE_LIMIT, Evm, block_hash, contract_address
-from idml.ledger.pyevm_backend import PyEvm
 from idml.ledger.wallet import Wallet
-from idml.ledger.world import Account, World
 from idml.protocol.hashing import keccak256
 
 SENDER = b"\xaa" * 20
@@ -39,7 +39,7 @@ def creation(runtime: bytes) -> bytes:
 def make(backend: str) -> Evm:
     if backend == "pyrevm":
         pytest.importorskip("pyrevm")
-        from idml.ledger.revm_backend import Revm
+        from idml.ledger.embedded.revm_backend import Revm
 
         return Revm()
     return PyEvm()
@@ -341,7 +341,7 @@ def test_contract_addresses_are_those_of_rlp(nonce: int) -> None:
 def test_code_that_was_loaded_runs_whoever_could_have_created_it(evm: Evm, code: bytes, nonce: int) -> None:
     """Also what no transaction may create (EIP-3541), and the nonce of an account that created others stays."""
     contract = b"\x77" * 20
-    evm.load(World(31_337, 1, 0, {contract: Account(nonce=nonce, code=code)}).dump())
+    evm.load(ChainState(31_337, 1, 0, {contract: Account(nonce=nonce, code=code)}).dump())
     if code.startswith(b"\xef"):
         with pytest.raises(ExecutionReverted):
             evm.call(contract, b"")

@@ -11,8 +11,8 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idml.ledger.chain.keystore import Keystore, parse_private_key
 from idml.ledger.errors import KeystoreError, LedgerError, coins
-from idml.ledger.keystore import Keystore, parse_private_key
 from idml.ledger.wallet import Wallet, checksum_address, parse_address
 
 WALLET = Wallet.from_seed(8, 0)

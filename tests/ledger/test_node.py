@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from idml.ledger.chain.node import Node, revert_data
 from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError
-from idml.ledger.node import Node, revert_data
 
 
 def test_a_dead_url_is_one_line_and_soon(free_url: str) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from idml.ledger.chain.fees import GWEI, FeePolicy
+from idml.ledger.chain.node import Node
+from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.sender import Sending
 from idml.ledger.deployment import Deployment
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.embedded.evm import GAS_CAP
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.errors import (
     ExecutionReverted,
     GasMoneyError,
@@ -19,12 +24,7 @@ from idml.ledger.errors import (
     Reverted,
     WrongChainError,
 )
-from idml.ledger.evm import GAS_CAP
-from idml.ledger.fees import GWEI, FeePolicy
 from idml.ledger.interface import Ledger, TxResult
-from idml.ledger.node import Node
-from idml.ledger.rpc import RpcLedger, deploy
-from idml.ledger.sender import Sending
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import TOKEN_WEI
 

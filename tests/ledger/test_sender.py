@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from idml.ledger.chain.fees import GWEI, FeePolicy, Fees
+from idml.ledger.chain.node import Node
+from idml.ledger.chain.receipts import Request
+from idml.ledger.chain.sender import Sender, Sending
+from idml.ledger.embedded.evm import Receipt
 from idml.ledger.errors import LedgerError, NodeUnreachableError, TransactionReplacedError, TransactionStuckError
-from idml.ledger.evm import Receipt
-from idml.ledger.fees import GWEI, FeePolicy, Fees
-from idml.ledger.node import Node
-from idml.ledger.receipts import Order
-from idml.ledger.sender import Sender, Sending
 from idml.ledger.wallet import Wallet
 
 from ..conftest import until
@@ -30,8 +30,8 @@ def sender_for(url: str, **changes: Any) -> Sender:
     return Sender(Node(url, patience_s=20), CHAIN, Sending(**settings))
 
 
-def gift(wei: int = 1, wallet: Wallet = RICH) -> Order:
-    return Order(wallet, TARGET, b"", wei)
+def gift(wei: int = 1, wallet: Wallet = RICH) -> Request:
+    return Request(wallet, TARGET, b"", wei)
 
 
 def pool(process: Any, wallet: Wallet = RICH) -> dict[int, dict[str, Any]]:
@@ -45,7 +45,7 @@ def pool(process: Any, wallet: Wallet = RICH) -> dict[int, dict[str, Any]]:
     return found
 
 
-def in_background(sender: Sender, order: Order) -> "Future[Receipt]":
+def in_background(sender: Sender, order: Request) -> "Future[Receipt]":
     future: Future[Receipt] = Future()
 
     def work() -> None:

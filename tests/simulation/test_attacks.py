@@ -8,7 +8,7 @@ import pytest
 
 from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.runs import resume, simulate
-from idml.simulation.tally import Snapshot, Stopped
+from idml.simulation.totals import Snapshot, Stopped
 from idml.store.run_store import RunStore
 
 from .conftest import tiny

@@ -17,7 +17,7 @@ from idml.learning.native.library import DEFINITION
 from idml.simulation.config import ConfigError
 from idml.simulation.runs import resume, simulate
 from idml.simulation.setup import resolve
-from idml.simulation.tally import Snapshot, Stopped
+from idml.simulation.totals import Snapshot, Stopped
 from idml.store.run_store import RunStore
 
 from .conftest import tiny

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from idml.protocol.economics import (
+from idml.economics import (
     Ring,
     Strategy,
     Verdicts,
-    Work,
+    NeighborWork,
     honesty_threshold,
     losses,
     rob_neighbor,
@@ -155,7 +155,7 @@ def test_honest_stakes_shrink_under_paper_and_are_refilled_under_safe(tmp_path: 
     changes = {"stake": 200, "validation_images": 20}
     runs = {preset: [play(tmp_path, preset, seed, **changes) for seed in (1, 2)] for preset in PRESETS}
     verdicts = honest_verdicts(*(run for played in runs.values() for run in played))
-    moves = round_moves(preset_task("paper"), Work.HONEST, Strategy.HONEST, verdicts, junk=Fraction(0))
+    moves = round_moves(preset_task("paper"), NeighborWork.HONEST, Strategy.HONEST, verdicts, junk=Fraction(0))
     rounds = 140 / DEVICES
     for paper, safe in zip(runs["paper"], runs["safe"], strict=True):
         means = [sum(200 - run.stakes[device] for device in range(DEVICES)) / DEVICES for run in (paper, safe)]

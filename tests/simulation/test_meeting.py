@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from idml.simulation.adversaries import ADVERSARIES, Participant
+from idml.simulation.context import EncounterContext
 from idml.simulation.meeting import Meeting
-from idml.simulation.scene import Scene
 from idml.simulation.simulator import Simulator
-from idml.simulation.tally import Stopped
-from idml.simulation.timing import Stage
+from idml.simulation.timing import ExchangeStage
+from idml.simulation.totals import Stopped
 
 from .test_workers import started
 
@@ -21,11 +21,11 @@ DEVICES = 2 + len(HOSTILE)
 
 
 @pytest.fixture
-def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def context(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[EncounterContext]:
     """Devices that joined, and met once; rich enough for any number of encounters."""
 
     def stop(simulator: Simulator) -> None:
-        if simulator._tally.encounters:
+        if simulator._totals.encounters:
             raise Stopped
 
     preset = request.param
@@ -34,26 +34,28 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     simulator: Simulator = started(tmp_path / preset, stop, **changes, **small)
     with pytest.raises(Stopped):
         simulator.run()
-    assert simulator._scene is not None
-    yield simulator._scene
+    assert simulator._context is not None
+    yield simulator._context
     simulator._store.close()
 
 
-def play_to_the_end(scene: Scene, learner: str, neighbor: str, hostile: bool, broken_off: Stage | None) -> Meeting:
+def play_to_the_end(
+    context: EncounterContext, learner: str, neighbor: str, hostile: bool, broken_off: ExchangeStage | None
+) -> Meeting:
     """One encounter between the first two devices, among validators of one sort; nothing of it may be left."""
-    devices = list(scene.devices.values())
+    devices = list(context.devices.values())
     kinds = [learner, neighbor, *(HOSTILE if hostile else ["honest"] * len(HOSTILE))]
     for device, kind in zip(devices, kinds, strict=True):
         device.participant = KINDS[kind]()
-    judges = [device.account for device in devices[2 : 2 + scene.task.votes]]
-    meeting = Meeting(scene, devices[0], devices[1], () if scene.task.committee_size else judges, broken_off)
+    judges = [device.account for device in devices[2 : 2 + context.task.votes]]
+    meeting = Meeting(context, devices[0], devices[1], () if context.task.committee_size else judges, broken_off)
     meeting.play()
     assert meeting.encounter is not None
     devices[0].encounters += 1
     for _ in range(20):
         if not meeting.is_open:
             break
-        scene.ledger.warp(max(scene.ledger.now_s, meeting.wake_s))
+        context.ledger.warp(max(context.ledger.now_s, meeting.wake_s))
         meeting.wake()
     assert not meeting.is_open, meeting.reason
     assert meeting.outcome is not None
@@ -61,39 +63,41 @@ def play_to_the_end(scene: Scene, learner: str, neighbor: str, hostile: bool, br
     return meeting
 
 
-def check_nothing_is_left(scene: Scene) -> None:
+def check_nothing_is_left(context: EncounterContext) -> None:
     """No encounter open, nothing locked, every token accounted for, and all as the ledger says."""
-    bank = scene.bank
-    assert not bank.mirror.encounters
-    for device, wallet in enumerate(bank.wallets):
-        account = bank.ledger.account(wallet.address)
-        assert account == bank.mirror.account(wallet.address)
-        assert account.stake == bank.stake_wei(device)
+    accounts = context.accounts
+    assert not accounts.mirror.encounters
+    for device, wallet in enumerate(accounts.wallets):
+        account = accounts.ledger.account(wallet.address)
+        assert account == accounts.mirror.account(wallet.address)
+        assert account.stake == accounts.stake_wei(device)
         assert account.locked == 0
-    tokens = bank.tokens()
+    tokens = accounts.tokens()
     assert tokens["supply"] == tokens["accounts"]
 
 
-@pytest.mark.parametrize("scene", ["safe", "paper"], indirect=True)
+@pytest.mark.parametrize("context", ["safe", "paper"], indirect=True)
 @pytest.mark.parametrize("hostile", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_every_pair_of_kinds_comes_to_an_end(scene: Scene, hostile: bool) -> None:
-    seen = {play_to_the_end(scene, *pair, hostile, None).outcome.status for pair in product(KINDS, KINDS)}  # type: ignore[union-attr]
-    check_nothing_is_left(scene)
+def test_every_pair_of_kinds_comes_to_an_end(context: EncounterContext, hostile: bool) -> None:
+    seen = {play_to_the_end(context, *pair, hostile, None).outcome.status for pair in product(KINDS, KINDS)}  # type: ignore[union-attr]
+    check_nothing_is_left(context)
     assert seen == {"settled", "incomplete"}
 
 
-@pytest.mark.parametrize("scene", ["safe", "paper"], indirect=True)
-@pytest.mark.parametrize("stage", Stage)
-def test_every_kind_comes_to_an_end_where_the_contact_breaks_off(scene: Scene, stage: Stage) -> None:
+@pytest.mark.parametrize("context", ["safe", "paper"], indirect=True)
+@pytest.mark.parametrize("stage", ExchangeStage)
+def test_every_kind_comes_to_an_end_where_the_contact_breaks_off(
+    context: EncounterContext, stage: ExchangeStage
+) -> None:
     for kind in KINDS:
         for pair in ((kind, "honest"), ("honest", kind), (kind, "no_show"), ("silent_learner", kind)):
-            play_to_the_end(scene, *pair, True, stage)
-    check_nothing_is_left(scene)
+            play_to_the_end(context, *pair, True, stage)
+    check_nothing_is_left(context)
 
 
-@pytest.mark.parametrize("scene", ["safe", "paper"], indirect=True)
-def test_what_both_parties_let_go_of_is_ended_by_nobodys_device(scene: Scene) -> None:
-    meeting = play_to_the_end(scene, "silent_learner", "no_show", False, None)
+@pytest.mark.parametrize("context", ["safe", "paper"], indirect=True)
+def test_what_both_parties_let_go_of_is_ended_by_nobodys_device(context: EncounterContext) -> None:
+    meeting = play_to_the_end(context, "silent_learner", "no_show", False, None)
     assert [(posted.sender, posted.result.step) for posted in meeting.posted] == [(0, "open"), (None, "finalize")]
     assert meeting.outcome is not None
     assert meeting.outcome.status == "incomplete"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idml.adapters.oppcl import OppCL
-from idml.learning.datasets import find_dataset
+from idml.learning.data.datasets import find_dataset
 from idml.simulation.config import ConfigError, make_config
 from idml.simulation.measure import TestSet
 from idml.simulation.runs import simulate

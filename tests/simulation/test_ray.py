@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from idml.simulation.config import ConfigError
-from idml.simulation.executors.base import ExecutorError
 from idml.simulation.runs import resume, simulate
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
+from idml.simulation.work.executors.base import ExecutorError
 
 from .conftest import EXPELLED_MIDWAY, tiny
 from .test_workers import assert_gone, outcome, own_algorithm, run, started
@@ -118,7 +118,7 @@ def test_killed_workers_and_a_lost_node_are_missed_by_nobody(tmp_path: Path, clu
     node, killed, left = add_node(cluster), list[int](), list[list[int]]()
 
     def harm(simulator: Any) -> None:
-        encounters = simulator._tally.encounters
+        encounters = simulator._totals.encounters
         if encounters in (3, 9) and len(killed) < 2:
             killed.append(worker_beside(killed))
             os.kill(killed[-1], signal.SIGKILL)
@@ -152,7 +152,7 @@ def test_a_cluster_that_goes_away_ends_the_run_in_one_line(
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "2")
 
     def leave(simulator: Any) -> None:
-        if simulator._tally.encounters == 5:
+        if simulator._totals.encounters == 5:
             orphans = workers()  # they would do what they have before they miss their node
             cluster.head_node.kill_all_processes(check_alive=False)
             for orphan in orphans:

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from idml.simulation.ahead import Ahead
 from idml.simulation.config import ConfigError, make_config
-from idml.simulation.crew import Crew
 from idml.simulation.runs import resume, simulate
-from idml.simulation.tally import Snapshot, Stopped
-from idml.simulation.tasks import Task
+from idml.simulation.totals import Snapshot, Stopped
+from idml.simulation.work.ahead import Ahead
+from idml.simulation.work.runner import TaskRunner
+from idml.simulation.work.tasks import Task
 from idml.store.errors import StoreError
 from idml.store.records import WorkRecord
 from idml.store.run_store import RunStore
@@ -100,8 +100,8 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_if_it_never_was(
 
 def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[Task] = []
-    perform = Crew.perform
-    monkeypatch.setattr(Crew, "perform", lambda self, task: done.append(task) or perform(self, task))  # type: ignore[func-returns-value]
+    perform = TaskRunner.perform
+    monkeypatch.setattr(TaskRunner, "perform", lambda self, task: done.append(task) or perform(self, task))  # type: ignore[func-returns-value]
     whole(tmp_path / "whole")
     everything = list(done)
     done.clear()

@@ -12,9 +12,9 @@ import pytest
 import idml
 from idml.protocol.digest import model_digest, read_canonical
 from idml.protocol.task import TOKEN_WEI
-from idml.simulation.bank import Bank
+from idml.simulation.accounts import Accounts
 from idml.simulation.config import to_wei
-from idml.simulation.tally import Snapshot
+from idml.simulation.totals import Snapshot
 
 from .conftest import Played, tiny
 
@@ -32,13 +32,13 @@ def assert_tokens_conserved(run: Played) -> None:
 
 def assert_earnings_are_the_ledgers(run: Played) -> None:
     """What was booked for each device is what its account gained."""
-    bank = run.simulator._bank
-    assert bank is not None
+    accounts = run.simulator._accounts
+    assert accounts is not None
     earnings = run.store.earnings()
     assert len(earnings) == len(run.store.devices())
     assert any(record.total_wei for record in earnings)
     for record in earnings:
-        account = bank.ledger.account(bank.wallets[record.device].address)
+        account = accounts.ledger.account(accounts.wallets[record.device].address)
         before_wei = to_wei(run.simulator._world.config.tokens)
         assert account.balance + account.stake + account.unbonding - before_wei == record.total_wei
         assert account.locked == 0
@@ -86,15 +86,15 @@ def test_tokens_and_earnings_add_up(play: Any, preset: str, algorithm: str) -> N
 
 def test_the_ledgers_history_is_what_the_run_recorded(play: Any) -> None:
     run = play(adversaries={"random_weights": 2})
-    bank = run.simulator._bank
-    assert bank is not None
+    accounts = run.simulator._accounts
+    assert accounts is not None
     settled = [record for record in run.store.encounters() if record.status == "settled"]
     accepted = Counter(record.neighbor for record in settled if record.accepted)
     rejected = Counter(record.neighbor for record in settled if record.accepted is False)
     learned = Counter(record.learner for record in settled)
     voted = Counter(voter for record in settled for voter, _ in record.votes)
-    for device, wallet in enumerate(bank.wallets):
-        history = bank.ledger.history(wallet.address)
+    for device, wallet in enumerate(accounts.wallets):
+        history = accounts.ledger.history(wallet.address)
         assert history.completed_as_learner == learned[device]
         assert (history.accepted, history.rejected) == (accepted[device], rejected[device])
         assert history.votes_with + history.votes_against == voted[device]
@@ -264,9 +264,9 @@ def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
             reward=40,
             images_per_device=300,
         )
-        bank = run.simulator._bank
-        stakes = [bank.ledger.account(wallet.address).stake for wallet in bank.wallets]
-        assert [bank.stake_wei(device) for device in range(8)] == stakes
+        accounts = run.simulator._accounts
+        stakes = [accounts.ledger.account(wallet.address).stake for wallet in accounts.wallets]
+        assert [accounts.stake_wei(device) for device in range(8)] == stakes
         assert len(set(stakes)) > 1
         last = {point.device: point.stake_wei for point in run.store.stakes()}
         assert [last[device] for device in range(8)] == stakes
@@ -274,19 +274,19 @@ def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
 
 def test_what_the_bank_knows_is_what_the_ledger_says(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[str | None] = Counter()
-    obstacle = Bank.obstacle
+    obstacle = Accounts.obstacle
 
-    def compare(bank: Bank, learner: int, neighbor: int) -> str | None:
+    def compare(accounts: Accounts, learner: int, neighbor: int) -> str | None:
         for device in (learner, neighbor):
-            address = bank.wallets[device].address
-            account = bank.ledger.account(address)
-            assert bank.mirror.account(address) == account
-            assert bank.stake_wei(device) == account.stake
-        answer = obstacle(bank, learner, neighbor)
+            address = accounts.wallets[device].address
+            account = accounts.ledger.account(address)
+            assert accounts.mirror.account(address) == account
+            assert accounts.stake_wei(device) == account.stake
+        answer = obstacle(accounts, learner, neighbor)
         asked[answer] += 1
         return answer
 
-    monkeypatch.setattr(Bank, "obstacle", compare)
+    monkeypatch.setattr(Accounts, "obstacle", compare)
     for stake, tokens in ((160, 260), (105, 1000)):
         play(
             tokens=tokens,

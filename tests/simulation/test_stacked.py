@@ -10,10 +10,10 @@ import torch
 
 import idml
 from idml.learning.stacked import StackedEngine, find_cuda
-from idml.simulation.executors import stacked as stacked_module
-from idml.simulation.executors.base import ExecutorError
 from idml.simulation.runs import resume, simulate
-from idml.simulation.tally import Snapshot, Stopped
+from idml.simulation.totals import Snapshot, Stopped
+from idml.simulation.work.executors import stacked as stacked_module
+from idml.simulation.work.executors.base import ExecutorError
 from idml.store.run_store import RunStore
 
 from .conftest import EXPELLED_MIDWAY, ON_TRACE, tiny

@@ -19,10 +19,10 @@ from idml.ledger.records import History
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.contacts import find_trace
-from idml.simulation.crew import Crew, Serial
 from idml.simulation.measure import TestSet
 from idml.simulation.setup import World, build_world, resolve
-from idml.simulation.timing import Exchange, Stage
+from idml.simulation.timing import Exchange, ExchangeStage
+from idml.simulation.work.runner import Serial, TaskRunner
 
 from .conftest import Played, tiny
 from .test_runs import assert_tokens_conserved, without_times
@@ -43,9 +43,9 @@ def test_an_exchange_is_broken_off_where_its_contact_ends(send: float, train: fl
     assert exchange.broken_off(send + train + back) is None
     assert exchange.broken_off(math.inf) is None
     if send:
-        assert exchange.broken_off(0) is Stage.SENDING
+        assert exchange.broken_off(0) is ExchangeStage.SENDING
     # Nobody gets less far in a longer contact.
-    stages = [Stage.SENDING, Stage.TRAINING, Stage.RETURNING, None]
+    stages = [ExchangeStage.SENDING, ExchangeStage.TRAINING, ExchangeStage.RETURNING, None]
     places = [stages.index(exchange.broken_off(contact_s)) for contact_s in sorted([0, send, train, back, more])]
     assert places == sorted(places)
 
@@ -95,7 +95,7 @@ def test_a_rehearsal_finds_what_each_kind_of_device_trains(adapter: Adapter, epo
     kinds = {"free_rider": 1, "random_weights": 1, "label_flip": 1, "always_no": 1}
     world = world_of(tiny(compute_images_s=1, adversaries=kinds), adapter)
     test_set = TestSet(prepare(world.dataset.test_images), world.dataset.test_labels, 1, world.settings.seed)
-    work = Serial(Crew(world.devices, world.settings, test_set, world.config.task(), adopt_unjudged=False))
+    work = Serial(TaskRunner(world.devices, world.settings, test_set, world.config.task(), adopt_unjudged=False))
     learner = world.devices[0]
     for device in world.devices:
         idle = device.participant.kind in ("free_rider", "random_weights")
@@ -122,9 +122,9 @@ def play_trace(play: Any, tmp_path: Path) -> Callable[..., Played]:
 
 
 def histories(run: Played) -> list[History]:
-    bank = run.simulator._bank
-    assert bank is not None
-    return [bank.ledger.history(wallet.address) for wallet in bank.wallets]
+    accounts = run.simulator._accounts
+    assert accounts is not None
+    return [accounts.ledger.history(wallet.address) for wallet in accounts.wallets]
 
 
 @pytest.mark.parametrize("preset", ["safe", "paper"])
@@ -134,7 +134,11 @@ def test_contacts_that_end_too_early_are_incomplete_encounters_on_the_ledger(
     run = play_trace(preset=preset)
     records = sorted(run.store.encounters(), key=lambda record: record.contact)
     assert [record.status for record in records] == ["settled", *["incomplete"] * 3, "settled"] * 4
-    reasons = ["", *(stage.value for stage in (Stage.RETURNING, Stage.TRAINING, Stage.SENDING)), ""]
+    reasons = [
+        "",
+        *(stage.value for stage in (ExchangeStage.RETURNING, ExchangeStage.TRAINING, ExchangeStage.SENDING)),
+        "",
+    ]
     assert [record.reason for record in records] == reasons * 4
     assert run.summary["cases"]["incomplete"] == 12
     assert_tokens_conserved(run)
@@ -146,7 +150,7 @@ def test_contacts_that_end_too_early_are_incomplete_encounters_on_the_ledger(
             made[transaction.contact].append(transaction.step)
     for record in records:
         if record.status == "incomplete":
-            reported = ["report_neighbor"] if record.reason == Stage.RETURNING.value else []
+            reported = ["report_neighbor"] if record.reason == ExchangeStage.RETURNING.value else []
             assert made[record.contact] == ["open", *reported, "finalize"]
             assert (record.result is not None) == bool(reported)
             assert record.votes == ()
@@ -169,7 +173,7 @@ def test_a_learner_may_have_more_than_64_encounters_open(play: Any, tmp_path: Pa
     records = sorted(run.store.encounters(), key=lambda record: record.contact)
     assert {record.status for record in records[:4]} == {"settled"}
     assert 0 in {record.learner for record in records[:4]}, "its nonces and its lanes differ from here on"
-    assert {(record.status, record.reason) for record in records[4:]} == {("incomplete", Stage.SENDING.value)}
+    assert {(record.status, record.reason) for record in records[4:]} == {("incomplete", ExchangeStage.SENDING.value)}
     assert sum(record.learner == 0 for record in records[4:]) > 64
     assert_tokens_conserved(run)
 

@@ -16,15 +16,15 @@ import pytest
 import idml
 from idml.adapters.registry import load_adapter
 from idml.simulation import simulator as simulator_module
-from idml.simulation.ahead import Ahead, Prospect
-from idml.simulation.crew import Course, Crew
-from idml.simulation.executors.base import Done, ExecutorError, Failed, Job
-from idml.simulation.executors.processes import Processes
-from idml.simulation.foresight import Foresight
 from idml.simulation.runs import meta_of, open_ledger, simulate
 from idml.simulation.setup import build_world, resolve
 from idml.simulation.simulator import Simulator
-from idml.simulation.timing import Stage
+from idml.simulation.timing import ExchangeStage
+from idml.simulation.work.ahead import Ahead, ContactForecast
+from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
+from idml.simulation.work.executors.processes import Processes
+from idml.simulation.work.foresight import Foresight
+from idml.simulation.work.runner import EncounterPlan, TaskRunner
 from idml.store.run_store import RunStore
 
 from .conftest import EXPELLED_MIDWAY, EXPELLED_ON_TRACE, ON_TRACE, tiny
@@ -130,7 +130,7 @@ def test_any_number_of_workers_gives_the_same_run_on_a_trace_where_exchanges_tak
     assert len(json.loads(one[0])["expelled"]["attackers"]) >= 1
     with RunStore.open(tmp_path / "1") as store:
         reasons = {record.reason for record in store.encounters()}
-    stages = {stage.value for stage in Stage if algorithm == "oppcl" or stage is not Stage.TRAINING}
+    stages = {stage.value for stage in ExchangeStage if algorithm == "oppcl" or stage is not ExchangeStage.TRAINING}
     assert reasons >= {"the neighbor's stake is below the threshold", *stages}
     assert one == two == four
 
@@ -140,8 +140,8 @@ class Unruly:
 
     chance = random.Random(0)
 
-    def __init__(self, crew: Crew, algorithm: str, workers: int) -> None:
-        self._crew, self._waiting = crew, list[tuple[int, Job]]()
+    def __init__(self, runner: TaskRunner, algorithm: str, workers: int) -> None:
+        self._runner, self._waiting = runner, list[tuple[int, Job]]()
         self.slots = workers
 
     def submit(self, number: int, job: Job, *, urgent: bool = False) -> None:
@@ -152,12 +152,12 @@ class Unruly:
         wanted = self.chance.randint(int(wait), len(self._waiting)) if self._waiting else 0
         taken, self._waiting = self._waiting[:wanted], self._waiting[wanted:]
         done = [
-            (number, self._crew.foresee(job) if isinstance(job, Course) else self._crew.perform(job))
+            (number, self._runner.foresee(job) if isinstance(job, EncounterPlan) else self._runner.perform(job))
             for number, job in taken
         ]
-        # Foreseen work may fail where the run's own will not: it must not matter.
+        # PlannedResult work may fail where the run's own will not: it must not matter.
         return [
-            (number, Failed(ValueError()) if isinstance(job, Course) and self.chance.random() < 0.1 else result)
+            (number, Failed(ValueError()) if isinstance(job, EncounterPlan) and self.chance.random() < 0.1 else result)
             for (number, result), (_, job) in zip(done, taken, strict=True)
         ]
 
@@ -176,12 +176,12 @@ def test_neither_order_nor_foresight_changes_a_run(
     chance = Unruly.chance = random.Random(seed)
     foresee = Foresight.__call__
 
-    def guess(self: Foresight, contact: Any, encounter: int) -> Prospect | None:
-        prospect = foresee(self, contact, encounter)
+    def guess(self: Foresight, contact: Any, encounter: int) -> ContactForecast | None:
+        forecast = foresee(self, contact, encounter)
         if chance.random() < 0.7:
-            return prospect
-        lost = Prospect((0, 1), contributes=chance.random() < 0.5, broken_off=True)
-        return chance.choice([None, Prospect(None), Prospect((0, 1)), Prospect(()), lost])
+            return forecast
+        lost = ContactForecast((0, 1), contributes=chance.random() < 0.5, broken_off=True)
+        return chance.choice([None, ContactForecast(None), ContactForecast((0, 1)), ContactForecast(()), lost])
 
     monkeypatch.setattr(simulator_module, "Processes", Unruly)
     monkeypatch.setattr(Foresight, "__call__", guess)
@@ -217,7 +217,7 @@ def test_a_worker_that_is_killed_is_missed_by_nobody(tmp_path: Path) -> None:
             for victim in starting:
                 os.kill(victim, signal.SIGKILL)
         at_work = [worker.pid for worker in executor(simulator)._roster.workers if worker.pid not in victims]
-        if at_work and len(victims) < 5 and simulator._tally.encounters >= (3, 4, 11)[len(victims) - 2]:
+        if at_work and len(victims) < 5 and simulator._totals.encounters >= (3, 4, 11)[len(victims) - 2]:
             victims.append(at_work[-1])
             os.kill(victims[-1], signal.SIGKILL)
 
@@ -279,7 +279,7 @@ def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
 
     def interrupt(simulator: Simulator) -> None:
         seen[:] = worker_ids(simulator)
-        if simulator._tally.encounters == 3:
+        if simulator._totals.encounters == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -290,7 +290,7 @@ def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 import idml
-from idml.simulation.executors.processes import Processes
+from idml.simulation.work.executors.processes import Processes
 
 start = Processes._start
 def announce(self):

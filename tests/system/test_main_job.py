@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import idml
-from idml.learning.datasets import find_dataset
+from idml.learning.data.datasets import find_dataset
 from idml.store.run_store import RunStore
 
 MAIN = Path(__file__).parents[2] / "experiments" / "main.toml"

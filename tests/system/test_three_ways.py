@@ -100,7 +100,7 @@ DEEDS = {
     "act": {"protocol.roles.driver"},
     "hear": {"protocol.roles.driver"},
     "hand_over": {"protocol.roles.driver"},
-    "contribute": {"simulation.crew"},
+    "contribute": {"simulation.work.runner"},
     "verdict": {"simulation.devices"},
     "blind_vote": {"simulation.devices"},
     "asks_first": {"simulation.voters"},

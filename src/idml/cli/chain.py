@@ -18,8 +18,8 @@ from idml.cli.chain_options import (
 )
 
 if TYPE_CHECKING:
-    from idml.ledger.rpc import RpcLedger
-    from idml.ledger.sender import Sending
+    from idml.ledger.chain.rpc import RpcLedger
+    from idml.ledger.chain.sender import Sending
 
 _EPILOG = """\
 examples:
@@ -52,9 +52,9 @@ def add_parser(commands: Commands) -> None:
 
 def deploy(options: argparse.Namespace) -> int:
     """Put both contracts on a chain."""
+    from idml.ledger.chain.node import Node
+    from idml.ledger.chain.rpc import deploy
     from idml.ledger.errors import LedgerError
-    from idml.ledger.node import Node
-    from idml.ledger.rpc import deploy
     from idml.ledger.wallet import checksum_address
 
     if options.out.exists():
@@ -83,7 +83,7 @@ def deploy(options: argparse.Namespace) -> int:
 
 def info(options: argparse.Namespace) -> int:
     """Show a chain, the contracts and accounts."""
-    from idml.ledger.chain import describe
+    from idml.ledger.chain.describe import describe
 
     addresses = [Keys(options).address(account) for account in options.accounts]
     facts = describe(_connect(options), addresses)
@@ -96,7 +96,7 @@ def info(options: argparse.Namespace) -> int:
 
 def fund(options: argparse.Namespace) -> int:
     """Give accounts native currency, tokens and a stake."""
-    from idml.ledger.chain import describe_account, equip
+    from idml.ledger.chain.describe import describe_account, equip
     from idml.ledger.errors import coins
     from idml.ledger.wallet import checksum_address
 
@@ -126,14 +126,14 @@ def fund(options: argparse.Namespace) -> int:
 
 
 def _connect(options: argparse.Namespace) -> "RpcLedger":
-    from idml.ledger.rpc import RpcLedger
+    from idml.ledger.chain.rpc import RpcLedger
 
     return RpcLedger.connect(options.rpc, options.deployment, _sending(options))
 
 
 def _sending(options: argparse.Namespace) -> "Sending":
-    from idml.ledger.fees import GWEI, FeePolicy
-    from idml.ledger.sender import Sending
+    from idml.ledger.chain.fees import GWEI, FeePolicy
+    from idml.ledger.chain.sender import Sending
 
     return Sending(
         confirmations=getattr(options, "confirmations", 1),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from idml.cli.chain_options import Commands, action, add_keystore, print_json
 
 if TYPE_CHECKING:
-    from idml.ledger.keystore import KeyFile
+    from idml.ledger.chain.keystore import KeyFile
     from idml.ledger.wallet import Wallet
 
 
@@ -44,8 +44,8 @@ def create(options: argparse.Namespace) -> int:
 
 def import_key(options: argparse.Namespace) -> int:
     """Take in a key that exists."""
+    from idml.ledger.chain.keystore import parse_private_key
     from idml.ledger.errors import KeystoreError
-    from idml.ledger.keystore import parse_private_key
 
     if options.file is not None:
         try:
@@ -85,7 +85,7 @@ class Keys:
     """The keystore of a command line, and where its passwords come from."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from idml.ledger.keystore import Keystore
+        from idml.ledger.chain.keystore import Keystore
 
         self.store = Keystore(options.keystore)
         self._password_file: Path | None = getattr(options, "password_file", None)

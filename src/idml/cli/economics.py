@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from idml.evaluation.economics import Question
+    from idml.studies.economics import Question
 
 _RATES = ("false_rejection", "miss")
 _USUAL = Fraction(1, 10)
@@ -79,8 +79,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from idml.evaluation.economics import answer, region
     from idml.simulation.config import ConfigError
+    from idml.studies.economics import answer, region
 
     picture: Path | None = options.picture
     suffix = picture.suffix[1:] if picture else ""
@@ -114,10 +114,10 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _question(options: argparse.Namespace) -> "Question":
-    from idml.evaluation.economics import Question
-    from idml.evaluation.measured import measured
-    from idml.protocol.economics import Criteria, Verdicts
+    from idml.economics import Criteria, Verdicts
     from idml.simulation.config import ConfigError, load_config
+    from idml.studies.economics import Question
+    from idml.studies.measured import measured
 
     config = load_config(options.config, options.settings)
     misses: dict[str, Fraction] = {}

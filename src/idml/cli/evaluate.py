@@ -46,9 +46,9 @@ def execute(options: argparse.Namespace) -> int:
     # Only now: these load PyTorch, which takes a second.
     from dataclasses import replace
 
-    from idml.evaluation.command import evaluate_adaptive, evaluate_attacks, evaluate_rules
-    from idml.evaluation.scales import SCALES
     from idml.simulation.adversaries import ADVERSARIES
+    from idml.studies.command import evaluate_adaptive, evaluate_attacks, evaluate_rules
+    from idml.studies.scales import SCALES
 
     if options.only is not None and options.what not in ("attacks", "all"):
         options.parser.error(f"--only is for the table of attacks: leave it out with {options.what}")

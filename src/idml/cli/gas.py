@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from idml.ledger.gas import Cost, GasReport
+    from idml.ledger.gas import GasCost, GasReport
 
 _EPILOG = """\
 examples:
@@ -102,7 +102,7 @@ def _print(report: "GasReport", options: argparse.Namespace) -> None:
 def _rows(report: "GasReport") -> list[tuple[str, float, float | None]]:
     from idml.ledger.gas import PAPER_TOTAL
 
-    def row(name: str, cost: "Cost") -> tuple[str, float, float | None]:
+    def row(name: str, cost: "GasCost") -> tuple[str, float, float | None]:
         return name, cost.gas, cost.data_bytes
 
     steps = [row(f"  {name.replace('_', ' ')}", cost) for name, cost in report.stepwise.items() if name != "total"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from idml.simulation.tally import Observer, Snapshot, Stopped
+from idml.simulation.totals import Observer, Snapshot, Stopped
 
 
 @contextmanager

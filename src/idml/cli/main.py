@@ -63,7 +63,7 @@ def _exit_code(error: Exception) -> int:
         return 2
     if isinstance(error, idml.StoreError | idml.LedgerError | idml.ExecutorError):
         return 1
-    from idml.reproduction.errors import ReproductionError
+    from idml.studies.paper.errors import ReproductionError
 
     return int(isinstance(error, ReproductionError))
 

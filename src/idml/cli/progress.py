@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idml.protocol.task import TOKEN_WEI
-from idml.simulation.tally import Observer, Snapshot
+from idml.simulation.totals import Observer, Snapshot
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHOWN_ADVERSARIES = 12

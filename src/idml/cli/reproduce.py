@@ -51,9 +51,9 @@ def execute(options: argparse.Namespace) -> int:
         options.parser.error(f"--processes is {options.processes}: it must be at least 1")
     # Only now: these load PyTorch, which takes a second.
     from idml.learning.errors import DataError
-    from idml.reproduction.natural import why_not
-    from idml.reproduction.scales import SCALES
-    from idml.reproduction.work import TARGETS, cost, reproduce
+    from idml.studies.paper.natural import why_not
+    from idml.studies.paper.scales import SCALES
+    from idml.studies.paper.work import TARGETS, cost, reproduce
 
     names = list(TARGETS) if options.what == "all" else [options.what]
     scale, directory = SCALES[options.scale], options.out or Path("reproduction") / options.scale

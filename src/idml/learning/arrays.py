@@ -23,7 +23,7 @@ class Samples(NamedTuple):
     """What a data set's reader returns.
 
     Attributes:
-        train_images, train_labels, test_images, test_labels: see `idml.learning.datasets.Dataset`.
+        train_images, train_labels, test_images, test_labels: see `idml.learning.data.datasets.Dataset`.
         train_owners, test_owners: int64 (N,) and (M,), whose each image is, from 0; None where nobody says.
     """
 

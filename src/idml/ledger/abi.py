@@ -7,8 +7,8 @@ from importlib import resources
 from typing import Any
 
 from idml.ledger.codec import Codec, codec_of, struct_codec
+from idml.ledger.embedded.evm import Log
 from idml.ledger.errors import LedgerError, Reverted
-from idml.ledger.evm import Log
 from idml.protocol.hashing import keccak256
 
 _BUILT_IN_ERRORS = [

@@ -6,7 +6,7 @@ from functools import partial
 from statistics import fmean
 
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.embedded import EmbeddedLedger
+from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.ledger.interface import TxResult
 from idml.ledger.mirror import AccountsMirror
 from idml.ledger.submit import submit
@@ -32,7 +32,7 @@ _ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class GasCost:
     """What an encounter costs, its share of a batch included.
 
     Attributes:
@@ -57,11 +57,11 @@ class GasReport:
         cosigned: in a batch of 100 among 50 parties that all sign it.
     """
 
-    stepwise: dict[str, Cost]
-    apart: dict[str, Cost]
-    signed: Cost
-    batch: dict[int, Cost]
-    cosigned: Cost
+    stepwise: dict[str, GasCost]
+    apart: dict[str, GasCost]
+    signed: GasCost
+    batch: dict[int, GasCost]
+    cosigned: GasCost
 
 
 def measure_gas(ledger: ControlledLedger | None = None) -> GasReport:
@@ -70,7 +70,7 @@ def measure_gas(ledger: ControlledLedger | None = None) -> GasReport:
     Args:
         ledger: on which nobody takes part yet; by default an embedded one.
     """
-    bench = _Bench(ledger or EmbeddedLedger())
+    bench = _GasRun(ledger or EmbeddedLedger())
     bench.join()
     bench.play(0, 1, apart=True)  # from here on its accounts and the learner's lane are in use
     apart = [bench.play(0, 1, apart=True) for _ in range(_ROUNDS)]
@@ -90,7 +90,7 @@ def measure_gas(ledger: ControlledLedger | None = None) -> GasReport:
     )
 
 
-class _Bench:
+class _GasRun:
     """Fifty participants that act as learners, neighbors and validators in turn."""
 
     def __init__(self, ledger: ControlledLedger) -> None:
@@ -161,7 +161,7 @@ class _Bench:
         )
         return Voucher(terms, outcome, learner_secret, neighbor_secret, tuple((member, True) for member in committee))
 
-    def play(self, learner: int, neighbor: int, *, apart: bool) -> dict[str, Cost]:
+    def play(self, learner: int, neighbor: int, *, apart: bool) -> dict[str, GasCost]:
         """One encounter step by step; what each step cost."""
         ledger, domain = self._ledger, self._ledger.domain
         voucher = self.voucher(learner, neighbor)
@@ -186,14 +186,14 @@ class _Bench:
         for place, vote in enumerate(voucher.signed_votes(domain), start=1):
             yield f"vote_{place}", vote.validator, SubmitVote(vote)
 
-    def settle(self, learner: int, neighbor: int) -> Cost:
+    def settle(self, learner: int, neighbor: int) -> GasCost:
         """One encounter alone from signatures."""
         packed = PackedBatch((self.voucher(learner, neighbor),))
         signatures = packed.sign_each(self._ledger.domain, self._sign)
         result = self._next(partial(self._ledger.settle, self._wallets[-1], packed.message, signatures))
         return _cost([result], 1)
 
-    def batch(self, pairs: Sequence[tuple[int, int]], *, cosigned: bool = False) -> Cost:
+    def batch(self, pairs: Sequence[tuple[int, int]], *, cosigned: bool = False) -> GasCost:
         """Many encounters in one transaction; the share of each."""
         packed = PackedBatch(tuple(self.voucher(*pair) for pair in pairs))
         domain = self._ledger.domain
@@ -210,16 +210,16 @@ class _Bench:
         return self._by_address[address].sign(digest)
 
 
-def _cost(results: Sequence[TxResult], encounters: int) -> Cost:
+def _cost(results: Sequence[TxResult], encounters: int) -> GasCost:
     gas = sum(result.gas_used for result in results)
-    return Cost(gas / encounters, sum(result.data_bytes for result in results) / encounters)
+    return GasCost(gas / encounters, sum(result.data_bytes for result in results) / encounters)
 
 
-def _mean(costs: Sequence[Cost]) -> Cost:
-    return Cost(fmean(cost.gas for cost in costs), fmean(cost.data_bytes for cost in costs))
+def _mean(costs: Sequence[GasCost]) -> GasCost:
+    return GasCost(fmean(cost.gas for cost in costs), fmean(cost.data_bytes for cost in costs))
 
 
-def _mean_steps(plays: Sequence[dict[str, Cost]]) -> dict[str, Cost]:
+def _mean_steps(plays: Sequence[dict[str, GasCost]]) -> dict[str, GasCost]:
     steps = {name: _mean([play[name] for play in plays]) for name in plays[0]}
-    total = Cost(sum(cost.gas for cost in steps.values()), sum(cost.data_bytes for cost in steps.values()))
+    total = GasCost(sum(cost.gas for cost in steps.values()), sum(cost.data_bytes for cost in steps.values()))
     return {**steps, "total": total}

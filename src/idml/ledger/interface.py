@@ -7,8 +7,8 @@ from functools import cache
 from typing import cast
 
 from idml.ledger.abi import Abi, decode_error
+from idml.ledger.embedded.evm import Block, Log, Receipt
 from idml.ledger.errors import LedgerError
-from idml.ledger.evm import Block, Log, Receipt
 from idml.ledger.records import AccountState, History, Release
 from idml.ledger.wallet import Wallet
 from idml.protocol.committee import Seat

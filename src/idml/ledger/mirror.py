@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from idml.ledger.errors import LedgerError
-from idml.ledger.participant import REWARD_UNIT_WEI, Participant
+from idml.ledger.participant import REWARD_UNIT_WEI, ParticipantState
 from idml.ledger.records import AccountState, History, Release
 from idml.protocol.batch import Voucher, unpack, unpack_one
 from idml.protocol.committee import Seat, draw_committee
@@ -81,7 +81,7 @@ class AccountsMirror:
     def __init__(self, domain: Domain, unbonding_delay_s: int) -> None:
         self._domain = domain
         self._unbonding_delay_s = unbonding_delay_s
-        self._participants: dict[bytes, Participant] = {}
+        self._participants: dict[bytes, ParticipantState] = {}
         self._votes: dict[bytes, dict[bytes, bool]] = {}
         self._touched: dict[bytes, None] = {}
         self._outcomes: list[Outcome] = []
@@ -91,7 +91,7 @@ class AccountsMirror:
 
     def account(self, address: bytes) -> AccountState:
         """A participant's account; empty for strangers. The zero address holds what was burnt."""
-        return self._participants.get(address, Participant()).account()
+        return self._participants.get(address, ParticipantState()).account()
 
     def stake_wei(self, address: bytes) -> int:
         """The stake of a participant's account, without the rest."""
@@ -100,11 +100,11 @@ class AccountsMirror:
 
     def history(self, address: bytes) -> History:
         """A participant's record; empty for strangers."""
-        return self._participants.get(address, Participant()).history()
+        return self._participants.get(address, ParticipantState()).history()
 
     def pending_release(self, address: bytes) -> Release:
         """What a participant asked for by `request_release`."""
-        return self._participants.get(address, Participant()).release
+        return self._participants.get(address, ParticipantState()).release
 
     def total_wei(self) -> int:
         """All that the contract holds: balances, stakes, what is unbonding, prepayments."""
@@ -113,7 +113,7 @@ class AccountsMirror:
 
     def lane(self, learner: bytes, nonce: int) -> int:
         """Where a learner can open an encounter with a nonce: see `free_lane`."""
-        return free_lane(self._participants.get(learner, Participant()).lanes, nonce)
+        return free_lane(self._participants.get(learner, ParticipantState()).lanes, nonce)
 
     def apply(self, events: Iterable[Event]) -> Changes:
         """Follow the contract. Events must come in order, from the first; those of the token are skipped.
@@ -375,11 +375,11 @@ class AccountsMirror:
         """Take from the losers of a vote what each is to pay, as far as it has it; returns the sum."""
         return sum(self._who(voter).lose(penalty) for voter, accept in votes if accept != accepted)
 
-    def _who(self, address: bytes) -> Participant:
+    def _who(self, address: bytes) -> ParticipantState:
         self._touched[address] = None
         known = self._participants.get(address)
         if known is None:
-            known = self._participants[address] = Participant()
+            known = self._participants[address] = ParticipantState()
         return known
 
 

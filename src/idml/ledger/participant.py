@@ -9,7 +9,7 @@ REWARD_UNIT_WEI = 1 << 48
 
 
 @dataclass(slots=True)
-class Participant:
+class ParticipantState:
     """Amounts in base units of the token, times in seconds; fields as in the contract.
 
     Attributes:

@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from idml.learning.validation import DEFAULT_RULE, Rule, find_rule, rule_names
+from idml.learning.judging.validation import DEFAULT_RULE, Rule, find_rule, rule_names
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.simulation.contacts import EVEN, find_trace
 from idml.simulation.explain import explain

@@ -8,15 +8,15 @@ from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.keys import draw_bytes, draw_seed
 from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatImages, Indices, Labels
-from idml.learning.defences import RECENT
+from idml.learning.data.poisons import taint
 from idml.learning.engine import Engine
-from idml.learning.evidence import Weights, label_shares
-from idml.learning.poisons import taint
-from idml.learning.validation import Rule
+from idml.learning.judging.defences import RECENT
+from idml.learning.judging.evidence import Weights, label_shares
+from idml.learning.judging.validation import Rule
 from idml.protocol.batch import SECRET_BYTES
 from idml.simulation.adversaries import Ballot, Participant
 from idml.simulation.model import Model
-from idml.simulation.tasks import Contribute, Judge, Merge, Screen, TrainOwn, Work
+from idml.simulation.work.tasks import ContributeTask, JudgeTask, MergeTask, ScreenTask, TaskService, TrainOwnTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Settings:
         tolerance_bps: how much worse a contribution may be for a yes.
         dataset, classes: name of the data set, and how many classes it has.
         own_goal: whether learners care for the classes of their own data; else for all alike.
-        defence: a key of `idml.learning.defences.SCREENS`, None for none.
+        defence: a key of `idml.learning.judging.defences.SCREENS`, None for none.
     """
 
     seed: int
@@ -114,25 +114,25 @@ class Device:
         drawn = draw_bytes(*learner.key(settings, encounter, "secret", self.address.hex()))
         return drawn[:SECRET_BYTES] + bytes(SECRET_BYTES)
 
-    def contribute(self, learner: "Device", received: Model, settings: Settings, work: Work) -> Model:
+    def contribute(self, learner: "Device", received: Model, settings: Settings, work: TaskService) -> Model:
         """What it works out for a learner in the learner's current encounter."""
         own = self.model if settings.adapter.sends_own_model else received
-        answer = work.ask(Contribute(learner.index, learner.encounters, self.index, received, own))
+        answer = work.ask(ContributeTask(learner.index, learner.encounters, self.index, received, own))
         learner.trained_images += answer.values[0]
         return answer.made
 
     def judge(
-        self, learner: "Device", before: Model, result: Model, ballot: Ballot, settings: Settings, work: Work
+        self, learner: "Device", before: Model, result: Model, ballot: Ballot, settings: Settings, work: TaskService
     ) -> bool:
         """Its verdict on a contribution in a learner's current encounter."""
         blind = self.participant.blind_vote(ballot)
         if blind is not None:
             return blind
-        answer = work.ask(Judge(learner.index, learner.encounters, self.index, before, result))
+        answer = work.ask(JudgeTask(learner.index, learner.encounters, self.index, before, result))
         self.scored_images += 2 * self.sample_size(settings)
         return self.participant.verdict(bool(answer.values[0]))
 
-    def adopt(self, before: Model, result: Model, settings: Settings, work: Work) -> bool:
+    def adopt(self, before: Model, result: Model, settings: Settings, work: TaskService) -> bool:
         """Merge an accepted contribution, if its own defence takes it; returns whether it did.
 
         Args:
@@ -140,17 +140,17 @@ class Device:
             result: what the neighbor contributed.
         """
         if settings.defence is not None:
-            takes = bool(work.ask(Screen(before, result, tuple(self.recent))).values[0])
+            takes = bool(work.ask(ScreenTask(before, result, tuple(self.recent))).values[0])
             self.recent = [*self.recent, before, result][-2 * RECENT :]
             if not takes:
                 return False
-        self.model = work.ask(Merge(self.model, result)).made
+        self.model = work.ask(MergeTask(self.model, result)).made
         return True
 
-    def finish_encounter(self, settings: Settings, work: Work) -> None:
+    def finish_encounter(self, settings: Settings, work: TaskService) -> None:
         """Train on its own data after its encounter, and count the encounter."""
         if settings.local_epochs:
-            answer = work.ask(TrainOwn(self.index, self.encounters, self.model))
+            answer = work.ask(TrainOwnTask(self.index, self.encounters, self.model))
             self.model = answer.made
             self.trained_images += answer.values[0]
         self.encounters += 1

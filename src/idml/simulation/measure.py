@@ -10,7 +10,7 @@ from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
 from idml.learning.engine import Engine
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
-from idml.simulation.tasks import Deceive, Score, TrainAlone, Work
+from idml.simulation.work.tasks import DeceiveTask, ScoreTask, TaskService, TrainAloneTask
 
 _TRAINING = 3
 """What training on an image costs, in evaluations of one: measured 3.4 for 6 to 14 convolutions."""
@@ -99,7 +99,7 @@ class Measure:
         work: does the scoring.
     """
 
-    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Work) -> None:
+    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: TaskService) -> None:
         self._test_set = test_set
         self._devices = devices
         self._parts = {device.index: part for part, device in enumerate(devices)}
@@ -147,7 +147,7 @@ class Measure:
 
     def _score(self, devices: Sequence[Device], count: int) -> list[float]:
         self.scored_images += count * len(devices)
-        tasks = [Score(device.model, self._parts[device.index], count) for device in devices]
+        tasks = [ScoreTask(device.model, self._parts[device.index], count) for device in devices]
         return [answer.values[0] / count for answer in self._work.ask_all(tasks)]
 
     def deceived(self, kind: str) -> float | None:
@@ -161,7 +161,7 @@ class Measure:
             any image that the attack would change.
         """
         count = min(self._test_set.size, max(_START_IMAGES, self._test_set.part_size))
-        tasks = [Deceive(device.model, kind, self._parts[device.index], count) for device in self._devices]
+        tasks = [DeceiveTask(device.model, kind, self._parts[device.index], count) for device in self._devices]
         answers = [answer.values for answer in self._work.ask_all(tasks)]
         self.scored_images += sum(tried for _, tried in answers)
         shares = [taken / tried for taken, tried in answers if tried]
@@ -184,7 +184,9 @@ class Measure:
         self.trained_images += epochs * sum(len(device.labels) for device in devices)
         sizes = [count] * epochs + [final]
         self.scored_images += sum(sizes) * len(devices)
-        tasks = [TrainAlone(device.index, start, epochs, self._parts[device.index], count, final) for device in devices]
+        tasks = [
+            TrainAloneTask(device.index, start, epochs, self._parts[device.index], count, final) for device in devices
+        ]
         curves = [answer.values for answer in self._work.ask_all(tasks)]
         return [
             float(np.mean([correct / size for correct in column]))

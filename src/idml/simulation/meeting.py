@@ -34,14 +34,14 @@ from idml.protocol.roles import (
     conversation_of,
     propose,
 )
+from idml.simulation.accounts import Posted
 from idml.simulation.adversaries import Ballot
-from idml.simulation.bank import Posted
+from idml.simulation.context import EncounterContext
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
-from idml.simulation.scene import Scene
-from idml.simulation.timing import Stage
+from idml.simulation.timing import ExchangeStage
 
-_TRANSFERS: dict[type, Stage] = {ModelSent: Stage.SENDING, ResultSent: Stage.RETURNING}
+_TRANSFERS: dict[type, ExchangeStage] = {ModelSent: ExchangeStage.SENDING, ResultSent: ExchangeStage.RETURNING}
 """Messages with which a model goes, by the stage of the exchange in which it is on its way."""
 
 
@@ -49,7 +49,7 @@ class Meeting:
     """An encounter between two simulated devices, from the first word to its end; the `Port` of its driver.
 
     Args:
-        scene: of the run.
+        context: of the run.
         learner, neighbor: who met.
         validators: addresses to ask where anyone may vote.
         broken_off: at which stage of the exchange the two lose sight of each other, if they do. The ledger and the
@@ -66,13 +66,13 @@ class Meeting:
 
     def __init__(
         self,
-        scene: Scene,
+        context: EncounterContext,
         learner: Device,
         neighbor: Device,
         validators: Sequence[bytes] = (),
-        broken_off: Stage | None = None,
+        broken_off: ExchangeStage | None = None,
     ) -> None:
-        self._scene = scene
+        self._context = context
         self.broken_off = broken_off
         self._learner = learner
         self._neighbor = neighbor
@@ -83,19 +83,19 @@ class Meeting:
         self.result: Model | None = None
         self._models = {learner.model.digest: learner.model}
         self._adopted = self.discarded = False
-        secrets = [party.secret(learner, learner.encounters, scene.settings) for party in (learner, neighbor)]
+        secrets = [party.secret(learner, learner.encounters, context.settings) for party in (learner, neighbor)]
         offer = propose(
-            task=scene.task,
+            task=context.task,
             learner=learner.account,
             neighbor=neighbor.account,
-            reward_wei=scene.reward_wei,
+            reward_wei=context.reward_wei,
             model_before=learner.model.digest,
             secret=secrets[0],
-            seats=len(scene.bank.mirror.seats),
-            now_s=scene.ledger.now_s,
+            seats=len(context.accounts.mirror.seats),
+            now_s=context.ledger.now_s,
             nonce=learner.nonce,
         )
-        wallets, domain, task = scene.wallets, scene.domain, scene.task
+        wallets, domain, task = context.wallets, context.domain, context.task
 
         def learner_role() -> Learner:
             return Learner(
@@ -105,7 +105,7 @@ class Meeting:
                 offer=offer,
                 secret=secrets[0],
                 validators=validators,
-                adopt_unjudged=scene.adopt_unjudged,
+                adopt_unjudged=context.adopt_unjudged,
             )
 
         def neighbor_role() -> Neighbor:
@@ -121,7 +121,7 @@ class Meeting:
         self._driver = Driver(domain=domain, task=task, conversation=conversation_of(offer, domain), port=self)
         self._driver.join(Player(learner.account, "learner", learner_role, learner.participant))
         self._driver.join(Player(neighbor.account, "neighbor", neighbor_role, neighbor.participant))
-        self._driver.join(Player(scene.bank.keeper.address, "keeper", lambda: Keeper(task)))
+        self._driver.join(Player(context.accounts.keeper.address, "keeper", lambda: Keeper(task)))
 
     def play(self) -> None:
         """Play the encounter as far as it goes by itself."""
@@ -129,7 +129,7 @@ class Meeting:
 
     def wake(self) -> None:
         """Let all see the time: they go on without each other, and end an encounter whose windows are over."""
-        ledger, encounter = self._scene.ledger, self._driver.encounter
+        ledger, encounter = self._context.ledger, self._driver.encounter
         if encounter is not None and encounter.progress.phase is Phase.CONTESTED:
             # No block comes by itself here.
             ledger.mine(max(0, encounter.progress.seed_block - ledger.block_number))
@@ -157,7 +157,7 @@ class Meeting:
         Raises:
             LedgerError: if none is left and it is still open.
         """
-        wake_s = self._driver.wake_s(self._scene.ledger.now_s)
+        wake_s = self._driver.wake_s(self._context.ledger.now_s)
         if wake_s is None:
             assert self.encounter is not None
             raise LedgerError(f"encounter 0x{self.encounter.id.hex()} cannot be ended: {self.reason}")
@@ -165,7 +165,7 @@ class Meeting:
 
     def _neighbor_policy(self, terms: Terms) -> str | None:
         """Step 2 of the paper: the neighbor checks the price; its means were looked at before the two met."""
-        if terms.reward < self._scene.reward_wei:
+        if terms.reward < self._context.reward_wei:
             return "the reward is too low"
         return None
 
@@ -178,7 +178,7 @@ class Meeting:
         if stage is not None and stage is self.broken_off:
             return None
         if player is None and isinstance(message, ValidationRequest):
-            task, conduct = self._scene.task, self._scene.devices[to].participant
+            task, conduct = self._context.task, self._context.devices[to].participant
             player = self._driver.join(Player(to, "validator", lambda: Validator(to, task), conduct))
         return player
 
@@ -188,30 +188,30 @@ class Meeting:
         """See `Port`. Each transaction has a block and a second of its own."""
         if self._is_given_up(submission):
             return None
-        scene, device = self._scene, self._scene.devices.get(sender)
-        wallet = scene.bank.keeper if device is None else scene.wallets[sender]
-        ledger = scene.ledger
+        context, device = self._context, self._context.devices.get(sender)
+        wallet = context.accounts.keeper if device is None else context.wallets[sender]
+        ledger = context.ledger
         ledger.warp(ledger.now_s + 1)
         try:
-            result = submit(ledger, scene.bank.mirror, wallet, encounter.id if encounter else None, submission)
+            result = submit(ledger, context.accounts.mirror, wallet, encounter.id if encounter else None, submission)
         except Reverted as error:
             # A refused transaction is the sender's loss alone: the others' windows run on.
             self.reason = str(error)
             return Refusal(self.reason, stale=error.name == "StateMismatch")
-        posted = scene.bank.post(None if device is None else device.index, result)
+        posted = context.accounts.post(None if device is None else device.index, result)
         self.posted.append(posted)
         self.outcome = next(iter(posted.changes.outcomes), None)
         return result.events
 
     def work(self, worker: bytes, work: Work) -> Contributed | Judged | None:
         """See `Port`."""
-        scene, device = self._scene, self._scene.devices[worker]
+        context, device = self._context, self._context.devices[worker]
         match work:
             case Contribute(model):
-                if self.broken_off is Stage.TRAINING:
+                if self.broken_off is ExchangeStage.TRAINING:
                     return None
                 received = self._models[model]
-                self.result = device.contribute(self._learner, received, scene.settings, scene.work)
+                self.result = device.contribute(self._learner, received, context.settings, context.work)
                 self._models[self.result.digest] = self.result
                 return Contributed(self.result.digest)
             case Judge(model, result):
@@ -228,21 +228,21 @@ class Meeting:
 
     def clock(self) -> Clock:
         """See `Port`."""
-        return Clock(self._scene.ledger.now_s, self._scene.ledger.block_number + 1)
+        return Clock(self._context.ledger.now_s, self._context.ledger.block_number + 1)
 
     def _judge(self, validator: Device, before: Model, result: Model) -> bool:
-        scene, encounter = self._scene, self.encounter
+        context, encounter = self._context, self.encounter
         assert encounter is not None
         cast = tuple(accept for _, accept in encounter.progress.votes)
         ballot = Ballot(self._learner.participant, self._neighbor.participant, cast)
-        return validator.judge(self._learner, before, result, ballot, scene.settings, scene.work)
+        return validator.judge(self._learner, before, result, ballot, context.settings, context.work)
 
     def _adopt(self, result: Model) -> None:
         """Let the learner merge a result, once, if its own defence takes it."""
         if self._adopted:
             return
-        self._adopted, scene = True, self._scene
-        self.discarded = not self._learner.adopt(self.model_before, result, scene.settings, scene.work)
+        self._adopted, context = True, self._context
+        self.discarded = not self._learner.adopt(self.model_before, result, context.settings, context.work)
 
     def _is_given_up(self, submission: Submission) -> bool:
         """Whether a neighbor lets go of an encounter whose learner it lost.

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from idml.protocol.outcome import Outcome
-from idml.simulation.bank import Bank, Posted
+from idml.simulation.accounts import Accounts, Posted
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
-from idml.simulation.journal import Journal
 from idml.simulation.measure import Scores
 from idml.simulation.meeting import Meeting
-from idml.simulation.tally import Tally
-from idml.simulation.timing import Stage
+from idml.simulation.timing import ExchangeStage
+from idml.simulation.totals import RunTotals
+from idml.simulation.work.journal import Journal
 from idml.store.records import (
     AccuracyPoint,
     BaselinePoint,
@@ -27,23 +27,23 @@ from idml.store.run_store import RunStore
 
 
 class Recorder:
-    """Keeps the store and the tally of a run, one transaction of the store for each thing that happens.
+    """Keeps the store and the totals of a run, one transaction of the store for each thing that happens.
 
     Args:
         store: takes the records.
-        tally: counts.
-        bank: of the ledger, None without an incentive.
+        totals: counts.
+        accounts: of the ledger, None without an incentive.
         journal: knows what heavy work gave.
 
     Attributes:
         stakes_wei: by device number, as last written down; empty before anyone joined.
     """
 
-    def __init__(self, store: RunStore, tally: Tally, bank: Bank | None, journal: Journal) -> None:
+    def __init__(self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal) -> None:
         self._store = store
         self._journal = journal
-        self._tally = tally
-        self._bank = bank
+        self._totals = totals
+        self._accounts = accounts
         self._written: dict[Meeting, int] = {}
         self.stakes_wei: dict[int, int] = {}
 
@@ -53,34 +53,34 @@ class Recorder:
             *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.labels)) for d in devices)
         )
 
-    def joined(self, bank: Bank, posted: Iterable[Posted]) -> None:
+    def joined(self, accounts: Accounts, posted: Iterable[Posted]) -> None:
         """What it took to join, and the first stakes."""
-        block = bank.ledger.block_number
-        self.stakes_wei = {device: bank.stake_wei(device) for device in range(len(bank.wallets))}
+        block = accounts.ledger.block_number
+        self.stakes_wei = {device: accounts.stake_wei(device) for device in range(len(accounts.wallets))}
         stakes = [StakePoint(block, device, stake_wei) for device, stake_wei in self.stakes_wei.items()]
         self._store.append(*(_transaction(one, None) for one in posted), *stakes)
 
     def skipped(self, contact: Contact, reason: str, time_s: int, block: int) -> None:
         """A contact that came to nothing."""
-        self._tally.skipped += 1
+        self._totals.skipped += 1
         self._store.append(_encounter(contact, "skipped", time_s, block, reason=reason))
 
-    def rejoined(self, bank: Bank, device: Device, posted: Iterable[Posted], contact: Contact) -> None:
+    def rejoined(self, accounts: Accounts, device: Device, posted: Iterable[Posted], contact: Contact) -> None:
         """A device came back under another name."""
-        self._tally.out.discard(device.index)
-        self._tally.rejoined[device.index] += 1
-        stake_wei = self.stakes_wei[device.index] = bank.stake_wei(device.index)
-        stake = StakePoint(bank.ledger.block_number, device.index, stake_wei)
+        self._totals.out.discard(device.index)
+        self._totals.rejoined[device.index] += 1
+        stake_wei = self.stakes_wei[device.index] = accounts.stake_wei(device.index)
+        stake = StakePoint(accounts.ledger.block_number, device.index, stake_wei)
         self._store.append(*(_transaction(one, contact.index) for one in posted), stake)
 
-    def unpaid(self, contact: Contact, broken_off: Stage | None, *, taken: bool) -> None:
+    def unpaid(self, contact: Contact, broken_off: ExchangeStage | None, *, taken: bool) -> None:
         """A collaboration without an incentive, and whether anything was merged."""
-        self._tally.encounters += 1
+        self._totals.encounters += 1
         if broken_off is None:
-            self._tally.judged(contact.neighbor, accepted=taken)
+            self._totals.judged(contact.neighbor, accepted=taken)
             record = _encounter(contact, "unincentivized", contact.time_s, 0, accepted=taken)
         else:
-            self._tally.cases["incomplete"] += 1
+            self._totals.cases["incomplete"] += 1
             record = _encounter(contact, "incomplete", contact.time_s, 0, reason=broken_off.value)
         self._store.append(record, *self._journal.take(contact.index))
 
@@ -89,7 +89,7 @@ class Recorder:
         records: list[Record] = []
         written = self._written.pop(meeting, 0)
         for posted in meeting.posted[written:]:
-            self._tally.gas[posted.result.step].append(posted.result.gas_used)
+            self._totals.gas[posted.result.step].append(posted.result.gas_used)
             records += [_transaction(posted, contact.index), *self._stakes(posted, contact)]
         if meeting.outcome is None:
             self._written[meeting] = len(meeting.posted)
@@ -99,7 +99,7 @@ class Recorder:
 
     def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:
         """How good devices are at the end of a round."""
-        self._tally.accuracy.append(float(np.mean(scores.accuracy)))
+        self._totals.accuracy.append(float(np.mean(scores.accuracy)))
         self._store.append(
             *(
                 AccuracyPoint(round_number, contact, device.index, accuracy, scores.images)
@@ -117,17 +117,17 @@ class Recorder:
 
     def _ended(self, meeting: Meeting, outcome: Outcome, contact: Contact) -> EncounterRecord:
         """The encounter's row."""
-        bank, settlement = self._bank, outcome.settlement
-        assert bank is not None
+        accounts, settlement = self._accounts, outcome.settlement
+        assert accounts is not None
         gas = sum(posted.result.gas_used for posted in meeting.posted)
-        self._tally.encounter_gas.append(gas)
-        self._tally.cases[str(settlement.case) if settlement else outcome.status] += 1
+        self._totals.encounter_gas.append(gas)
+        self._totals.cases[str(settlement.case) if settlement else outcome.status] += 1
         if settlement is not None and settlement.accepted is not None:
-            self._tally.judged(contact.neighbor, accepted=settlement.accepted)
+            self._totals.judged(contact.neighbor, accepted=settlement.accepted)
         if meeting.discarded:
-            self._tally.discarded[contact.neighbor] += 1
+            self._totals.discarded[contact.neighbor] += 1
         for role, earned in outcome.earned_wei.items():
-            self._tally.earnings_wei[role].update({bank.devices[account]: wei for account, wei in earned.items()})
+            self._totals.earnings_wei[role].update({accounts.devices[account]: wei for account, wei in earned.items()})
         last = meeting.posted[-1].result
         return _encounter(
             contact,
@@ -137,7 +137,7 @@ class Recorder:
             reason=meeting.broken_off.value if meeting.broken_off else "",
             case=settlement.case if settlement else None,
             accepted=settlement.accepted if settlement else None,
-            votes=tuple((bank.devices[voter], accept) for voter, accept in outcome.votes.items()),
+            votes=tuple((accounts.devices[voter], accept) for voter, accept in outcome.votes.items()),
             encounter="0x" + outcome.encounter.id.hex(),
             model_before="0x" + meeting.model_before.digest.hex(),
             result="0x" + meeting.result.digest.hex() if meeting.result else None,
@@ -150,20 +150,20 @@ class Recorder:
         While an encounter is open, a lock may hold earnings, which then count as stake. These ups and downs are left
         out.
         """
-        bank, block = self._bank, posted.result.block
-        assert bank is not None
+        accounts, block = self._accounts, posted.result.block
+        assert accounts is not None
         if not posted.changes.outcomes:
             return
         for account, stake_wei in posted.changes.stakes_wei.items():
-            device = bank.devices.get(account)
-            if device is None or bank.wallets[device].address != account:
+            device = accounts.devices.get(account)
+            if device is None or accounts.wallets[device].address != account:
                 continue  # what was burnt, or what a device left behind
             if stake_wei == self.stakes_wei[device]:
                 continue
             self.stakes_wei[device] = stake_wei
             yield StakePoint(block, device, stake_wei)
-            if stake_wei < bank.threshold_wei and device not in self._tally.out:
-                self._tally.expel(device, contact.round)
+            if stake_wei < accounts.threshold_wei and device not in self._totals.out:
+                self._totals.expel(device, contact.round)
                 yield ExpulsionRecord(device, block, contact.index, contact.round)
 
 

@@ -10,15 +10,15 @@ from idml.adapters.base import Adapter
 from idml.adapters.checker import check_adapter
 from idml.adapters.registry import BUILT_IN, load_adapter
 from idml.learning.backends import definition_of
-from idml.learning.validation import RULES_VERSION
+from idml.learning.judging.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.embedded import EmbeddedLedger
-from idml.simulation.bank import TOKENS_PER_COIN
+from idml.ledger.embedded.ledger import EmbeddedLedger
+from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
-from idml.simulation.executors.ray_cluster import require_ray
 from idml.simulation.setup import build_world, resolve
 from idml.simulation.simulator import Simulator
-from idml.simulation.tally import HOW, Observer, Snapshot
+from idml.simulation.totals import HOW, Observer, Snapshot
+from idml.simulation.work.executors.ray_cluster import require_ray
 from idml.store.run_store import RunStore
 
 
@@ -139,7 +139,7 @@ def open_ledger(config: Config) -> ControlledLedger | None:
     threshold_wei = to_wei(config.stake_threshold)
     if config.rpc is None:
         return EmbeddedLedger(config.evm, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
-    from idml.ledger.dev import DevLedger  # web3 is slow to import
+    from idml.ledger.chain.dev import DevLedger  # web3 is slow to import
 
     return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
 

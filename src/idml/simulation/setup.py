@@ -13,10 +13,10 @@ from idml.adapters.registry import name_adapter
 from idml.learning.architectures import Architecture, find_architecture
 from idml.learning.arrays import Indices
 from idml.learning.backends import Backend, make_engine, why_not_native
-from idml.learning.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
+from idml.learning.data.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
+from idml.learning.data.partition import by_owner, draw_owners, partition
 from idml.learning.engine import prepare
 from idml.learning.errors import LearningError
-from idml.learning.partition import by_owner, draw_owners, partition
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
@@ -24,7 +24,7 @@ from idml.simulation.config import Config, ConfigError
 from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_contacts
 from idml.simulation.devices import Device, Settings
 from idml.simulation.model import Model
-from idml.simulation.timing import Stage, Timing
+from idml.simulation.timing import ExchangeStage, Timing
 from idml.simulation.traces import Trace, most_met
 
 # Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
@@ -69,7 +69,7 @@ class World:
             return trace_contacts(self.trace, config.contact_count, config.seed)
         return even_contacts(config.devices, config.contact_count, config.seed, interval_s=config.contact_interval_s)
 
-    def broken_off(self, contact: Contact) -> Stage | None:
+    def broken_off(self, contact: Contact) -> ExchangeStage | None:
         """At which stage of the exchange a contact ends, if it ends too early."""
         return self.timing.exchange(contact.learner, contact.neighbor).broken_off(contact.duration_s)
 

@@ -11,26 +11,26 @@ from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.protocol.digest import canonical_bytes, layout_size, model_digest
 from idml.protocol.roles import Contribute
+from idml.simulation.accounts import Accounts
 from idml.simulation.adversaries import ADVERSARIES
-from idml.simulation.ahead import Ahead
-from idml.simulation.bank import Bank
 from idml.simulation.config import to_wei
 from idml.simulation.contacts import Contact
-from idml.simulation.crew import Crew, Serial
+from idml.simulation.context import EncounterContext
 from idml.simulation.devices import Device
-from idml.simulation.executors.base import Executor
-from idml.simulation.executors.processes import Processes
-from idml.simulation.executors.ray_cluster import RayCluster
-from idml.simulation.foresight import Foresight
-from idml.simulation.journal import Journal, Timer
 from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
-from idml.simulation.scene import Scene
 from idml.simulation.setup import World, architecture
-from idml.simulation.tally import Observer, Snapshot, Stopped, Tally
-from idml.simulation.tasks import Work
+from idml.simulation.totals import Observer, RunTotals, Snapshot, Stopped
 from idml.simulation.voters import OpenVoters
+from idml.simulation.work.ahead import Ahead
+from idml.simulation.work.executors.base import Executor
+from idml.simulation.work.executors.processes import Processes
+from idml.simulation.work.executors.ray_cluster import RayCluster
+from idml.simulation.work.foresight import Foresight
+from idml.simulation.work.journal import Journal, Timer
+from idml.simulation.work.runner import Serial, TaskRunner
+from idml.simulation.work.tasks import TaskService
 from idml.store.errors import StoreError
 from idml.store.run_store import RunStore
 
@@ -49,7 +49,7 @@ class Simulator:
         self._world = world
         self._store = store
         self._observer = observer
-        self._tally = Tally()
+        self._totals = RunTotals()
         config, dataset = world.config, world.dataset
         self._honest = [device for device in world.devices if device.honest]
         self._adversaries = frozenset(device.index for device in world.devices if not device.honest)
@@ -61,19 +61,19 @@ class Simulator:
         self._start = world.devices[0].model
         self._pending: list[tuple[int, int, Meeting, Contact]] = []
         self._trained_on = "cpu"
-        self._bank: Bank | None = None
-        self._scene: Scene | None = None
+        self._accounts: Accounts | None = None
+        self._context: EncounterContext | None = None
         if ledger is not None:
-            self._bank = Bank(ledger, list(world.wallets), rules, config)
-        self._voters = OpenVoters(world, self._bank, rules)
-        crew = Crew(world.devices, world.settings, test_set, rules, adopt_unjudged)
-        self._work = Journal(self._employ(crew), store.work()[: store.checkpoint.rows["work"]], self._load)
+            self._accounts = Accounts(ledger, list(world.wallets), rules, config)
+        self._voters = OpenVoters(world, self._accounts, rules)
+        runner = TaskRunner(world.devices, world.settings, test_set, rules, adopt_unjudged)
+        self._work = Journal(self._employ(runner), store.work()[: store.checkpoint.rows["work"]], self._load)
         self._timer = Timer(config.checkpoint_s)
         self._measure = Measure(test_set, self._honest, self._work)
-        if self._bank is not None:
-            self._scene = Scene(
-                bank=self._bank,
-                domain=self._bank.ledger.domain,
+        if self._accounts is not None:
+            self._context = EncounterContext(
+                accounts=self._accounts,
+                domain=self._accounts.ledger.domain,
                 task=rules,
                 reward_wei=to_wei(config.reward),
                 devices={device.account: device for device in world.devices},
@@ -82,27 +82,27 @@ class Simulator:
                 work=self._work,
                 adopt_unjudged=adopt_unjudged,
             )
-        self._recorder = Recorder(store, self._tally, self._bank, self._work)
+        self._recorder = Recorder(store, self._totals, self._accounts, self._work)
 
-    def _employ(self, crew: Crew) -> Work:
+    def _employ(self, runner: TaskRunner) -> TaskService:
         """Choose who does the heavy work."""
         world, config = self._world, self._world.config
         executor: Executor
         stacked = None
         if config.executor == "cuda":
-            from idml.simulation.executors.stacked import on_cuda  # loads PyTorch, which takes a second
+            from idml.simulation.work.executors.stacked import on_cuda  # loads PyTorch, which takes a second
 
-            stacked = on_cuda(crew, architecture(config))
+            stacked = on_cuda(runner, architecture(config))
         if config.executor == "ray":
-            executor = RayCluster(crew, config.algorithm, config.workers, config.ray_address)
+            executor = RayCluster(runner, config.algorithm, config.workers, config.ray_address)
         elif stacked is not None:
             executor, self._trained_on = stacked, stacked.hardware
         elif config.workers in (1, None):
-            return Serial(crew)
+            return Serial(runner)
         else:
-            executor = Processes(crew, config.algorithm, config.workers)
-        foresight = Foresight(world, self._bank, self._tally.expelled, self._voters)
-        return Ahead(executor, crew, world.devices, world.contacts(), foresight)
+            executor = Processes(runner, config.algorithm, config.workers)
+        foresight = Foresight(world, self._accounts, self._totals.expelled, self._voters)
+        return Ahead(executor, runner, world.devices, world.contacts(), foresight)
 
     def run(self) -> dict[str, Any]:
         """Play all contacts, settle what is open, measure, and write the summary."""
@@ -120,10 +120,10 @@ class Simulator:
         world, config = self._world, self._world.config
         self._recorder.devices(world.devices)
         self._watch(None, "joining")
-        if self._bank is not None:
-            self._recorder.joined(self._bank, self._bank.join())
+        if self._accounts is not None:
+            self._recorder.joined(self._accounts, self._accounts.join())
         self._recorder.accuracy(self._measure.beginning(), 0, -1)
-        start_s = self._scene.ledger.now_s if self._scene else 0
+        start_s = self._context.ledger.now_s if self._context else 0
         for contact in world.contacts():
             self._work.begin(contact.index)
             self._advance(start_s + contact.time_s)
@@ -141,19 +141,19 @@ class Simulator:
         self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
         attacks = sorted(kind for kind, count in config.adversaries.items() if count and ADVERSARIES[kind].poison)
-        summary = self._tally.summary(
+        summary = self._totals.summary(
             config,
             world.devices,
             final=final.accuracy,
             baseline=baseline,
             attack_success={kind: self._measure.deceived(kind) for kind in attacks},
-            tokens=self._bank.tokens() if self._bank else {"supply": "0", "accounts": "0"},
+            tokens=self._accounts.tokens() if self._accounts else {"supply": "0", "accounts": "0"},
             measure=self._measure,
             trained_on=self._trained_on,
             wall_s=self._wall_s,
         )
-        if self._bank is not None:
-            self._store.append(*self._tally.earnings(len(world.devices)))
+        if self._accounts is not None:
+            self._store.append(*self._totals.earnings(len(world.devices)))
         for device in world.devices:
             content = canonical_bytes(device.model.vector, world.settings.engine.layout)
             self._store.save_model(device.index, content)
@@ -194,9 +194,9 @@ class Simulator:
 
     def _advance(self, time_s: int) -> None:
         """Let time pass to a contact, ending on the way what came due."""
-        if self._scene is None:
+        if self._context is None:
             return
-        ledger = self._scene.ledger
+        ledger = self._context.ledger
         while self._pending and self._pending[0][0] <= max(time_s, ledger.now_s):
             due_s, _, meeting, contact = heapq.heappop(self._pending)
             ledger.warp(max(ledger.now_s, due_s))
@@ -211,23 +211,23 @@ class Simulator:
 
     def _play(self, contact: Contact) -> None:
         learner, neighbor = self._world.devices[contact.learner], self._world.devices[contact.neighbor]
-        if self._scene is None or self._bank is None:
+        if self._context is None or self._accounts is None:
             self._play_unpaid(contact, learner, neighbor)
             return
-        ledger = self._scene.ledger
+        ledger = self._context.ledger
         for device in (learner, neighbor):
             self._let_rejoin(device, contact)
-        obstacle = self._bank.obstacle(contact.learner, contact.neighbor)
+        obstacle = self._accounts.obstacle(contact.learner, contact.neighbor)
         if obstacle is not None:
             self._recorder.skipped(contact, obstacle, ledger.now_s, ledger.block_number)
             return
         voters = [self._world.devices[voter].account for voter in self._voters(contact, learner.encounters)]
-        meeting = Meeting(self._scene, learner, neighbor, voters, self._world.broken_off(contact))
+        meeting = Meeting(self._context, learner, neighbor, voters, self._world.broken_off(contact))
         meeting.play()
         if meeting.encounter is None:
             self._recorder.skipped(contact, meeting.reason, ledger.now_s, ledger.block_number)
             return
-        self._tally.encounters += 1
+        self._totals.encounters += 1
         learner.finish_encounter(self._world.settings, self._work)
         self._record(meeting, contact)
 
@@ -239,15 +239,15 @@ class Simulator:
 
     def _let_rejoin(self, device: Device, contact: Contact) -> None:
         """Have a device that is out come back under another name, if that is its way."""
-        assert self._bank is not None
-        assert self._scene is not None
-        if self._bank.eligible(device.index) or not device.participant.comes_back():
+        assert self._accounts is not None
+        assert self._context is not None
+        if self._accounts.eligible(device.index) or not device.participant.comes_back():
             return
-        wallet, posted = self._bank.rejoin(device.index)
+        wallet, posted = self._accounts.rejoin(device.index)
         device.rejoin(wallet.address)
-        self._scene.devices[wallet.address] = device
-        self._scene.wallets[wallet.address] = wallet
-        self._recorder.rejoined(self._bank, device, posted, contact)
+        self._context.devices[wallet.address] = device
+        self._context.wallets[wallet.address] = wallet
+        self._recorder.rejoined(self._accounts, device, posted, contact)
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged, unless the learner's own defence stops it."""
@@ -280,17 +280,17 @@ class Simulator:
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
 
     def _watch(self, contact: Contact | None, stage: str) -> None:
-        tally, config = self._tally, self._world.config
+        totals, config = self._totals, self._world.config
         self._observer(
             Snapshot(
                 contact=contact.index + 1 if contact else 0,
                 contacts=config.contact_count,
                 round=contact.round if contact else 0,
-                encounters=tally.encounters,
-                skipped=tally.skipped,
-                accuracy=tally.accuracy,
+                encounters=totals.encounters,
+                skipped=totals.skipped,
+                accuracy=totals.accuracy,
                 stakes_wei=self._recorder.stakes_wei,
-                expelled=tally.expelled,
+                expelled=totals.expelled,
                 adversaries=self._adversaries,
                 title=f"{config.devices} devices, {config.algorithm} on {config.dataset}",
                 stage=stage,

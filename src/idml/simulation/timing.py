@@ -21,7 +21,7 @@ from idml.simulation.devices import Device, Settings
 Rates = npt.NDArray[np.float64]
 
 
-class Stage(Enum):
+class ExchangeStage(Enum):
     """How far an exchange was when its contact ended, in words for the record."""
 
     SENDING = "the contact ended before the neighbor had the model"
@@ -43,14 +43,14 @@ class Exchange:
     train_s: float
     return_s: float
 
-    def broken_off(self, contact_s: float) -> Stage | None:
+    def broken_off(self, contact_s: float) -> ExchangeStage | None:
         """At which stage a contact of this length ends, or None if it lasts until all is done."""
         if contact_s < self.send_s:
-            return Stage.SENDING
+            return ExchangeStage.SENDING
         if contact_s < self.send_s + self.train_s:
-            return Stage.TRAINING
+            return ExchangeStage.TRAINING
         if contact_s < self.send_s + self.train_s + self.return_s:
-            return Stage.RETURNING
+            return ExchangeStage.RETURNING
         return None
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from idml.adapters.keys import draw_seed
 from idml.protocol.roles import Part
 from idml.protocol.task import TaskParams
-from idml.simulation.bank import Bank
+from idml.simulation.accounts import Accounts
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.setup import World
@@ -18,13 +18,13 @@ class OpenVoters:
 
     Args:
         world: who takes part.
-        bank: who is staked; None without an incentive.
+        accounts: who is staked; None without an incentive.
         task: the rules.
     """
 
-    def __init__(self, world: World, bank: Bank | None, task: TaskParams) -> None:
+    def __init__(self, world: World, accounts: Accounts | None, task: TaskParams) -> None:
         self._world = world
-        self._bank = bank
+        self._accounts = accounts
         self._task = task
 
     def __call__(self, contact: Contact, encounter: int) -> list[int]:
@@ -34,8 +34,8 @@ class OpenVoters:
             contact: who meets whom.
             encounter: how many the learner will have had.
         """
-        task, bank, devices = self._task, self._bank, self._world.devices
-        if task.committee_size or bank is None:
+        task, accounts, devices = self._task, self._accounts, self._world.devices
+        if task.committee_size or accounts is None:
             return []
         parties = (contact.learner, contact.neighbor)
         seed = draw_seed(*devices[contact.learner].key(self._world.settings, encounter, "validators"))
@@ -44,13 +44,13 @@ class OpenVoters:
         able = dict.fromkeys(
             index
             for index in (*self._friends(contact), *generator.integers(len(devices), size=_DRAWS).tolist())
-            if index not in parties and bank.eligible(index)
+            if index not in parties and accounts.eligible(index)
         )
         if len(able) < task.votes:
             able |= dict.fromkeys(
                 index
                 for index in generator.permutation(len(devices)).tolist()
-                if index not in parties and bank.eligible(index)
+                if index not in parties and accounts.eligible(index)
             )
         return list(able)[: task.votes]
 

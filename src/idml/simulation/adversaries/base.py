@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from idml.adapters.base import Adapter, LocalTraining
 from idml.learning.arrays import FloatVector
-from idml.learning.poisons import Poison
+from idml.learning.data.poisons import Poison
 from idml.protocol.roles import Action, Adopt, Conduct, Message, Part, ResultSent
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from idml.learning.arrays import FloatVector
-from idml.learning.poisons import Relabel, Trigger
+from idml.learning.data.poisons import Relabel, Trigger
 from idml.simulation.adversaries.base import Assignment, Participant
 from idml.simulation.adversaries.votes import AlwaysYes
 

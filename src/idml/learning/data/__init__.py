@@ -1,0 +1,1 @@
+"""Data sets, how they are dealt out to devices, and how attackers poison them."""

@@ -1,0 +1,80 @@
+"""Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 70,000 grey images of 28x28 pixels, in four gzipped IDX files."""
+
+import gzip
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from idml.learning.arrays import Samples
+from idml.learning.data.download import fetch, md5_of, read_bytes
+from idml.learning.errors import DataError
+
+ADDRESS: Final = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+CLASS_NAMES: Final = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+# The official MD5s of the files as published, gzipped; in the order in which `read` returns their content.
+_FILES: Final = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+
+
+def find(root: Path) -> Path | None:
+    """Return the folder under `root` that holds any of the files, one that holds all before others."""
+    folders = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
+    held = [folder for folder in folders if len(missing(folder)) < len(_FILES)]
+    return min(held, key=lambda folder: len(missing(folder)), default=None)
+
+
+def missing(source: Path) -> list[Path]:
+    """Return the files that the folder lacks."""
+    return [source / name for name in _FILES if not (source / name).is_file()]
+
+
+def download(folder: Path) -> Path:
+    """Fetch what the folder lacks from the official address and return the folder."""
+    for path in missing(folder):
+        fetch(f"{ADDRESS}/{path.name}", path, md5=_FILES[path.name])
+    return folder
+
+
+def read(source: Path, cache: Path) -> Samples:  # noqa: ARG001
+    """Return the training images and labels and the test images and labels.
+
+    Args:
+        source: folder that holds the four files.
+        cache: not needed here, unpacking is quick.
+
+    Raises:
+        DataError: a file cannot be read or is not the official one.
+    """
+    train_images, train_labels, test_images, test_labels = (_read_idx(source / name) for name in _FILES)
+    return Samples(
+        train_images[:, None], train_labels.astype(np.int64), test_images[:, None], test_labels.astype(np.int64)
+    )
+
+
+def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    packed = read_bytes(path)
+    found, expected = md5_of(packed), _FILES[path.name]
+    if found != expected:
+        raise DataError(f"{path} is damaged (MD5 {found}, expected {expected}): delete it or get it again")
+    raw = gzip.decompress(packed)
+    # IDX: two zero bytes, the type, the number of dimensions, each dimension as a big-endian uint32, the values.
+    dimensions = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(dimensions)

@@ -1,0 +1,133 @@
+"""Simulations on a development node, Anvil or Ganache: real JSON-RPC and real blocks, time under control."""
+
+from idml.ledger.chain.fees import FeePolicy
+from idml.ledger.chain.node import Node, to_hex
+from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.sender import Sending
+from idml.ledger.controlled import ControlledLedger
+from idml.ledger.embedded.evm import GAS_CAP, START_S, Receipt
+from idml.ledger.errors import LedgerError
+from idml.ledger.wallet import DEVELOPER, Wallet
+
+_DEPLOYMENT_MONEY_WEI = 10**18
+# A fixed gas limit, so that calls that revert are mined as they are on the embedded EVM. No tip: nobody competes.
+_SENDING = Sending(gas_limit=GAS_CAP, fees=FeePolicy(tip_wei=0), poll_s=0.05, stuck_after_s=10, give_up_after_s=20)
+
+
+class DevNode(Node):
+    """A node that lets time be moved: each transaction gets a block of its own at `next_timestamp_s`.
+
+    Args:
+        url: as for `Node`.
+
+    Attributes:
+        next_timestamp_s: time of the next block, in seconds; at first that of the last one, or of an embedded EVM's
+            first, whichever is later.
+
+    Raises:
+        LedgerError: if the node does not let time be moved.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.next_timestamp_s = max(self.head().timestamp_s, START_S)
+        self._mines_on_demand = False
+        if self.knows("evm_setNextBlockTimestamp", self.next_timestamp_s):
+            return
+        if not self.knows("evm_setTime", 1_000 * self.next_timestamp_s):
+            version = self.request("web3_clientVersion")
+            raise LedgerError(
+                f"{self.name} ({version}) does not let time be moved: a simulation needs a development node, "
+                "anvil or ganache"
+            )
+        self._mines_on_demand = True
+        self.request("miner_stop")
+
+    def broadcast(self, raw: bytes) -> None:
+        if self._mines_on_demand:
+            super().broadcast(raw)
+            self.mine()
+        else:
+            self.request("evm_setNextBlockTimestamp", self.next_timestamp_s)
+            super().broadcast(raw)
+
+    def mine(self) -> None:
+        """Add a block with what waits, if anything does."""
+        if self._mines_on_demand:
+            self.request("evm_mine", {"timestamp": self.next_timestamp_s, "blocks": 1})
+        else:
+            self.request("evm_setNextBlockTimestamp", self.next_timestamp_s)
+            self.request("evm_mine")
+
+    def fund(self, address: bytes, amount_wei: int) -> None:
+        """Give an account native currency out of nothing, in wei. Ganache mines an empty block for it."""
+        method = "evm_setAccountBalance" if self._mines_on_demand else "anvil_setBalance"
+        self.request(method, to_hex(address), hex(self.balance_wei(address) + amount_wei))
+
+    def close(self) -> None:
+        """Let the node mine by itself again, and drop the connections."""
+        if self._mines_on_demand:
+            self.request("miner_start")
+        super().close()
+
+
+class DevLedger(RpcLedger, ControlledLedger):
+    """Fresh contracts on a development node, deployed by `DEVELOPER`.
+
+    On a node that was just started, not after `START_S` and with the chain id of an embedded ledger, all happens as
+    there: the same addresses, the same encounters, the same events.
+
+    Args:
+        url: of the node.
+        rate: tokens per unit of native currency.
+        stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
+        unbonding_delay_s: time between leaving the stake and being free; more than six days.
+
+    Raises:
+        LedgerError: if the node does not answer or does not let time be moved.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        rate: int = 10_000,
+        stake_threshold_wei: int = 100 * 10**18,
+        unbonding_delay_s: int = 7 * 24 * 3600,
+    ) -> None:
+        self._dev = DevNode(url)
+        self._dev.fund(DEVELOPER.address, _DEPLOYMENT_MONEY_WEI)
+        deployment = deploy(
+            self._dev,
+            DEVELOPER,
+            rate=rate,
+            stake_threshold_wei=stake_threshold_wei,
+            unbonding_delay_s=unbonding_delay_s,
+            sending=_SENDING,
+        )
+        super().__init__(self._dev, deployment, _SENDING)
+
+    @property
+    def now_s(self) -> int:
+        return self._dev.next_timestamp_s
+
+    def warp(self, timestamp_s: int) -> None:
+        if timestamp_s < self.now_s:
+            raise LedgerError(f"cannot warp to {timestamp_s}: it is {self.now_s} already")
+        self._dev.next_timestamp_s = timestamp_s
+
+    def mine(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self._dev.mine()
+
+    def fund(self, address: bytes, amount_wei: int) -> None:
+        self._dev.fund(address, amount_wei)
+
+    def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
+        receipt = super()._send(sender, to, data, value_wei)
+        if receipt.timestamp_s != self.now_s:
+            raise LedgerError(
+                f"{self._dev.name} mined at {receipt.timestamp_s} instead of {self.now_s}: "
+                "let it mine a block for each transaction, not by the clock"
+            )
+        return receipt

@@ -1,0 +1,70 @@
+"""What a transaction offers for gas (EIP-1559), and how much more when it is stuck."""
+
+from dataclasses import dataclass
+
+from idml.ledger.chain.node import Node
+from idml.ledger.errors import LedgerError, NodeRefusedError
+
+GWEI = 10**9
+_DEFAULT_TIP_WEI = GWEI
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a transaction offers, in wei a gas: at most `max_wei`, of which `tip_wei` to whoever mines it."""
+
+    max_wei: int
+    tip_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeePolicy:
+    """How to choose fees.
+
+    Args:
+        cap_wei: never offer more than this, in wei a gas.
+        tip_wei: what to offer to whoever mines it; None: what the node suggests.
+    """
+
+    cap_wei: int = 500 * GWEI
+    tip_wei: int | None = None
+
+    def suggest(self, node: Node) -> Fees:
+        """Fees that suffice now and for some blocks to come: twice the base fee, and the tip.
+
+        Raises:
+            LedgerError: for a chain without EIP-1559.
+        """
+        base_fee_wei = node.head().base_fee_wei
+        if base_fee_wei is None:
+            raise LedgerError(f"the chain of {node.name} has no base fee (EIP-1559): such chains are not supported")
+        tip_wei = self._tip(node) if self.tip_wei is None else self.tip_wei
+        return self._capped(2 * base_fee_wei + tip_wei, tip_wei)
+
+    def bump(self, offered: Fees, now: Fees) -> Fees | None:
+        """Fees that may replace those offered; None if the cap forbids it.
+
+        Nodes take a replacement that offers a tenth more of both; an eighth is safe from rounding.
+
+        Args:
+            offered: by the transaction that is stuck.
+            now: what `suggest` says.
+        """
+        max_wei, tip_wei = _eighth_more(offered.max_wei), _eighth_more(offered.tip_wei)
+        if max_wei > self.cap_wei:
+            return None
+        return self._capped(max(max_wei, now.max_wei), max(tip_wei, now.tip_wei))
+
+    def _tip(self, node: Node) -> int:
+        try:
+            return int(node.request("eth_maxPriorityFeePerGas"), 16)
+        except NodeRefusedError:
+            return _DEFAULT_TIP_WEI
+
+    def _capped(self, max_wei: int, tip_wei: int) -> Fees:
+        max_wei = min(max_wei, self.cap_wei)
+        return Fees(max_wei, min(tip_wei, max_wei))
+
+
+def _eighth_more(fee_wei: int) -> int:
+    return fee_wei + fee_wei // 8 + 1

@@ -1,0 +1,166 @@
+"""The ledger on any chain that speaks Ethereum's JSON-RPC; needs the extra `chain`."""
+
+from pathlib import Path
+
+from idml.ledger.abi import Abi, decode_error
+from idml.ledger.chain.node import Node, revert_data, to_hex
+from idml.ledger.chain.receipts import Request, read_logs
+from idml.ledger.chain.sender import Sender, Sending
+from idml.ledger.deployment import Deployment
+from idml.ledger.embedded.evm import Block, Receipt
+from idml.ledger.errors import ExecutionReverted, NoContractError, NodeRefusedError, WrongChainError
+from idml.ledger.interface import Ledger, idml_abi, token_abi
+from idml.ledger.wallet import Wallet, checksum_address
+from idml.protocol.events import Event
+
+
+class RpcLedger(Ledger):
+    """Both contracts on a real chain. Any number of threads may send, for the same and for different accounts.
+
+    A call that would revert raises `Reverted` before anything is sent, or, if it reverts in its block all the same,
+    with the reason found by simulating it there.
+
+    Args:
+        node: speaks for the chain.
+        deployment: where the contracts live.
+        sending: how to send.
+
+    Raises:
+        WrongChainError, NoContractError: if the node's chain is not the one of the deployment.
+        NodeUnreachableError: if the node does not answer.
+    """
+
+    def __init__(self, node: Node, deployment: Deployment, sending: Sending | None = None) -> None:
+        self.node = node
+        self.deployment = deployment
+        _check(node, deployment)
+        self._sender = Sender(node, deployment.chain_id, sending or Sending())
+        linked = self._ask(idml_abi(), "token")
+        if linked != deployment.token:
+            raise NoContractError(
+                f"the contract at {checksum_address(deployment.contract)} uses another token than the deployment says"
+            )
+
+    @classmethod
+    def connect(cls, url: str, deployment: Deployment | Path, sending: Sending | None = None) -> "RpcLedger":
+        """Open a ledger by a node's URL and a deployment, or the file that holds it."""
+        record = Deployment.load(deployment) if isinstance(deployment, Path) else deployment
+        return cls(Node(url), record, sending)
+
+    @property
+    def contract_address(self) -> bytes:
+        return self.deployment.contract
+
+    @property
+    def token_address(self) -> bytes:
+        return self.deployment.token
+
+    @property
+    def chain_id(self) -> int:
+        return self.deployment.chain_id
+
+    @property
+    def now_s(self) -> int:
+        return self.node.head().timestamp_s
+
+    @property
+    def block_number(self) -> int:
+        return self.node.block_number()
+
+    @property
+    def first_block(self) -> int:
+        return self.deployment.block
+
+    def block(self, number: int) -> Block | None:
+        return self.node.block(number)
+
+    def events(self, first: int, last: int) -> list[tuple[Block, tuple[Event, ...]]] | None:
+        found = []
+        for block_hash, logs in read_logs(self.node, first, last, (self.token_address, self.contract_address)):
+            block = self.node.block(block_hash)
+            if block is None:
+                return None
+            found.append((block, self._read(logs, block.number, block.timestamp_s)))
+        return found
+
+    def balance_wei(self, address: bytes) -> int:
+        """A wallet's native currency, in wei."""
+        return self.node.balance_wei(address)
+
+    def pay(self, sender: Wallet, to: bytes, value_wei: int) -> Receipt:
+        """Send native currency, in wei.
+
+        Raises:
+            Reverted: if a contract is there that takes none.
+        """
+        receipt = self._send(sender, to, b"", value_wei)
+        if not receipt.success:
+            raise decode_error(receipt.output)
+        return receipt
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self.node.close()
+
+    def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
+        return self._sender.send(Request(sender, to, data, value_wei))
+
+    def _call(self, to: bytes, data: bytes) -> bytes:
+        try:
+            return self.node.call({"to": to_hex(to), "data": to_hex(data)})
+        except NodeRefusedError as error:
+            if (reason := revert_data(error)) is None:
+                raise
+            raise ExecutionReverted(reason) from error
+
+
+def deploy(
+    node: Node,
+    deployer: Wallet,
+    *,
+    rate: int = 10_000,
+    stake_threshold_wei: int = 100 * 10**18,
+    unbonding_delay_s: int = 7 * 24 * 3600,
+    sending: Sending | None = None,
+) -> Deployment:
+    """Put both contracts on a chain.
+
+    Args:
+        node: speaks for the chain.
+        deployer: pays; it has no power over the contracts afterwards.
+        rate: tokens per unit of native currency.
+        stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
+        unbonding_delay_s: time between leaving the stake and being free; more than six days.
+        sending: how to send.
+
+    Raises:
+        LedgerError: of any kind that sending raises; `Reverted` for numbers that the contracts refuse.
+    """
+    chain_id = node.chain_id()
+    sender = Sender(node, chain_id, sending or Sending())
+
+    def create(contract: Abi, *arguments: object) -> Receipt:
+        receipt = sender.send(Request(deployer, None, contract.creation(*arguments)))
+        if not receipt.success:
+            raise decode_error(receipt.output, contract)
+        return receipt
+
+    token = create(token_abi(), rate)
+    contract = create(idml_abi(), token.output, stake_threshold_wei, unbonding_delay_s)
+    gas = {"IDMLToken": token.gas_used, "IDML": contract.gas_used}
+    return Deployment(chain_id, contract.output, token.output, token.block_number, gas)
+
+
+def _check(node: Node, deployment: Deployment) -> None:
+    chain_id = node.chain_id()
+    if chain_id != deployment.chain_id:
+        raise WrongChainError(
+            f"{node.name} serves chain {chain_id}, the contracts are on chain {deployment.chain_id}: "
+            "give the URL of that chain, or another deployment record"
+        )
+    for name, address in (("IDMLToken", deployment.token), ("IDML", deployment.contract)):
+        if not node.code(address):
+            raise NoContractError(
+                f"no {name} at {checksum_address(address)} on chain {chain_id}: "
+                "wrong deployment record, or a chain begun anew"
+            )

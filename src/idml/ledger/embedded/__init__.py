@@ -1,0 +1,1 @@
+"""The contract on an EVM in this process."""

@@ -1,0 +1,126 @@
+"""The state of an embedded chain: accounts, code, storage, clock; one canonical form on disk."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from idml.ledger.errors import EvmError
+
+FORMAT = "idml-evm"
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Account:
+    """One account. Balance in wei; storage maps slot to value and holds no zeros."""
+
+    nonce: int = 0
+    balance: int = 0
+    code: bytes = b""
+    storage: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Diff:
+    """What one transaction leaves behind: new values by address (20 bytes), and by address and slot."""
+
+    nonces: dict[bytes, int] = field(default_factory=dict)
+    balances: dict[bytes, int] = field(default_factory=dict)
+    codes: dict[bytes, bytes] = field(default_factory=dict)
+    storage: dict[tuple[bytes, int], int] = field(default_factory=dict)
+
+
+_NOBODY = Account()
+
+
+@dataclass(slots=True)
+class ChainState:
+    """Everything a transaction can read, and the only copy that counts.
+
+    Args:
+        chain_id: what CHAINID answers.
+        timestamp_s: time of the next block, in seconds.
+        block_number: the last block.
+        accounts: by address, 20 bytes.
+    """
+
+    chain_id: int
+    timestamp_s: int
+    block_number: int = 0
+    accounts: dict[bytes, Account] = field(default_factory=dict)
+
+    def account(self, address: bytes) -> Account:
+        """The account to read from; the empty one where nobody is."""
+        return self.accounts.get(address, _NOBODY)
+
+    def apply(self, diff: Diff) -> None:
+        """Write down what a transaction changed."""
+        for address, nonce in diff.nonces.items():
+            self._existing(address).nonce = nonce
+        for address, balance in diff.balances.items():
+            self._existing(address).balance = balance
+        for address, code in diff.codes.items():
+            self._existing(address).code = code
+        for (address, slot), value in diff.storage.items():
+            storage = self._existing(address).storage
+            if value:
+                storage[slot] = value
+            else:
+                storage.pop(slot, None)
+
+    def copy(self) -> "ChainState":
+        """An independent copy."""
+        accounts = {
+            address: Account(account.nonce, account.balance, account.code, dict(account.storage))
+            for address, account in self.accounts.items()
+        }
+        return ChainState(self.chain_id, self.timestamp_s, self.block_number, accounts)
+
+    def dump(self) -> bytes:
+        """Canonical JSON: equal states give equal bytes; accounts in which nothing is left out (EIP-161)."""
+        accounts = {
+            address.hex(): {
+                "nonce": account.nonce,
+                "balance": str(account.balance),
+                "code": account.code.hex(),
+                "storage": {f"{slot:064x}": f"{value:x}" for slot, value in account.storage.items()},
+            }
+            for address, account in self.accounts.items()
+            if account != _NOBODY
+        }
+        state = {
+            "format": FORMAT,
+            "version": VERSION,
+            "chain_id": self.chain_id,
+            "timestamp_s": self.timestamp_s,
+            "block_number": self.block_number,
+            "accounts": accounts,
+        }
+        return json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> "ChainState":
+        """Read what `dump` wrote.
+
+        Raises:
+            EvmError: for anything else.
+        """
+        try:
+            state: dict[str, Any] = json.loads(data)
+            if state["format"] != FORMAT or state["version"] != VERSION:
+                raise EvmError(f"dump is {state['format']} {state['version']}: this version reads {FORMAT} {VERSION}")
+            accounts = {
+                bytes.fromhex(address): Account(
+                    nonce=int(account["nonce"]),
+                    balance=int(account["balance"]),
+                    code=bytes.fromhex(account["code"]),
+                    storage={int(slot, 16): int(value, 16) for slot, value in account["storage"].items()},
+                )
+                for address, account in state["accounts"].items()
+            }
+            return cls(int(state["chain_id"]), int(state["timestamp_s"]), int(state["block_number"]), accounts)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise EvmError(f"not a dump of an embedded EVM: {error!r}") from error
+
+    def _existing(self, address: bytes) -> Account:
+        return self.accounts.setdefault(address, Account())

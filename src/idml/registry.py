@@ -1,0 +1,285 @@
+"""Names of what can be plugged in, and how a name becomes a thing.
+
+A room that can be extended makes one `Registry` for each kind of thing: data sets, rules, adversaries and so on. In a
+configuration a thing is named in one of four ways:
+
+- by the name of one that ships, such as `oppcl`;
+- `FILE.py:NAME`: a class, or a finished object, in a Python file;
+- `PACKAGE.MODULE:NAME`: the same in a module that can be imported;
+- by the name of an entry point of an installed package, in the group of its kind, such as `idml.algorithms`.
+
+What ships is written down as text and imported when someone asks for it, so that to know a name costs nothing.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Generic, TypeVar, cast
+
+from idml.errors import IdmlError
+
+Thing = TypeVar("Thing")
+
+_FILE_MODULE: Final = "idml_plugin_"
+
+
+class PluginError(IdmlError, ValueError):
+    """A thing that is not there, cannot be made, or does not do what its kind must; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing of a registry.
+
+    Args:
+        name: as a configuration names it.
+        summary: what it is, one line.
+        origin: the package that it comes with.
+    """
+
+    name: str
+    summary: str
+    origin: str
+
+
+class Registry(Generic[Thing]):
+    """All things of one kind.
+
+    Args:
+        kind: of thing, in one or two words; errors begin with it.
+        base: their base class, as `MODULE:NAME`.
+        built_in: where those that ship are, as `MODULE:NAME`, by their names.
+        check: the function that checks a thing of somebody else's, as `MODULE:NAME`.
+        group: of entry points.
+        error: raised for what is wrong.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        base: str,
+        built_in: Mapping[str, str],
+        check: str,
+        group: str,
+        error: type[PluginError] = PluginError,
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self._base = base
+        self._built_in = dict(built_in)
+        self._check = check
+        self._error = error
+
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """Names of those that ship, in the order in which they are shown."""
+        return tuple(self._built_in)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of those that ship, and then of those that installed packages bring."""
+        return (*self._built_in, *sorted({point.name for point in self._entry_points()} - self._built_in.keys()))
+
+    def knows(self, name: str) -> bool:
+        """Whether this may name a thing; a file or a module is not opened for it."""
+        return name in self._built_in or ":" in name or any(point.name == name for point in self._entry_points())
+
+    def require(self, name: str) -> None:
+        """Raise the registry's error if this can name nothing."""
+        if not self.knows(name):
+            raise self._error(
+                f"{self.kind} is {name!r}: choose {', '.join(self.names())}, FILE.py:NAME or PACKAGE.MODULE:NAME"
+            )
+
+    def find(self, name: str) -> Thing:
+        """The thing of a name, new for each call if the name leads to a class.
+
+        Raises:
+            PluginError: there is none, it cannot be imported or made, or it is of another kind.
+        """
+        found = self._locate(name)
+        base = self.base
+        if isinstance(found, type) and issubclass(found, base):
+            try:
+                return cast(Thing, found())
+            except Exception as error:
+                raise self._wrong(name, f"{found.__name__}() failed: {_brief(error)}") from error
+        if not isinstance(found, base):
+            what = f"class {found.__name__}" if isinstance(found, type) else type(found).__name__
+            raise self._wrong(name, f"{what} is no {base.__name__}: subclass {base.__module__}.{base.__name__}")
+        return cast(Thing, found)
+
+    @property
+    def base(self) -> type:
+        """The base class of these things."""
+        return cast(type, _attribute(self._base))
+
+    @property
+    def check(self) -> Callable[[Thing], None]:
+        """Checks a thing that does not ship, and raises `PluginError` for the first thing that would break a run."""
+        return cast(Callable[[Thing], None], _attribute(self._check))
+
+    def find_checked(self, name: str) -> Thing:
+        """The thing of a name; one that does not ship is checked first.
+
+        Raises:
+            PluginError: as `find`, or it does not pass the check.
+        """
+        thing = self.find(name)
+        if name not in self._built_in:
+            self.check(thing)
+        return thing
+
+    def name_of(self, thing: Thing) -> str | None:
+        """What `find` takes to make this thing again; None where that cannot be told, as for a class in a function."""
+        kind = type(thing)
+        where = f"{kind.__module__}:{kind.__qualname__}"
+        for name, place in self._built_in.items():
+            if place == where:
+                return name
+        file = _files.get(kind.__module__)
+        if file is not None:
+            return f"{_short(file)}:{kind.__qualname__}"
+        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+            return None
+        return where
+
+    def entries(self) -> Iterator[Entry]:
+        """All that there are by name, one after another.
+
+        What an installed package brings and cannot be imported says so in its summary.
+        """
+        for name, place in self._built_in.items():
+            yield Entry(name, _summary(_attribute(place)), "idml")
+        for point in sorted(self._entry_points(), key=lambda point: point.name):
+            if point.name not in self._built_in:
+                origin = point.dist.name if point.dist else point.module
+                try:
+                    summary = _summary(point.load())
+                except Exception as error:
+                    summary = f"cannot be imported: {_brief(error)}"
+                yield Entry(point.name, summary, origin)
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of the source that a name leads to, hexadecimal; None for what ships.
+
+        Raises:
+            PluginError: as `find`.
+        """
+        if name in self._built_in:
+            return None
+        found = self._locate(name)
+        owner = found if isinstance(found, type) else type(found)
+        module = sys.modules.get(owner.__module__)
+        source = getattr(module, "__file__", None)
+        if source is None:
+            return None
+        return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+
+    def _locate(self, name: str) -> object:
+        place = self._built_in.get(name)
+        if place is not None:
+            return _attribute(place)
+        for point in self._entry_points():
+            if point.name == name:
+                try:
+                    return point.load()
+                except Exception as error:
+                    raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}") from error
+        self.require(name)
+        source, _, attribute = name.rpartition(":")
+        module = self._import(name, source)
+        found: object = module
+        for part in attribute.split("."):
+            found = getattr(found, part, None)
+        if found is None:
+            raise self._wrong(name, f"{source} has no {attribute or 'name after the colon'}")
+        return found
+
+    def _import(self, name: str, source: str) -> ModuleType:
+        try:
+            if source.endswith(".py"):
+                return load_file(Path(source))
+            return importlib.import_module(source)
+        except FileNotFoundError:
+            raise self._wrong(name, f"there is no file {source}") from None
+        except ModuleNotFoundError as error:
+            if error.name is not None and (source == error.name or source.startswith(f"{error.name}.")):
+                raise self._wrong(name, f"there is no module {source}") from None
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+        except (Exception, SystemExit) as error:
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+
+    def _entry_points(self) -> Iterable[EntryPoint]:
+        return entry_points(group=self.group)
+
+    def _wrong(self, name: str, why: str) -> PluginError:
+        return self._error(f"{self.kind} is {name!r}: {why}")
+
+
+_files: dict[str, Path] = {}
+"""Files that were loaded by their path, by the names of their modules."""
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a Python file by its path, once for each content that it has.
+
+    Its module gets a name that its path and content decide, so that what it defines can be pickled for other processes,
+    which load the same file first: see `loaded_files`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Whatever the file raises.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    path = path.resolve()
+    key = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes()).hexdigest()[:16]
+    name = f"{_FILE_MODULE}{path.stem}_{key}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    _files[name] = path
+    return module
+
+
+def loaded_files() -> tuple[Path, ...]:
+    """The files that were loaded by their path in this process: another loads them before it unpickles their things."""
+    return tuple(_files.values())
+
+
+def _attribute(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _short(path: Path) -> Path:
+    """A path as somebody in this folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _summary(found: object) -> str:
+    """The first line of what documents a thing."""
+    text = inspect.getdoc(found) or inspect.getdoc(type(found)) or ""
+    return text.strip().partition("\n")[0]
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join((str(error) or repr(error)).split()) if isinstance(error, IdmlError) else repr(error)

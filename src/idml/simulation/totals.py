@@ -1,0 +1,189 @@
+"""What a run counts as it goes, and the summary it ends with."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from idml.learning.backends import definition_of
+from idml.protocol.task import TOKEN_WEI
+from idml.simulation.config import Config
+from idml.simulation.devices import Device
+from idml.simulation.measure import Measure
+from idml.store.records import EarningsRecord
+
+HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
+"""Keys of a configuration that change nothing about what happens in a run, but for rounding on a GPU."""
+ROLES = ("learner", "neighbor", "validator")
+_ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a run stands, for whoever watches. What it holds by device or round goes on changing: copy what you keep.
+
+    Args:
+        contact: contacts so far.
+        contacts: of the whole run.
+        round: of the last contact.
+        encounters, skipped: what became of the contacts.
+        accuracy: mean over honest devices at the end of each round, from round 0.
+        stakes_wei: by device; empty without an incentive.
+        expelled: devices whose stake fell below the threshold.
+        adversaries: devices that are none of the honest.
+        title: of the run, in a few words.
+        stage: what is being done, in a few words.
+    """
+
+    contact: int
+    contacts: int
+    round: int
+    encounters: int
+    skipped: int
+    accuracy: Sequence[float]
+    stakes_wei: Mapping[int, int]
+    expelled: Sequence[int]
+    adversaries: frozenset[int]
+    title: str
+    stage: str
+
+
+Observer = Callable[[Snapshot], None]
+
+
+class Stopped(Exception):  # noqa: N818
+    """Raised by an observer: the run stops here, with a checkpoint, and can be resumed."""
+
+
+@dataclass(slots=True)
+class RunTotals:
+    """What a run counts as it goes."""
+
+    encounters: int = 0
+    skipped: int = 0
+    cases: Counter[str] = field(default_factory=Counter)
+    expelled: list[int] = field(default_factory=list)
+    out: set[int] = field(default_factory=set)
+    rejoined: Counter[int] = field(default_factory=Counter)
+    first_out: dict[int, int] = field(default_factory=dict)
+    accepted: Counter[int] = field(default_factory=Counter)
+    rejected: Counter[int] = field(default_factory=Counter)
+    discarded: Counter[int] = field(default_factory=Counter)
+    accuracy: list[float] = field(default_factory=list)
+    gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    encounter_gas: list[int] = field(default_factory=list)
+    earnings_wei: dict[str, Counter[int]] = field(default_factory=lambda: {role: Counter() for role in ROLES})
+
+    def expel(self, device: int, round_number: int) -> None:
+        """Take that a device's stake fell below the threshold."""
+        self.expelled.append(device)
+        self.out.add(device)
+        self.first_out.setdefault(device, round_number)
+
+    def judged(self, neighbor: int, *, accepted: bool) -> None:
+        """Take what became of a device's contribution."""
+        (self.accepted if accepted else self.rejected)[neighbor] += 1
+
+    def earnings(self, devices: int) -> list[EarningsRecord]:
+        """What each device gained or lost, by role."""
+        return [
+            EarningsRecord(device, *(self.earnings_wei[role][device] for role in ROLES)) for device in range(devices)
+        ]
+
+    def summary(
+        self,
+        config: Config,
+        devices: Sequence[Device],
+        *,
+        final: Sequence[float],
+        baseline: Mapping[str, float] | None,
+        attack_success: Mapping[str, float | None],
+        tokens: Mapping[str, str],
+        measure: Measure,
+        trained_on: str,
+        wall_s: float,
+    ) -> dict[str, Any]:
+        """The run in figures; everything but `wall_s` is the same whenever the run is repeated.
+
+        Args:
+            config: the resolved one.
+            devices: all of them.
+            final: accuracy of each honest device on the test set.
+            baseline: what one device reaches alone.
+            attack_success: by kind of adversary, how often its attack takes honest devices' models in.
+            tokens: supply and accounts.
+            measure: counts what measuring and the baseline took.
+            trained_on: the hardware.
+            wall_s: how long the run took.
+        """
+        assert config.backend != "auto"
+        honest = {device.index for device in devices if device.honest}
+        means = [_mean(values) for values in self.gas.values()]
+        return {
+            "encounters": self.encounters,
+            "skipped": self.skipped,
+            "cases": {ending: self.cases[ending] for ending in _ENDINGS},
+            "accuracy": {"mean": float(np.mean(final)), "min": min(final), "max": max(final)},
+            "baseline": baseline,
+            "expelled": {
+                "attackers": sorted(set(self.expelled) - honest),
+                "honest": sorted(honest.intersection(self.expelled)),
+            },
+            "earnings": {
+                group: {
+                    role: _mean([self.earnings_wei[role][device] / TOKEN_WEI for device in members]) for role in ROLES
+                }
+                for group, members in (
+                    ("honest", sorted(honest)),
+                    ("attackers", [device.index for device in devices if device.index not in honest]),
+                )
+            },
+            "kinds": {kind: self._of_kind(members) for kind, members in _by_kind(devices).items()},
+            "attack_success": dict(attack_success),
+            "tokens": dict(tokens),
+            "gas": {
+                "per_step": dict(zip(self.gas, means, strict=True)),
+                "per_encounter": _mean(self.encounter_gas),
+            },
+            "wall_s": round(wall_s, 3),
+            "train_images": measure.trained_images + sum(device.trained_images for device in devices),
+            "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
+            "trained_on": trained_on,
+            "definition": definition_of(config.backend),
+            "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
+        }
+
+    def _of_kind(self, members: Sequence[int]) -> dict[str, Any]:
+        """What became of the devices of one kind.
+
+        Rounds are those in which a device fell out for the first time; `accepted` and `rejected` count contributions as
+        neighbors by the verdict (without an incentive: by whether they were merged), `discarded` those that were
+        accepted but stopped by the learner's own defence. Earnings are means over devices, in tokens.
+        """
+        rounds = [self.first_out[device] for device in members if device in self.first_out]
+        return {
+            "devices": len(members),
+            "expelled": len(rounds),
+            "expelled_round": {"first": min(rounds), "mean": _mean(rounds), "last": max(rounds)} if rounds else None,
+            "rejoined": sum(self.rejoined[device] for device in members),
+            "earnings": {
+                role: _mean([self.earnings_wei[role][device] / TOKEN_WEI for device in members]) for role in ROLES
+            },
+            "accepted": sum(self.accepted[device] for device in members),
+            "rejected": sum(self.rejected[device] for device in members),
+            "discarded": sum(self.discarded[device] for device in members),
+        }
+
+
+def _by_kind(devices: Sequence[Device]) -> dict[str, list[int]]:
+    """Device numbers by kind of participant."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for device in devices:
+        kinds[device.participant.kind].append(device.index)
+    return dict(sorted(kinds.items()))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0

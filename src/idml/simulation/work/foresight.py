@@ -1,0 +1,86 @@
+"""What will probably come of a contact, from what is known before it: nothing here needs to be right."""
+
+from collections.abc import Callable, Sequence
+
+from idml.protocol.committee import Seat, draw_committee
+from idml.protocol.hashing import ZERO_WORD
+from idml.protocol.messages import Terms, committee_seed
+from idml.simulation.accounts import Accounts
+from idml.simulation.contacts import Contact
+from idml.simulation.setup import World
+from idml.simulation.timing import ExchangeStage
+from idml.simulation.work.ahead import ContactForecast
+
+
+class Foresight:
+    """Foresees who will judge: everybody took a seat in the order of numbers, and the expelled left theirs.
+
+    Args:
+        world: who takes part.
+        accounts: who is staked; None without an incentive.
+        expelled: devices whose stake fell below the threshold, as the run adds them.
+        open_voters: whom a learner asks where anyone may vote.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        accounts: Accounts | None,
+        expelled: Sequence[int],
+        open_voters: Callable[[Contact, int], list[int]],
+    ) -> None:
+        self._world = world
+        self._accounts = accounts
+        self._expelled = expelled
+        self._open_voters = open_voters
+        self._task = world.config.task()
+        self._numbers: dict[bytes, int] = {}
+        self._seats: list[Seat] = []
+        self._known: dict[tuple[int, int], ContactForecast] = {}
+        self._turns = -1
+
+    def __call__(self, contact: Contact, encounter: int) -> ContactForecast | None:
+        """See `idml.simulation.work.ahead.Forecaster`."""
+        stage = self._world.broken_off(contact)
+        if self._accounts is None:
+            return ContactForecast(None, contributes=stage is None, broken_off=stage is not None)
+        if not self._accounts.eligible(contact.neighbor):
+            return None
+        turns = len(self._expelled) + sum(bool(device.since) for device in self._world.devices)
+        if self._turns != turns:
+            self._turns = turns
+            self._numbers = {device.account: device.index for device in self._world.devices}
+            self._known.clear()
+            self._seats = [
+                Seat(device.account, 0, 0, 1 if self._accounts.eligible(device.index) else 0)
+                for device in self._world.devices
+            ]
+        key = contact.index, encounter
+        if key not in self._known:
+            voters = self._committee(contact, encounter) or self._open_voters(contact, encounter)
+            contributes = stage in (None, ExchangeStage.RETURNING)
+            self._known[key] = ContactForecast(tuple(voters), contributes=contributes, broken_off=stage is not None)
+        return self._known[key]
+
+    def _committee(self, contact: Contact, encounter: int) -> list[int]:
+        if not self._task.committee_size:
+            return []
+        devices, settings = self._world.devices, self._world.settings
+        learner, neighbor = devices[contact.learner], devices[contact.neighbor]
+        seed = committee_seed(
+            learner.secret(learner, encounter, settings), neighbor.secret(learner, encounter, settings)
+        )
+        terms = Terms(
+            task=self._task.id,
+            learner=learner.account,
+            neighbor=neighbor.account,
+            reward=0,
+            model_before=ZERO_WORD,
+            learner_commitment=ZERO_WORD,
+            neighbor_commitment=ZERO_WORD,
+            seats=len(self._seats),
+            as_of=1,
+            deadline=1,
+            nonce=encounter,
+        )
+        return [self._numbers[member] for member in draw_committee(terms, seed, self._task.committee_size, self._seats)]

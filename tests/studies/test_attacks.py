@@ -1,0 +1,192 @@
+"""The table of attacks: what runs say, over seeds; what was run is not run again, what was stopped goes on."""
+
+import csv
+import io
+import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idml.cli.main import main
+from idml.learning.data.datasets import find_dataset, find_file
+from idml.learning.judging.validation import RULES_VERSION, rule_names
+from idml.simulation.config import ConfigError, make_config
+from idml.simulation.runs import resume
+from idml.simulation.totals import Snapshot, Stopped
+from idml.store.run_reader import DATABASE
+from idml.studies.attacks import PEACE, VARIANTS, attack_table
+from idml.studies.command import evaluate_rules
+from idml.studies.scales import NATURAL_TRACE, SCALES
+from idml.studies.tables import attacks_csv, attacks_markdown
+
+SMALL = replace(SCALES["smoke"], config={**SCALES["smoke"].config, "encounters": 20}, seeds=2)
+
+
+def table(directory: Path, **changes: Any) -> Any:
+    return attack_table(directory, SMALL, **{"kinds": ["random_weights"], **changes})
+
+
+def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
+    rows = table(tmp_path)
+    assert [(row.kind, row.variant, row.seeds) for row in rows] == [
+        (kind, variant, 2) for kind in (PEACE, "random_weights") for variant in ("none", "idml")
+    ]
+    unpaid, paid = rows[2:]
+    assert [row.lost is None for row in rows] == [True, True, False, False]
+    assert unpaid.lost.mean == pytest.approx(rows[0].accuracy.mean - unpaid.accuracy.mean)
+    assert unpaid.earned is unpaid.expelled is None
+    assert rows[0].accuracy.mean > unpaid.accuracy.mean
+    texts = [(tmp_path / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
+    kinds = [json.loads(text)["kinds"]["random_weights"] for text in texts]
+    assert paid.earned.mean == pytest.approx(sum(sum(kind["earnings"].values()) for kind in kinds) / 2)
+    assert paid.expelled.mean == sum(kind["expelled"] for kind in kinds) / 6
+    (head, *lines) = csv.reader(io.StringIO(attacks_csv(rows)))
+    assert len(lines) == 4
+    assert float(lines[3][head.index("earned")]) == pytest.approx(paid.earned.mean, rel=1e-5)
+    first, second = attacks_markdown(rows).split("\n\n")
+    assert (len(first.splitlines()), len(second.splitlines())) == (4, 4)
+    assert second.startswith("| with idml |")
+
+
+@pytest.mark.slow
+def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def stop(snapshot: Snapshot) -> None:
+        if len(names) == 3 and snapshot.contact == 10:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        table(tmp_path / "stopped", observer=stop, told=names.append)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stopped/*/summary.json")}
+    assert len(written) == 2
+    rows = table(tmp_path / "stopped")
+    assert rows == table(tmp_path / "whole")
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())
+    with pytest.raises(ConfigError, match=r"holds a run with reward = 20\.0, not 25"):
+        table(tmp_path / "stopped", settings={"reward": 25})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "recorded"),
+    [
+        ("UPDATE meta SET value = '0' WHERE key = 'rules_version'", "0"),
+        ("DELETE FROM meta WHERE key = 'rules_version'", "1"),  # as before there was a number
+    ],
+)
+def test_a_run_by_other_rules_is_neither_read_nor_gone_on_with(tmp_path: Path, spoil: str, recorded: str) -> None:
+    def run() -> Any:
+        return table(tmp_path, kinds=[], variants=["idml"], seeds=[1])
+
+    run()
+    with closing(sqlite3.connect(tmp_path / "nobody-idml-1" / DATABASE)) as database, database:
+        database.execute(spoil)
+    line = f"nobody-idml-1 was judged by version {recorded} of the rules, here is {RULES_VERSION}: "
+    with pytest.raises(ConfigError, match=line):
+        run()
+    (tmp_path / "nobody-idml-1" / "summary.json").unlink()
+    with pytest.raises(ConfigError, match=line):
+        resume(tmp_path / "nobody-idml-1")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_scale_and_variant_is_a_sound_configuration(scale: str, variant: str) -> None:
+    for size in (SCALES[scale], SCALES[scale].for_table):
+        make_config({**size.config, **VARIANTS[variant], "adversaries": {"label_flip": size.attackers}})
+        assert set(size.variants) <= set(VARIANTS)
+
+
+@pytest.mark.slow
+def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "all", "--out", str(tmp_path), "--only", "noise,deny", "--seeds", "1", "--quiet"]) == 0
+    written = capsys.readouterr().out.split()
+    assert [Path(path).name for path in written] == [
+        "roc-digits-iid-oppcl.svg",
+        "roc-digits-two-class-oppcl.svg",
+        "rules.csv",
+        "rules.md",
+        "attacks.csv",
+        "attacks.md",
+        "adaptive.csv",
+        "adaptive.md",
+    ]
+    assert all(Path(path).stat().st_size for path in written)
+    with (tmp_path / "rules.csv").open() as file:
+        assert {row["rule"] for row in csv.DictReader(file)} >= {"paper", "loss", "mcnemar"}
+    with (tmp_path / "adaptive.csv").open() as file:
+        known = {(row["kind"], row["variant"]): row for row in csv.DictReader(file)}
+    drift, calm = (known[kind, "rule-loss"] for kind in ("drift", PEACE))
+    assert float(drift["lost"]) == pytest.approx(float(calm["accuracy"]) - float(drift["accuracy"]), abs=1e-5)
+    assert not calm["lost"]
+    lines = (tmp_path / "adaptive.md").read_text().splitlines()
+    assert len(lines) == 2 + 3 * (1 + len(rule_names()))
+
+
+@pytest.mark.parametrize("arguments", [["--only", "lable_flip"], ["--seeds", "0"], ["--scale", "huge"]])
+def test_what_is_wrong_on_the_command_line_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", "all", *arguments])
+    assert caught.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["rules", "adaptive"])
+def test_only_chooses_rows_of_the_table_of_attacks(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", what, "--only", "noise"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"--only is for the table of attacks: leave it out with {what}\n")
+
+
+@pytest.mark.parametrize("what", ["rules", "attacks", "adaptive", "all"])
+@pytest.mark.parametrize(
+    ("out", "data", "line"),
+    [
+        ("file", ".", "idml: cannot make the folder file: File exists; choose another --out"),
+        ("file/in", ".", "idml: cannot make the folder file/in: Not a directory; choose another --out"),
+        ("out", "none", "idml: data_dir is 'none': there is no such folder"),
+    ],
+)
+def test_a_wrong_folder_is_one_line_and_an_exit_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    out: str,
+    data: str,
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert main(["evaluate", what, "--out", out, "--data-dir", data, "--quiet"]) == 2
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.slow
+def test_rules_are_judged_where_devices_are_people_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = {**(SCALES["laptop"].natural or {}), "devices": 6, "encounters": 12, "width": 4}
+    scale = replace(SCALES["smoke"], datasets=(), natural=people, seeds=1)
+    if find_dataset("hapt") and find_file(NATURAL_TRACE):
+        evaluate_rules(tmp_path / "there", scale)
+        with (tmp_path / "there" / "rules.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert {(row["dataset"], row["partition"], row["algorithm"]) for row in rows} == {
+            ("hapt", "natural", "oppcl"),
+            ("hapt", "natural", "gossip"),
+        }
+        assert {row["rule"] for row in rows} == set(rule_names())
+    data_dir = os.environ.get("IDML_DATA")
+    monkeypatch.setenv("IDML_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told = list[str]()
+    if data_dir and (Path(data_dir) / NATURAL_TRACE).exists() and find_dataset("hapt", Path(data_dir)):
+        evaluate_rules(tmp_path / "there", replace(scale, config={**scale.config, "data_dir": data_dir}), told.append)
+        assert told == []
+    evaluate_rules(tmp_path / "missing", scale, told.append)
+    assert told == [f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders"]
