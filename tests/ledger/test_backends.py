@@ -62,7 +62,7 @@ def test_a_wrong_state_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_another_pyrevm_might_say_is_refused_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyrevm")
-    from idml.ledger.embedded.ledger import revm_backend
+    from idml.ledger.embedded import revm_backend
 
     monkeypatch.setattr(revm_backend, "_CODE_PADDING", 32)
     with pytest.raises(EvmError, match="in an unknown form: use the backend pyevm"):

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from idml.economics import (
+    NeighborWork,
     Ring,
     Strategy,
     Verdicts,
-    NeighborWork,
     honesty_threshold,
     losses,
     rob_neighbor,
