@@ -43,12 +43,12 @@ def play_to_the_end(
     context: EncounterContext, learner: str, neighbor: str, hostile: bool, broken_off: ExchangeStage | None
 ) -> Meeting:
     """One encounter between the first two devices, among validators of one sort; nothing of it may be left."""
-    devices = list(context.devices.values())
+    devices = list(context.cast.devices)
     kinds = [learner, neighbor, *(HOSTILE if hostile else ["honest"] * len(HOSTILE))]
     for device, kind in zip(devices, kinds, strict=True):
         device.participant = KINDS[kind]()
-    judges = [device.account for device in devices[2 : 2 + context.task.votes]]
-    meeting = Meeting(context, devices[0], devices[1], () if context.task.committee_size else judges, broken_off)
+    judges = [device.account for device in devices[2 : 2 + context.cast.rules.votes]]
+    meeting = Meeting(context, devices[0], devices[1], () if context.cast.rules.committee_size else judges, broken_off)
     meeting.play()
     assert meeting.encounter is not None
     devices[0].encounters += 1

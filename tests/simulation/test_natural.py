@@ -72,13 +72,13 @@ def test_each_device_has_one_person_s_data_and_test(tmp_path: Path) -> None:
     assert world.test_shares is not None
     persons = []
     for device, share in zip(world.devices, world.test_shares, strict=True):
-        (person,) = set(owners[device.own].tolist())
+        (person,) = set(owners[device.data.own].tolist())
         assert set(tested[share].tolist()) == {person}
-        assert len(device.own) == (owners == person).sum()
+        assert len(device.data) == (owners == person).sum()
         assert len(share) == (tested == person).sum()
         persons.append(person)
     assert len(set(persons)) == 8
-    assert len(build_world(config.model_copy(update={"images_per_device": 20}), OppCL()).devices[3].own) == 20
+    assert len(build_world(config.model_copy(update={"images_per_device": 20}), OppCL()).devices[3].data) == 20
 
 
 @pytest.mark.usefixtures("hapt")

@@ -234,11 +234,11 @@ def test_images_are_counted(play: Any) -> None:
 @pytest.mark.slow
 def test_measuring_costs_a_twentieth_of_what_it_measures(play: Any) -> None:
     run = play(encounters=60, images_per_device=300, validation_images=200)
-    devices = run.simulator._world.devices
+    effort = run.simulator._work
     points = run.store.accuracy()
     rounds = [0, *sorted({point.round for point in points if point.round})]
     assert rounds == list(range(9))
-    cost = sum(3 * device.trained_images + device.scored_images for device in devices)
+    cost = 3 * effort.trained_images.total() + effort.scored_images.total()
     measured = 200 + sum(point.images for point in points if point.round)
     assert 0.04 * cost < measured <= 0.05 * cost
     # Each round has its share, the end what is left: as many images for each device as for any other.

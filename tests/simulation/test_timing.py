@@ -22,7 +22,8 @@ from idml.simulation.contacts import find_trace
 from idml.simulation.measure import TestSet
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.timing import Exchange, ExchangeStage
-from idml.simulation.work.runner import Serial, TaskRunner
+from idml.simulation.work.runner import TaskRunner
+from idml.simulation.work.tasks import ContributeTask
 
 from .conftest import Played, tiny
 from .test_runs import assert_tokens_conserved, without_times
@@ -95,14 +96,13 @@ def test_a_rehearsal_finds_what_each_kind_of_device_trains(adapter: Adapter, epo
     kinds = {"free_rider": 1, "random_weights": 1, "label_flip": 1, "always_no": 1}
     world = world_of(tiny(compute_images_s=1, adversaries=kinds), adapter)
     test_set = TestSet(prepare(world.dataset.test_images), world.dataset.test_labels, 1, world.settings.seed)
-    work = Serial(TaskRunner(world.devices, world.settings, test_set, world.config.task(), adopt_unjudged=False))
+    runner = TaskRunner(world.devices, world.settings, test_set, world.config.task(), adopt_unjudged=False)
     learner = world.devices[0]
     for device in world.devices:
         idle = device.participant.kind in ("free_rider", "random_weights")
         assert world.timing.images[device.index] == (0 if idle else epochs * IMAGES)
-        before = learner.trained_images
-        device.contribute(learner, learner.model, world.settings, work)
-        assert learner.trained_images - before == world.timing.images[device.index]
+        answer = runner.perform(ContributeTask(learner.index, 0, device.index, learner.model, device.model))
+        assert answer.values == (world.timing.images[device.index],)
 
 
 @pytest.fixture

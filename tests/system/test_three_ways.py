@@ -101,8 +101,8 @@ DEEDS = {
     "hear": {"protocol.roles.driver"},
     "hand_over": {"protocol.roles.driver"},
     "contribute": {"simulation.work.runner"},
-    "verdict": {"simulation.devices"},
-    "blind_vote": {"simulation.devices"},
+    "verdict": {"simulation.work.encounter"},
+    "blind_vote": {"simulation.work.encounter"},
     "asks_first": {"simulation.voters"},
     "comes_back": {"simulation.simulator"},
 }

@@ -45,6 +45,7 @@ class Accounts:
         keeper: sends what anyone may send and no device does.
         threshold_wei: the stake that a neighbor or validator needs.
         devices: their numbers by account, also by those that they left behind.
+        signers: wallets by account, likewise, and the keeper's.
     """
 
     ledger: ControlledLedger
@@ -55,12 +56,14 @@ class Accounts:
     keeper: Wallet = DEVELOPER
     threshold_wei: int = field(init=False)
     devices: dict[bytes, int] = field(init=False)
+    signers: dict[bytes, Wallet] = field(init=False)
     _left: list[Wallet] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.mirror = AccountsMirror(self.ledger.domain, self.ledger.unbonding_delay_s())
         self.threshold_wei = to_wei(self.config.stake_threshold)
         self.devices = {wallet.address: index for index, wallet in enumerate(self.wallets)}
+        self.signers = {wallet.address: wallet for wallet in (*self.wallets, self.keeper)}
 
     def post(self, sender: int | None, result: TxResult) -> Posted:
         """Take what a transaction did."""
@@ -85,6 +88,7 @@ class Accounts:
         self._left.append(self.wallets[device])
         self.wallets[device] = wallet
         self.devices[wallet.address] = device
+        self.signers[wallet.address] = wallet
         posted = self._enter(device, wallet, [])
         self.ledger.warp(self.ledger.now_s + 1)
         return wallet, posted

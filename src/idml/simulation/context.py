@@ -1,14 +1,13 @@
 """What the encounters of a run share."""
 
-from collections.abc import MutableMapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idml.ledger.controlled import ControlledLedger
-from idml.ledger.wallet import Wallet
 from idml.protocol.messages import Domain
-from idml.protocol.task import TaskParams
 from idml.simulation.accounts import Accounts
-from idml.simulation.devices import Device, Settings
+from idml.simulation.devices import Device
+from idml.simulation.work.encounter import Cast
 from idml.simulation.work.tasks import TaskService
 
 
@@ -17,28 +16,28 @@ class EncounterContext:
     """What all encounters of a run share.
 
     Args:
-        accounts: the participants' accounts, and the ledger on which they are.
-        domain: of the contract.
-        task: the rules.
+        accounts: of the participants, and the ledger on which they are.
         reward_wei: what a learner pays.
-        devices: by account, also those that they left.
-        wallets: likewise.
-        settings: of learning.
+        cast: the devices, and by which rules they act.
         work: does what is heavy.
-        adopt_unjudged: whether learners merge what too few voted on.
     """
 
     accounts: Accounts
-    domain: Domain
-    task: TaskParams
     reward_wei: int
-    devices: MutableMapping[bytes, Device]
-    wallets: MutableMapping[bytes, Wallet]
-    settings: Settings
+    cast: Cast
     work: TaskService
-    adopt_unjudged: bool
 
     @property
     def ledger(self) -> ControlledLedger:
         """The contract, on its own clock."""
         return self.accounts.ledger
+
+    @property
+    def domain(self) -> Domain:
+        """Of the contract, for signatures."""
+        return self.accounts.ledger.domain
+
+    def device(self, account: bytes) -> Device:
+        """Whose account this is, or was before it came back under another name."""
+        devices: Sequence[Device] = self.cast.devices
+        return devices[self.accounts.devices[account]]

@@ -10,7 +10,8 @@ from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
 from idml.learning.engine import Engine
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
-from idml.simulation.work.tasks import DeceiveTask, ScoreTask, TaskService, TrainAloneTask
+from idml.simulation.work.effort import Effort
+from idml.simulation.work.tasks import DeceiveTask, ScoreTask, TrainAloneTask
 
 _TRAINING = 3
 """What training on an image costs, in evaluations of one: measured 3.4 for 6 to 14 convolutions."""
@@ -96,10 +97,10 @@ class Measure:
     Args:
         test_set: the images.
         devices: those that share it.
-        work: does the scoring.
+        work: does the scoring, and knows what the devices of the run trained and scored.
     """
 
-    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: TaskService) -> None:
+    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Effort) -> None:
         self._test_set = test_set
         self._devices = devices
         self._parts = {device.index: part for part, device in enumerate(devices)}
@@ -115,30 +116,26 @@ class Measure:
         (score,) = self._score(self._devices[:1], count)
         return Scores(self._devices, [score] * len(self._devices), count)
 
-    def on_the_way(self, world: Sequence[Device]) -> Scores | None:
-        """Score all devices, if that is worth it by now.
-
-        Args:
-            world: all devices of the run, which know what they trained and scored.
-        """
-        count = self._allowance(world, 2 * _PART) // len(self._devices)
+    def on_the_way(self) -> Scores | None:
+        """Score all devices, if that is worth it by now."""
+        count = self._allowance(2 * _PART) // len(self._devices)
         if count < _LEAST_IMAGES:
             return None
         # A share of the test set for each device: beyond that, the mean over devices learns nothing new.
         count = min(count, max(_LEAST_IMAGES, self._test_set.part_size))
         return self._scores(self._devices, count)
 
-    def in_the_end(self, world: Sequence[Device]) -> Scores:
+    def in_the_end(self) -> Scores:
         """Score all devices; if they are too many for that, some, spread evenly."""
-        allowance, devices = self._allowance(world, _PART), self._devices
+        allowance, devices = self._allowance(_PART), self._devices
         if allowance < _LEAST_IMAGES * len(devices):
             number = min(len(devices), max(_LEAST_DEVICES, allowance // _LEAST_IMAGES))
             devices = [devices[place * len(devices) // number] for place in range(number)]
         return self._scores(devices, max(_LEAST_IMAGES, allowance // len(devices)))
 
-    def _allowance(self, world: Sequence[Device], part: int) -> int:
+    def _allowance(self, part: int) -> int:
         """How many images may be scored now: one part in `part` of what the run has cost, less what was scored."""
-        cost = sum(_TRAINING * device.trained_images + device.scored_images for device in world)
+        cost = _TRAINING * self._work.trained_images.total() + self._work.scored_images.total()
         return max(0, cost // part - self.scored_images)
 
     def _scores(self, devices: Sequence[Device], count: int) -> Scores:
@@ -178,10 +175,10 @@ class Measure:
         Returns:
             Mean accuracy after 0, 1, ... `epochs` epochs, the last on most images.
         """
-        size, images = self._test_set.size, _TRAINING * min(len(device.labels) for device in devices)
+        size, images = self._test_set.size, _TRAINING * min(len(device.data) for device in devices)
         count = min(size, max(_LEAST_IMAGES, images // (2 * _PART)))
         final = min(size, max(count, epochs * images // (2 * _PART)))
-        self.trained_images += epochs * sum(len(device.labels) for device in devices)
+        self.trained_images += epochs * sum(len(device.data) for device in devices)
         sizes = [count] * epochs + [final]
         self.scored_images += sum(sizes) * len(devices)
         tasks = [

@@ -35,11 +35,12 @@ from idml.protocol.roles import (
     propose,
 )
 from idml.simulation.accounts import Posted
-from idml.simulation.adversaries import Ballot
 from idml.simulation.context import EncounterContext
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.timing import ExchangeStage
+from idml.simulation.work.encounter import follow
+from idml.simulation.work.tasks import ContributeTask
 
 _TRANSFERS: dict[type, ExchangeStage] = {ModelSent: ExchangeStage.SENDING, ResultSent: ExchangeStage.RETURNING}
 """Messages with which a model goes, by the stage of the exchange in which it is on its way."""
@@ -83,9 +84,11 @@ class Meeting:
         self.result: Model | None = None
         self._models = {learner.model.digest: learner.model}
         self._adopted = self.discarded = False
-        secrets = [party.secret(learner, learner.encounters, context.settings) for party in (learner, neighbor)]
+        task, domain, wallets = context.cast.rules, context.domain, context.accounts.signers
+        key = learner.encounter_key(context.cast.settings.seed)
+        secrets = [party.secret(key) for party in (learner, neighbor)]
         offer = propose(
-            task=context.task,
+            task=task,
             learner=learner.account,
             neighbor=neighbor.account,
             reward_wei=context.reward_wei,
@@ -95,7 +98,6 @@ class Meeting:
             now_s=context.ledger.now_s,
             nonce=learner.nonce,
         )
-        wallets, domain, task = context.wallets, context.domain, context.task
 
         def learner_role() -> Learner:
             return Learner(
@@ -105,7 +107,7 @@ class Meeting:
                 offer=offer,
                 secret=secrets[0],
                 validators=validators,
-                adopt_unjudged=context.adopt_unjudged,
+                adopt_unjudged=context.cast.adopt_unjudged,
             )
 
         def neighbor_role() -> Neighbor:
@@ -178,7 +180,7 @@ class Meeting:
         if stage is not None and stage is self.broken_off:
             return None
         if player is None and isinstance(message, ValidationRequest):
-            task, conduct = self._context.task, self._context.devices[to].participant
+            task, conduct = self._context.cast.rules, self._context.device(to).participant
             player = self._driver.join(Player(to, "validator", lambda: Validator(to, task), conduct))
         return player
 
@@ -188,34 +190,31 @@ class Meeting:
         """See `Port`. Each transaction has a block and a second of its own."""
         if self._is_given_up(submission):
             return None
-        context, device = self._context, self._context.devices.get(sender)
-        wallet = context.accounts.keeper if device is None else context.wallets[sender]
-        ledger = context.ledger
+        accounts, ledger = self._context.accounts, self._context.ledger
         ledger.warp(ledger.now_s + 1)
+        at, wallet = encounter.id if encounter else None, accounts.signers[sender]
         try:
-            result = submit(ledger, context.accounts.mirror, wallet, encounter.id if encounter else None, submission)
+            result = submit(ledger, accounts.mirror, wallet, at, submission)
         except Reverted as error:
             # A refused transaction is the sender's loss alone: the others' windows run on.
             self.reason = str(error)
             return Refusal(self.reason, stale=error.name == "StateMismatch")
-        posted = context.accounts.post(None if device is None else device.index, result)
+        posted = accounts.post(accounts.devices.get(sender), result)
         self.posted.append(posted)
         self.outcome = next(iter(posted.changes.outcomes), None)
         return result.events
 
     def work(self, worker: bytes, work: Work) -> Contributed | Judged | None:
         """See `Port`."""
-        context, device = self._context, self._context.devices[worker]
         match work:
             case Contribute(model):
                 if self.broken_off is ExchangeStage.TRAINING:
                     return None
-                received = self._models[model]
-                self.result = device.contribute(self._learner, received, context.settings, context.work)
+                self.result = self._context.work.ask(self._assignment(self._models[model])).made
                 self._models[self.result.digest] = self.result
                 return Contributed(self.result.digest)
             case Judge(model, result):
-                return Judged(result, self._judge(device, self._models[model], self._models[result]))
+                return Judged(result, self._judge(worker, self._models[model], self._models[result]))
             case Adopt(result):
                 self._adopt(self._models[result])
                 return None
@@ -230,19 +229,29 @@ class Meeting:
         """See `Port`."""
         return Clock(self._context.ledger.now_s, self._context.ledger.block_number + 1)
 
-    def _judge(self, validator: Device, before: Model, result: Model) -> bool:
+    def _assignment(self, received: Model) -> ContributeTask:
+        """What the neighbor is asked for."""
+        learner, neighbor = self._learner, self._neighbor
+        own = neighbor.model if self._context.cast.settings.adapter.sends_own_model else received
+        return ContributeTask(learner.index, learner.encounters, neighbor.index, received, own)
+
+    def _judge(self, validator: bytes, before: Model, result: Model) -> bool:
         context, encounter = self._context, self.encounter
         assert encounter is not None
-        cast = tuple(accept for _, accept in encounter.progress.votes)
-        ballot = Ballot(self._learner.participant, self._neighbor.participant, cast)
-        return validator.judge(self._learner, before, result, ballot, context.settings, context.work)
+        votes = [accept for _, accept in encounter.progress.votes]
+        index = context.accounts.devices[validator]
+        return follow(context.cast.vote(self._assignment(before), result, index, votes), context.work.ask)
 
     def _adopt(self, result: Model) -> None:
         """Let the learner merge a result, once, if its own defence takes it."""
         if self._adopted:
             return
-        self._adopted, context = True, self._context
-        self.discarded = not self._learner.adopt(self.model_before, result, context.settings, context.work)
+        self._adopted, context, learner = True, self._context, self._learner
+        adoption = context.cast.adoption(learner.model, self.model_before, result, learner.recent)
+        adopted = follow(adoption, context.work.ask)
+        if context.cast.settings.defence is not None:
+            learner.remember(self.model_before, result)
+        self.discarded, learner.model = adopted is None, adopted or learner.model
 
     def _is_given_up(self, submission: Submission) -> bool:
         """Whether a neighbor lets go of an encounter whose learner it lost.

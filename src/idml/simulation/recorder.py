@@ -50,7 +50,7 @@ class Recorder:
     def devices(self, devices: Iterable[Device]) -> None:
         """Who takes part."""
         self._store.append(
-            *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.labels)) for d in devices)
+            *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.data)) for d in devices)
         )
 
     def joined(self, accounts: Accounts, posted: Iterable[Posted]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
+from idml.adapters.means import LocalData, Settings
 from idml.adapters.registry import name_adapter
 from idml.learning.architectures import Architecture, find_architecture
 from idml.learning.arrays import Indices
@@ -22,7 +23,7 @@ from idml.protocol.task import FULL_BPS, TOKEN_WEI
 from idml.simulation.adversaries import ADVERSARIES, Participant
 from idml.simulation.config import Config, ConfigError
 from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_contacts
-from idml.simulation.devices import Device, Settings
+from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.timing import ExchangeStage, Timing
 from idml.simulation.traces import Trace, most_met
@@ -168,7 +169,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
     for index, participant in enumerate(cast_parts(config)):
         own = shares[index]
         devices.append(
-            Device(index, wallets[index].address, participant, images, own, dataset.train_labels[own], start)
+            Device(index, wallets[index].address, participant, LocalData(images, own, dataset.train_labels[own]), start)
         )
     return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace, test_shares)
 

@@ -10,7 +10,6 @@ from idml.learning.arrays import FloatVector
 from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.protocol.digest import canonical_bytes, layout_size, model_digest
-from idml.protocol.roles import Contribute
 from idml.simulation.accounts import Accounts
 from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.config import to_wei
@@ -24,13 +23,15 @@ from idml.simulation.setup import World, architecture
 from idml.simulation.totals import Observer, RunTotals, Snapshot, Stopped
 from idml.simulation.voters import OpenVoters
 from idml.simulation.work.ahead import Ahead
+from idml.simulation.work.effort import Effort
+from idml.simulation.work.encounter import EncounterPlan, follow
 from idml.simulation.work.executors.base import Executor
 from idml.simulation.work.executors.processes import Processes
 from idml.simulation.work.executors.ray_cluster import RayCluster
 from idml.simulation.work.foresight import Foresight
 from idml.simulation.work.journal import Journal, Timer
 from idml.simulation.work.runner import Serial, TaskRunner
-from idml.simulation.work.tasks import TaskService
+from idml.simulation.work.tasks import ContributeTask, TaskService
 from idml.store.errors import StoreError
 from idml.store.run_store import RunStore
 
@@ -67,22 +68,19 @@ class Simulator:
             self._accounts = Accounts(ledger, list(world.wallets), rules, config)
         self._voters = OpenVoters(world, self._accounts, rules)
         runner = TaskRunner(world.devices, world.settings, test_set, rules, adopt_unjudged)
-        self._work = Journal(self._employ(runner), store.work()[: store.checkpoint.rows["work"]], self._load)
+        self._cast = runner.cast
+        self._journal = Journal(self._employ(runner), store.work()[: store.checkpoint.rows["work"]], self._load)
+        self._work = Effort(self._journal, lambda device: world.devices[device].means(world.settings).sample_size)
         self._timer = Timer(config.checkpoint_s)
         self._measure = Measure(test_set, self._honest, self._work)
         if self._accounts is not None:
             self._context = EncounterContext(
                 accounts=self._accounts,
-                domain=self._accounts.ledger.domain,
-                task=rules,
                 reward_wei=to_wei(config.reward),
-                devices={device.account: device for device in world.devices},
-                wallets={wallet.address: wallet for wallet in world.wallets},
-                settings=world.settings,
+                cast=self._cast,
                 work=self._work,
-                adopt_unjudged=adopt_unjudged,
             )
-        self._recorder = Recorder(store, self._totals, self._accounts, self._work)
+        self._recorder = Recorder(store, self._totals, self._accounts, self._journal)
 
     def _employ(self, runner: TaskRunner) -> TaskService:
         """Choose who does the heavy work."""
@@ -135,7 +133,7 @@ class Simulator:
         self._watch(contact, "settling")
         self._settle_pending()
         self._watch(contact, "measuring")
-        final = self._measure.in_the_end(world.devices)
+        final = self._measure.in_the_end()
         self._recorder.accuracy(final, contact.round, contact.index)
         self._checkpoint_if_due()
         self._watch(contact, "training one device alone")
@@ -148,6 +146,7 @@ class Simulator:
             baseline=baseline,
             attack_success={kind: self._measure.deceived(kind) for kind in attacks},
             tokens=self._accounts.tokens() if self._accounts else {"supply": "0", "accounts": "0"},
+            effort=self._work,
             measure=self._measure,
             trained_on=self._trained_on,
             wall_s=self._wall_s,
@@ -172,7 +171,7 @@ class Simulator:
     def _write_checkpoint(self) -> None:
         """Keep the models that the run stands on. All else follows from what it has recorded."""
         begun_s = time.perf_counter()
-        if self._work.repeating or self._store.repeating:
+        if self._journal.repeating or self._store.repeating:
             return  # the last one is further on
         models = [device.model for device in self._world.devices]
         models += [model for _, _, meeting, _ in self._pending for model in meeting.models]
@@ -228,7 +227,8 @@ class Simulator:
             self._recorder.skipped(contact, meeting.reason, ledger.now_s, ledger.block_number)
             return
         self._totals.encounters += 1
-        learner.finish_encounter(self._world.settings, self._work)
+        learner.model = follow(self._cast.own_epochs(learner.index, learner.encounters, learner.model), self._work.ask)
+        learner.encounters += 1
         self._record(meeting, contact)
 
     def _record(self, meeting: Meeting, contact: Contact) -> None:
@@ -245,26 +245,26 @@ class Simulator:
             return
         wallet, posted = self._accounts.rejoin(device.index)
         device.rejoin(wallet.address)
-        self._context.devices[wallet.address] = device
-        self._context.wallets[wallet.address] = wallet
         self._recorder.rejoined(self._accounts, device, posted, contact)
 
     def _play_unpaid(self, contact: Contact, learner: Device, neighbor: Device) -> None:
         """Collaborate without an incentive: whatever comes is merged, unless the learner's own defence stops it."""
-        settings, work, broken_off = self._world.settings, self._work, self._world.broken_off(contact)
-        taken = False
-        before, participant = learner.model, neighbor.participant
-        if broken_off is None and participant.act(Contribute(before.digest), "neighbor") is not None:
-            result = neighbor.contribute(learner, before, settings, work)
-            handed = participant.hand_over(before.digest, result.digest)
-            models = {before.digest: before, result.digest: result}
-            taken = handed is not None and learner.adopt(before, models[handed], settings, work)
-        learner.finish_encounter(settings, work)
-        self._recorder.unpaid(contact, broken_off, taken=taken)
+        broken_off, before, merged = self._world.broken_off(contact), learner.model, False
+        if broken_off is None:
+            own = neighbor.model if self._world.settings.adapter.sends_own_model else before
+            asked = ContributeTask(learner.index, learner.encounters, neighbor.index, before, own)
+            ended = follow(self._cast.encounter(EncounterPlan(asked), learner.recent), self._work.ask)
+            if ended.handed is not None and self._world.settings.defence is not None:
+                learner.remember(before, ended.handed)
+            learner.model, merged = ended.after, ended.merged
+        else:
+            learner.model = follow(self._cast.own_epochs(learner.index, learner.encounters, before), self._work.ask)
+        learner.encounters += 1
+        self._recorder.unpaid(contact, broken_off, taken=merged)
 
     def _measure_round(self, contact: Contact) -> None:
         """Score the honest devices at the end of a round, if that costs little beside what was done."""
-        scores = self._measure.on_the_way(self._world.devices)
+        scores = self._measure.on_the_way()
         if scores is not None:
             self._recorder.accuracy(scores, contact.round, contact.index)
 
@@ -273,8 +273,8 @@ class Simulator:
         devices = self._honest[: self._world.config.baseline_devices]
         if not devices:
             return None
-        images = sum(device.trained_images for device in self._honest)
-        epochs = round(images / sum(len(device.labels) for device in self._honest))
+        images = sum(self._work.trained_images[device.index] for device in self._honest)
+        epochs = round(images / sum(len(device.data) for device in self._honest))
         curve = self._measure.alone(devices, self._start, epochs)
         self._recorder.baseline(curve, self._world.config.contact_count / self._world.config.devices)
         return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from idml.adapters.base import LocalTraining
 from idml.adapters.keys import draw_seed
+from idml.adapters.means import Assignment, Settings
 from idml.learning.arrays import FloatVector
 from idml.protocol.digest import canonical_bytes
-from idml.simulation.adversaries import Assignment
 from idml.simulation.config import Config
-from idml.simulation.devices import Device, Settings
+from idml.simulation.devices import Device
 
 Rates = npt.NDArray[np.float64]
 
@@ -100,12 +100,17 @@ def _images_contributed(devices: Sequence[Device], settings: Settings) -> list[i
         kind = type(device.participant)
         if kind not in epochs:
             rehearsal = _Rehearsal(
-                settings.engine, device.images, device.labels, settings.learning_rate, settings.batch, ("rehearsal",)
+                settings.engine,
+                device.data.images,
+                device.data.labels,
+                settings.learning_rate,
+                settings.batch,
+                ("rehearsal",),
             )
             vector = device.model.vector
             device.participant.contribute(Assignment(settings.adapter, vector, vector, rehearsal, lambda _result: True))
-            epochs[kind] = rehearsal.trained_images // len(device.labels)
-    return [epochs[type(device.participant)] * len(device.labels) for device in devices]
+            epochs[kind] = rehearsal.trained_images // len(device.data)
+    return [epochs[type(device.participant)] * len(device.data) for device in devices]
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.devices import Device
 from idml.simulation.measure import Measure
+from idml.simulation.work.effort import Effort
 from idml.store.records import EarningsRecord
 
 HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
@@ -101,6 +102,7 @@ class RunTotals:
         baseline: Mapping[str, float] | None,
         attack_success: Mapping[str, float | None],
         tokens: Mapping[str, str],
+        effort: Effort,
         measure: Measure,
         trained_on: str,
         wall_s: float,
@@ -114,6 +116,7 @@ class RunTotals:
             baseline: what one device reaches alone.
             attack_success: by kind of adversary, how often its attack takes honest devices' models in.
             tokens: supply and accounts.
+            effort: counts what the devices trained and scored.
             measure: counts what measuring and the baseline took.
             trained_on: the hardware.
             wall_s: how long the run took.
@@ -148,8 +151,8 @@ class RunTotals:
                 "per_encounter": _mean(self.encounter_gas),
             },
             "wall_s": round(wall_s, 3),
-            "train_images": measure.trained_images + sum(device.trained_images for device in devices),
-            "eval_images": measure.scored_images + sum(device.scored_images for device in devices),
+            "train_images": measure.trained_images + effort.trained_images.total(),
+            "eval_images": measure.scored_images + effort.scored_images.total(),
             "trained_on": trained_on,
             "definition": definition_of(config.backend),
             "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),

@@ -38,7 +38,7 @@ class OpenVoters:
         if task.committee_size or accounts is None:
             return []
         parties = (contact.learner, contact.neighbor)
-        seed = draw_seed(*devices[contact.learner].key(self._world.settings, encounter, "validators"))
+        seed = draw_seed(*devices[contact.learner].encounter_key(self._world.settings.seed, encounter)("validators"))
         generator = np.random.default_rng(seed)
         # Nearly always a few draws do; only where hardly anyone is left, all are looked at.
         able = dict.fromkeys(

@@ -27,8 +27,9 @@ from idml.simulation.devices import Device
 from idml.simulation.measure import TestSet
 from idml.simulation.model import Model
 from idml.simulation.setup import World, build_world, resolve
+from idml.simulation.work.encounter import EncounterPlan, follow
 from idml.simulation.work.runner import TaskRunner
-from idml.simulation.work.tasks import ContributeTask, MergeTask, TrainOwnTask
+from idml.simulation.work.tasks import Answer, ContributeTask, Task, TrainOwnTask
 from idml.store import HONEST, write_atomically
 
 ATTACKS: Final = (
@@ -91,14 +92,18 @@ def replay(
     judged: list[JudgedContribution] = []
     for contact in world.contacts():
         learner = world.devices[contact.learner]
-        before, own = learner.model, world.devices[contact.neighbor].model
-        task = ContributeTask(learner.index, learner.encounters, contact.neighbor, before, own)
-        honest = bench.runner.perform(task).made
-        if contact.index % every == 0:
-            judged += bench.judge(contact, task, honest, attacks)
-        learner.model = bench.runner.perform(MergeTask(before, honest)).made
-        if world.settings.local_epochs:
-            learner.model = bench.runner.perform(TrainOwnTask(learner.index, learner.encounters, learner.model)).made
+        due = contact.index % every == 0
+        asked = ContributeTask(
+            learner.index, learner.encounters, contact.neighbor, learner.model, world.devices[contact.neighbor].model
+        )
+
+        def ask(task: Task, contact: Contact = contact, due: bool = due) -> Answer:
+            answer = bench.runner.perform(task)
+            if due and isinstance(task, ContributeTask):
+                judged.extend(bench.judge(contact, task, answer.made, attacks))
+            return answer
+
+        learner.model = follow(bench.runner.cast.encounter(EncounterPlan(asked)), ask).after
         learner.encounters += 1
         told(contact.index + 1, world.config.contact_count)
     return judged
@@ -167,8 +172,7 @@ class _Panel:
     def _prepare(self, task: ContributeTask, validator: Device) -> _Seat:
         """A validator, its sample and how it finds the model before."""
         settings, learner = self._world.settings, self._world.devices[task.learner]
-        drawn = validator.draw_sample(learner, task.encounter, "validate", settings)
-        images, labels = validator.pool[validator.own[drawn]], validator.labels[drawn]
+        images, labels = validator.means(settings).sample(learner.encounter_key(settings.seed, task.encounter))
         (logits,) = settings.engine.logits([task.received.vector], images)
         return validator, images, View(logits, labels)
 
@@ -177,7 +181,7 @@ class _Panel:
     ) -> list[tuple[int, dict[str, float]]]:
         """How each validator finds a contribution by these rules, by device number."""
         settings = self._world.settings
-        goal = self._world.devices[task.learner].goal(settings)
+        goal = self._world.devices[task.learner].means(settings).goal
         candidate = settings.adapter.candidate(task.received.vector, result)
         found = []
         for validator, images, before in panel:

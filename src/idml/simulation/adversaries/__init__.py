@@ -4,7 +4,8 @@ Each adversary is one small class. Those of `work`, `data` and `votes` follow th
 find them out; those of `breaches` act on the protocol itself, through the same roles and the same contract.
 """
 
-from idml.simulation.adversaries.base import Assignment, Ballot, Participant
+from idml.adapters.means import Assignment
+from idml.simulation.adversaries.base import Ballot, Participant
 from idml.simulation.adversaries.breaches import Deny, NoShow, SilentLearner, Swap, Withhold
 from idml.simulation.adversaries.data import Backdoor, Drift, LabelFlip, LabelFlipAll, LabelFlipTarget, Sybil
 from idml.simulation.adversaries.votes import (

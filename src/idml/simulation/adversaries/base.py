@@ -1,36 +1,13 @@
 """How a participant acts: honestly here; what an adversary does otherwise, it overrides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from idml.adapters.base import Adapter, LocalTraining
+from idml.adapters.means import Assignment
 from idml.learning.arrays import FloatVector
 from idml.learning.data.poisons import Poison
 from idml.protocol.roles import Action, Adopt, Conduct, Message, Part, ResultSent
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What a neighbor is asked for, and its means to do it.
-
-    Args:
-        adapter: the algorithm.
-        received: the learner's model, float32 (size,).
-        own: the neighbor's.
-        training: on its data, poisoned if it poisons them.
-        passes: whether a result would be accepted by each of a committee that it rehearses with, on its true data.
-    """
-
-    adapter: Adapter
-    received: FloatVector
-    own: FloatVector
-    training: LocalTraining
-    passes: Callable[[FloatVector], bool]
-
-    def honest(self) -> FloatVector:
-        """Do as the algorithm says."""
-        return self.adapter.contribute(self.received, self.own, self.training)
 
 
 @dataclass(frozen=True, slots=True)

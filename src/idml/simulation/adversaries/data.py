@@ -4,9 +4,10 @@ from typing import Final
 
 import numpy as np
 
+from idml.adapters.means import Assignment
 from idml.learning.arrays import FloatVector
 from idml.learning.data.poisons import Relabel, Trigger
-from idml.simulation.adversaries.base import Assignment, Participant
+from idml.simulation.adversaries.base import Participant
 from idml.simulation.adversaries.votes import AlwaysYes
 
 _STEPS: Final = (1.0, 0.5, 0.25, 0.125, 0.0625)

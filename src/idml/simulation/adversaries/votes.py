@@ -1,8 +1,9 @@
 """Validators that do not vote as they see."""
 
+from idml.adapters.means import Assignment
 from idml.learning.arrays import FloatVector
 from idml.protocol.roles import Action, Judge, Later, Part
-from idml.simulation.adversaries.base import Assignment, Ballot, Hasty, Participant
+from idml.simulation.adversaries.base import Ballot, Hasty, Participant
 from idml.simulation.adversaries.work import random_weights
 
 

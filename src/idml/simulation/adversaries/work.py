@@ -4,8 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from idml.adapters.means import Assignment
 from idml.learning.arrays import FloatVector
-from idml.simulation.adversaries.base import Assignment, Participant
+from idml.simulation.adversaries.base import Participant
 
 _BOOST: Final = 10.0
 _NOISE: Final = 0.5

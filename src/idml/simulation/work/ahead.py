@@ -12,8 +12,9 @@ from itertools import count, dropwhile, islice
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
+from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, Executor, Failed
-from idml.simulation.work.runner import EncounterPlan, PlannedResult, TaskRunner
+from idml.simulation.work.runner import PlannedResult, TaskRunner
 from idml.simulation.work.tasks import Answer, ContributeTask, MergeTask, ScreenTask, Task, TrainOwnTask, task_key
 
 

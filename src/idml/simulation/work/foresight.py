@@ -10,6 +10,7 @@ from idml.simulation.contacts import Contact
 from idml.simulation.setup import World
 from idml.simulation.timing import ExchangeStage
 from idml.simulation.work.ahead import ContactForecast
+from idml.simulation.work.encounter import contributes
 
 
 class Foresight:
@@ -42,8 +43,10 @@ class Foresight:
     def __call__(self, contact: Contact, encounter: int) -> ContactForecast | None:
         """See `idml.simulation.work.ahead.Forecaster`."""
         stage = self._world.broken_off(contact)
+        lasts = stage is None or (stage is ExchangeStage.RETURNING and self._accounts is not None)
+        works = lasts and contributes(self._world.devices[contact.neighbor].participant, ZERO_WORD)
         if self._accounts is None:
-            return ContactForecast(None, contributes=stage is None, broken_off=stage is not None)
+            return ContactForecast(None, contributes=works, broken_off=stage is not None)
         if not self._accounts.eligible(contact.neighbor):
             return None
         turns = len(self._expelled) + sum(bool(device.since) for device in self._world.devices)
@@ -58,8 +61,7 @@ class Foresight:
         key = contact.index, encounter
         if key not in self._known:
             voters = self._committee(contact, encounter) or self._open_voters(contact, encounter)
-            contributes = stage in (None, ExchangeStage.RETURNING)
-            self._known[key] = ContactForecast(tuple(voters), contributes=contributes, broken_off=stage is not None)
+            self._known[key] = ContactForecast(tuple(voters), contributes=works, broken_off=stage is not None)
         return self._known[key]
 
     def _committee(self, contact: Contact, encounter: int) -> list[int]:
@@ -67,9 +69,8 @@ class Foresight:
             return []
         devices, settings = self._world.devices, self._world.settings
         learner, neighbor = devices[contact.learner], devices[contact.neighbor]
-        seed = committee_seed(
-            learner.secret(learner, encounter, settings), neighbor.secret(learner, encounter, settings)
-        )
+        key = learner.encounter_key(settings.seed, encounter)
+        seed = committee_seed(learner.secret(key), neighbor.secret(key))
         terms = Terms(
             task=self._task.id,
             learner=learner.account,

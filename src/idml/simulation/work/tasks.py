@@ -168,7 +168,7 @@ def task_key(task: Task) -> bytes:
     values = (getattr(task, field.name) for field in fields(task))
     parts = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
     named = (part.digest.hex() if isinstance(part, Model) else part for part in parts)
-    return draw_bytes(type(task).__name__, *named)[:_KEY_BYTES]
+    return draw_bytes(type(task).__name__.removesuffix("Task"), *named)[:_KEY_BYTES]
 
 
 class TaskService(Protocol):

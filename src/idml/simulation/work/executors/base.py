@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from idml.simulation.work.runner import EncounterPlan, PlannedResult
+from idml.simulation.work.encounter import EncounterPlan
+from idml.simulation.work.runner import PlannedResult
 from idml.simulation.work.tasks import Answer, Task
 
 Job = Task | EncounterPlan

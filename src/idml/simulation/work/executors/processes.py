@@ -5,6 +5,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import cast
 
+from idml.learning.arrays import FloatImages
 from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.work.executors.child import Child
 from idml.simulation.work.executors.roster import AHEAD, MOST_DEATHS, Roster
@@ -41,10 +42,10 @@ class Processes:
             self._block = SharedBlock.of(arrays)
         except OSError as error:
             raise ExecutorError(f"workers: the devices' data do not fit shared memory: {error.strerror}") from error
-        self._cargo = replace(packed, descriptor=self._block.descriptor, places=self._block.places)
+        self._packed = replace(packed, descriptor=self._block.descriptor, places=self._block.places)
         pool = self._block.arrays()[0]
         for device in runner.devices:
-            device.pool = cast("type(device.pool)", pool)  # type: ignore[valid-type]
+            device.data = replace(device.data, pool=cast(FloatImages, pool))
         try:
             for _ in range(workers):
                 self._start()
@@ -92,7 +93,7 @@ class Processes:
 
     def _start(self) -> Child:
         module, descriptors = "idml.simulation.work.executors.worker", [self._block.descriptor]
-        worker = Child(module, self._inbox, self._cargo, descriptors=descriptors)
+        worker = Child(module, self._inbox, self._packed, descriptors=descriptors)
         self._starting.add(worker)
         return worker
 

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from idml.adapters.base import Adapter
+from idml.adapters.means import LocalData, Settings
 from idml.adapters.registry import MODULE_PREFIX, load_adapter
 from idml.learning.arrays import FloatImages, Indices, Labels
 from idml.protocol.task import TaskParams
 from idml.simulation.adversaries import Participant
 from idml.simulation.config import ConfigError
-from idml.simulation.devices import Device, Settings
+from idml.simulation.devices import Device
 from idml.simulation.measure import TestSet
 from idml.simulation.model import Model
 from idml.simulation.work.executors.shared import Place, SharedBlock
@@ -65,14 +66,14 @@ def disassemble(runner: TaskRunner, algorithm: str) -> tuple[PackedRunner, list[
     settings = replace(runner.settings, adapter=cast(Adapter, None))
     members = [(device.address, device.participant) for device in devices]
     packed = PackedRunner(-1, (), settings, adapter, members, test_set.parts, runner.rules, runner.adopt_unjudged)
-    ends = np.cumsum([0, *(len(device.labels) for device in devices)])
-    own = np.concatenate([device.own for device in devices])
-    labels = np.concatenate([device.labels for device in devices])
+    ends = np.cumsum([0, *(len(device.data) for device in devices)])
+    own = np.concatenate([device.data.own for device in devices])
+    labels = np.concatenate([device.data.labels for device in devices])
     shares = list(test_set.shares or ())
     test_ends = np.cumsum([0, *map(len, shares)])
     test_own = np.concatenate([np.zeros(0, np.int64), *shares], dtype=np.int64)
     test: list[npt.NDArray[np.generic]] = [test_set.images, test_set.labels, test_ends, test_own]
-    return packed, [devices[0].pool, ends, own, labels, *test]
+    return packed, [devices[0].data.pool, ends, own, labels, *test]
 
 
 def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) -> TaskRunner:
@@ -86,9 +87,7 @@ def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) ->
             index,
             address,
             participant,
-            cast(FloatImages, pool),
-            cast(Indices, own[start:end]),
-            cast(Labels, labels[start:end]),
+            LocalData(cast(FloatImages, pool), cast(Indices, own[start:end]), cast(Labels, labels[start:end])),
             nothing,
         )
         for index, ((address, participant), (start, end)) in enumerate(zip(packed.members, pairwise(ends), strict=True))

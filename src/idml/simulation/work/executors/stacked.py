@@ -22,8 +22,9 @@ from idml.learning.engine import Layout
 from idml.learning.models import module_factory
 from idml.learning.stacked import StackedEngine, find_cuda
 from idml.simulation.model import Model
+from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
-from idml.simulation.work.runner import EncounterPlan, TaskRunner
+from idml.simulation.work.runner import TaskRunner
 
 Call = Epoch | Sample | Query
 Reply = FloatVector | list[int] | list[npt.NDArray[np.float32]]

@@ -9,10 +9,11 @@ from io import RawIOBase
 from queue import SimpleQueue
 
 from idml.learning.backends import calm_torch
+from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, Failed, Job
 from idml.simulation.work.executors.shipping import PackedRunner
 from idml.simulation.work.executors.wire import claim_standard_streams, receive, send
-from idml.simulation.work.runner import EncounterPlan, TaskRunner
+from idml.simulation.work.runner import TaskRunner
 
 
 def main() -> None:
