@@ -39,7 +39,7 @@ class EncounterPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EncounterResult:
     """What became of the learner's model.
 
     Args:
@@ -69,7 +69,7 @@ class Cast:
     rules: TaskParams
     adopt_unjudged: bool
 
-    def encounter(self, plan: EncounterPlan, recent: Sequence[Model] | None = None) -> Steps[Ended]:
+    def encounter(self, plan: EncounterPlan, recent: Sequence[Model] | None = None) -> Steps[EncounterResult]:
         """All of an encounter.
 
         Args:
@@ -78,7 +78,7 @@ class Cast:
         """
         first = plan.first
         if isinstance(first, TrainOwnTask):
-            return Ended((yield from self.own_epochs(first.learner, first.encounter, first.model)))
+            return EncounterResult((yield from self.own_epochs(first.learner, first.encounter, first.model)))
         before, adopted = first.received, None
         exchanged = yield from self._exchange(first)
         if exchanged is not None and not plan.broken_off:
@@ -88,7 +88,7 @@ class Cast:
             if judged and (yield from self._accepted(first, handed, plan.validators)):
                 adopted = yield from self.adoption(before, before, handed, recent)
         after = yield from self.own_epochs(first.learner, first.encounter, adopted or before)
-        return Ended(after, exchanged and exchanged[1], adopted is not None)
+        return EncounterResult(after, exchanged and exchanged[1], adopted is not None)
 
     def vote(self, asked: ContributeTask, result: Model, validator: int, cast: Sequence[bool]) -> Steps[bool]:
         """How a validator votes on a contribution.
