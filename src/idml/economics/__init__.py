@@ -1,6 +1,6 @@
-"""What it pays to vote, to help and to collude under a task, how stakes fare, and what to choose.
+"""Computes what it pays to vote, to help and to collude under a task, how long stakes last, and what to choose.
 
-All payoffs are exact: the settlement function, weighted by the probability of every outcome of the votes.
+All payoffs are exact: they come from the settlement function, weighted by the probability of each outcome of the votes.
 """
 
 from idml.economics.advice import Advice, Criteria, advise

@@ -1,4 +1,4 @@
-"""What a deployment should choose, from stated criteria."""
+"""Advice: which votes, shares and stake a deployment should choose, by stated criteria."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,11 +19,11 @@ class Criteria:
     """What a deployment asks for.
 
     Args:
-        wrong: most of the honest work that its committee may reject, of attacks that it may accept, and of raids by the
-            ring that the ring may win by its own votes, 0 to 1.
-        lead: honest voting pays at least so much more than any other sealed strategy, in shares of the reward; also if
-            validators err half as often again.
-        life_rounds: an honest device keeps the threshold's stake for so many rounds on average.
+        wrong: a limit for three shares, 0 to 1: the honest work that its committee may reject, the attacks that it may
+            accept, and the raids by a ring that the ring may win by its own votes.
+        lead: how much more honest voting must pay than any other sealed strategy, as a share of the reward. It must do
+            so even if validators err one and a half times as often.
+        life_rounds: how many rounds an honest device must on average keep a stake of at least the threshold.
 
     Raises:
         ValueError: for a value out of range.
@@ -47,17 +47,19 @@ class Advice:
     """What to choose.
 
     Args:
-        votes: V, and K: a committee as large as the votes. The least that meets the criteria, else the best there is.
-        wrong: the largest of the three shares that `Criteria.wrong` limits, at that V.
-        shares: (neighbor's share, rejection pot) in bps at that V: the highest share, in steps of 5 %, at which honest
-            voting leads by as much as asked for and honest work pays; of its pots the least, which tempts
-            validators least to reject in concert.
-            None if there is none.
-        lead: of honest voting with those shares, as in `Criteria`; with the task's own if there are none.
-        stake: in rewards, at that V and those shares: the least whole number above the threshold that lasts as long as
-            asked for, if rewards refill it. None if none of up to 100 rewards above the threshold does.
-        life_rounds: how long an honest device lasts with it on average.
-        attacker_rounds: how long an attacker does that also votes always yes.
+        votes: number of votes (V) and size of the committee (K), which are equal. It is the least that meets the
+            criteria; if none does, the best there is.
+        wrong: the largest of the three shares that `Criteria.wrong` limits, with that V.
+        shares: (neighbor's share, rejection pot) in basis points, with that V. The neighbor's share is the highest, in
+            steps of 5 %, at which honest voting leads by as much as asked for and honest work pays. The pot is the
+            least one possible with that share, because it tempts validators least to reject together. None if no shares
+            do.
+        lead: lead of honest voting with those shares, as in `Criteria`; with the task's own shares if `shares` is None.
+        stake: the stake to begin with, in rewards, with that V and those shares. It is the least whole number of
+            rewards above the threshold that lasts as long as asked for, if rewards refill it. None if no stake of up to
+            100 rewards above the threshold lasts so long.
+        life_rounds: how many rounds an honest device lasts with that stake on average.
+        attacker_rounds: how many rounds an attacker that also always votes yes lasts with it.
     """
 
     votes: int
@@ -80,13 +82,17 @@ def advise(
     cost_evaluate: Fraction = ZERO,
     cost_work: Fraction = ZERO,
 ) -> Advice:
-    """Choose V and K, then shares, then the stake.
+    """Choose first V and K, then the shares, then the stake.
 
     Args:
-        task: a deployment's rules so far; what is not chosen stays.
-        ring: the largest that is to be withstood.
-        threshold: of the stake, in rewards.
-        junk, cost_evaluate, cost_work: see `vote_value` and `neighbor_value`.
+        task: the deployment's present rules. What is not chosen here stays as it is.
+        ring: the largest ring that the deployment is to withstand.
+        verdicts: how its validators err.
+        threshold: the stake that neighbors and validators need, in rewards.
+        criteria: what is asked for.
+        junk: share of the work that is an attack, 0 to 1.
+        cost_evaluate: cost of evaluating the models of an encounter, as a share of the reward.
+        cost_work: cost of honest work, as a share of the reward.
     """
     most = min(MAX_VOTES, ring.devices - 2)
     candidates = {votes: _wrong(_with_votes(task, votes), ring, verdicts) for votes in range(1, most + 1, 2)}

@@ -1,4 +1,4 @@
-"""What a ring of devices that vote for each other can do, and what its victims lose."""
+"""Collusion: what a ring of devices that vote for each other can gain, and what its victims lose."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from idml.protocol.task import FULL_BPS, TaskParams
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Devices that may be drawn to vote, and those of them that collude; both count both parties of an encounter.
+    """A ring of colluding devices among all devices.
+
+    Args:
+        devices: number of devices that may be drawn to vote, with both parties of an encounter counted.
+        members: number of those that collude, with the ring's party of an encounter counted.
 
     Raises:
         ValueError: if there are fewer members than one or fewer others than one.
@@ -29,14 +33,14 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Raid:
-    """What an encounter between a party of the ring and an honest one comes to on average, in shares of the reward.
+    """The average result of an encounter between a party of the ring and an honest one; gains are shares of the reward.
 
     Args:
-        success: how probable the outcome is that the ring votes for.
-        outvotes: how probable it is that the ring alone decides, whatever the others vote.
-        ring: gains, its party and its voters together.
-        victim: the honest party gains (negative: it loses).
-        bystanders: the honest validators gain together.
+        success: probability of the outcome that the ring votes for.
+        outvotes: probability that the ring alone decides, whatever the others vote.
+        ring: gain of the ring, its party and its voters together.
+        victim: gain of the honest party; negative if it loses.
+        bystanders: gain of the honest validators together.
     """
 
     success: Fraction
@@ -47,10 +51,10 @@ class Raid:
 
 
 def ring_votes(task: TaskParams, ring: Ring) -> tuple[Fraction, ...]:
-    """How probable it is that 0, 1, ... V of the V votes are the ring's.
+    """The probabilities that 0, 1, ... V of the V votes are those of the ring.
 
-    One party of the encounter is of the ring. A committee is drawn from all devices but the two parties, and members of
-    the ring vote first of it; where anyone may vote, the ring brings as many voters as it has.
+    One party of the encounter belongs to the ring. A committee is drawn from all devices but the two parties, and its
+    members that belong to the ring vote first. If anyone may vote, the ring brings as many voters as it has.
 
     Raises:
         ValueError: if fewer than V devices are left to vote.
@@ -69,12 +73,18 @@ def ring_votes(task: TaskParams, ring: Ring) -> tuple[Fraction, ...]:
 
 
 def rob_neighbor(task: TaskParams, ring: Ring, verdicts: Verdicts) -> Raid:
-    """A learner keeps honest work, and its ring votes no: its prepayment returns, the neighbor is fined."""
+    """A raid on a neighbor: the learner keeps honest work, and its ring votes no.
+
+    If it succeeds, the learner's prepayment returns and the neighbor is fined.
+    """
     return _raid(task, ring, verdicts, NeighborWork.HONEST, ring_says=False)
 
 
 def rob_learner(task: TaskParams, ring: Ring, verdicts: Verdicts) -> Raid:
-    """A neighbor hands over an attack, and its ring votes yes: the learner pays for it."""
+    """A raid on a learner: the neighbor hands over an attack, and its ring votes yes.
+
+    If it succeeds, the learner pays for the attack.
+    """
     return _raid(task, ring, verdicts, NeighborWork.ATTACK, ring_says=True)
 
 
@@ -88,7 +98,7 @@ def _raid(task: TaskParams, ring: Ring, verdicts: Verdicts, work: NeighborWork, 
         learner, neighbor = (Fraction(-1), share) if accepted else (ZERO, Fraction(-1))
         party += probability * (neighbor if ring_says else learner)
         victim += probability * (learner if ring_says else neighbor)
-        # A yes meets one yes less among its others than there are.
+        # A voter counts the yes votes of the others, so who votes yes meets one yes less than there are.
         yes, no = (vote_gains(task)[max(0, votes_for - 1)][1], vote_gains(task)[min(votes_for, task.votes - 1)][0])
         voters += probability * own * (yes if ring_says else no)
         others = task.votes - own
@@ -102,7 +112,7 @@ def _raid(task: TaskParams, ring: Ring, verdicts: Verdicts, work: NeighborWork, 
 def _counts(
     task: TaskParams, ring: Ring, verdicts: Verdicts, work: NeighborWork
 ) -> Iterator[tuple[Fraction, int, int]]:
-    """(Probability, the ring's votes, how many of the other votes are yes)."""
+    """All possible cases, as (probability, number of the ring's votes, number of yes votes among the others)."""
     for own, drawn in enumerate(ring_votes(task, ring)):
         for weight, verdict in verdicts.cases(work):
             yes = Strategy.HONEST.votes_yes(verdict)

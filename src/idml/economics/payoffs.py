@@ -1,4 +1,7 @@
-"""What voting and helping pay on average under a task: exact, from the settlement function (MECHANISM: Settlement)."""
+"""Payoffs: what voting and helping pay on average under a task.
+
+They are exact, computed from the settlement function (docs/mechanism.md: Settlement).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ ZERO, ONE = Fraction(0), Fraction(1)
 
 
 class NeighborWork(Enum):
-    """What a neighbor hands over: honest work, an attack, or what it received, unchanged."""
+    """What a neighbor hands over: honest work, an attack, or a free ride, which is the received model unchanged."""
 
     HONEST = "honest work"
     ATTACK = "attack"
@@ -23,15 +26,15 @@ class NeighborWork(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """How honest verdicts err; all probabilities are exact, 0 to 1.
+    """How often honest verdicts are wrong. All probabilities are exact fractions, 0 to 1.
 
     Args:
-        false_rejection: of a no to honest work.
-        miss: of a yes to an attack.
-        free_pass: of a yes to a free ride. A model that did not change has not got worse, so rules that ask for no more
-            let it pass.
-        together: that all honest verdicts on an encounter fall alike, as on work that really does or really does not
-            help; else they fall independently of each other.
+        false_rejection: probability of a no to honest work.
+        miss: probability of a yes to an attack.
+        free_pass: probability of a yes to a free ride. A model that did not change has not got worse, so rules that
+            only ask for that let it pass.
+        together: probability that all honest verdicts on an encounter are the same, as they are if the work clearly
+            helps or clearly does not. Otherwise they are independent of each other.
 
     Raises:
         ValueError: for a probability out of range.
@@ -52,7 +55,7 @@ class Verdicts:
         return cls(1 - accuracy, 1 - accuracy)
 
     def yes(self, work: NeighborWork) -> Fraction:
-        """How probable a yes is."""
+        """The probability of an honest yes to this work."""
         return {
             NeighborWork.HONEST: 1 - self.false_rejection,
             NeighborWork.ATTACK: self.miss,
@@ -60,7 +63,10 @@ class Verdicts:
         }[work]
 
     def cases(self, work: NeighborWork) -> Iterator[tuple[Fraction, Fraction]]:
-        """What may hold, as (how probable it is, how probable each honest yes then is), independent of each other."""
+        """The cases that may hold, as (probability of the case, probability of each honest yes in this case).
+
+        Within a case, honest verdicts are independent of each other.
+        """
         yes = self.yes(work)
         yield 1 - self.together, yes
         if self.together:
@@ -69,7 +75,7 @@ class Verdicts:
 
 
 class Strategy(Enum):
-    """How a validator votes; `HONEST` and `INVERTED` look at the work, `COPY` at the votes of all others."""
+    """How a validator votes. `HONEST` and `INVERTED` look at the work, `COPY` looks at the votes of all others."""
 
     HONEST = "honest"
     YES = "always yes"
@@ -79,17 +85,17 @@ class Strategy(Enum):
 
     @property
     def looks(self) -> bool:
-        """Whether it evaluates models, which has a cost."""
+        """Whether this strategy evaluates models, which has a cost."""
         return self in (Strategy.HONEST, Strategy.INVERTED)
 
     def votes_yes(self, verdict: Fraction) -> Fraction:
-        """How probable a yes is.
+        """The probability that this strategy votes yes.
 
         Args:
-            verdict: how probable an honest yes is.
+            verdict: probability of an honest yes.
 
         Raises:
-            ValueError: for `COPY`, which depends on votes.
+            ValueError: for `COPY`, which depends on the votes of others.
         """
         if self is Strategy.COPY:
             raise ValueError("copying depends on the votes of others: only one validator can copy, the last")
@@ -99,7 +105,7 @@ class Strategy(Enum):
 
 
 SEALED = (Strategy.HONEST, Strategy.YES, Strategy.NO, Strategy.INVERTED)
-"""What can be done where votes are sealed until all are cast."""
+"""The strategies that are possible if votes are sealed until all are cast."""
 
 
 def vote_value(
@@ -111,13 +117,15 @@ def vote_value(
     junk: Fraction = ZERO,
     cost: Fraction = ZERO,
 ) -> Fraction:
-    """What one of V validators that all vote gains on average.
+    """What one of V validators gains on average, if all of them vote.
 
     Args:
-        own: how it votes.
+        task: the rules.
+        own: how this validator votes.
         others: how all others vote; not `Strategy.COPY`.
+        verdicts: how honest verdicts err.
         junk: share of the work that is an attack, 0 to 1.
-        cost: of evaluating the models, as a share of the reward.
+        cost: cost of evaluating the models, as a share of the reward.
 
     Returns:
         The mean gain per vote as a share of the reward, without rounding.
@@ -137,7 +145,7 @@ def vote_value(
 def vote_outcomes(
     task: TaskParams, own: Strategy, others: Strategy, verdicts: Verdicts, work: NeighborWork
 ) -> list[tuple[Fraction, Fraction]]:
-    """What a vote on some work may gain, as (probability, gain as a share of the reward), in no order."""
+    """The gains that a vote on this work may bring, as (probability, gain as a share of the reward), in no order."""
     return [
         outcome
         for weight, verdict in verdicts.cases(work)
@@ -146,7 +154,7 @@ def vote_outcomes(
 
 
 def accepted(task: TaskParams, work: NeighborWork, voters: Strategy, verdicts: Verdicts) -> Fraction:
-    """How probable it is that V voters accept some work."""
+    """The probability that V voters accept this work."""
     return sum(
         (
             weight * probability
@@ -169,7 +177,11 @@ def neighbor_value(
     """What a neighbor gains on average, if V validators vote.
 
     Args:
-        cost: of honest work, as a share of the reward; attacks and free rides cost nothing.
+        task: the rules.
+        work: what the neighbor hands over.
+        voters: how all validators vote.
+        verdicts: how honest verdicts err.
+        cost: cost of honest work, as a share of the reward. Attacks and free rides cost nothing.
 
     Returns:
         The mean gain per encounter as a share of the reward.
@@ -180,14 +192,14 @@ def neighbor_value(
 
 
 def accepts(task: TaskParams, votes_for: int) -> bool:
-    """Whether so many of V votes accept."""
+    """Whether this number of yes votes among V votes accepts the work."""
     return 2 * votes_for > task.votes or (2 * votes_for == task.votes and task.tie_accepts)
 
 
 @lru_cache(maxsize=1024)
 def vote_gains(task: TaskParams) -> tuple[tuple[Fraction, Fraction], ...]:
-    """What a no and a yes gain, as shares of the reward, by how many of the others say yes."""
-    # Divided by 10,000, by the votes, then by the winners, this leaves no dust.
+    """The gains of a no and of a yes, as shares of the reward, for each number of others who vote yes: 0 to V - 1."""
+    # This reward can be divided by 10,000, by the votes and by the winners with nothing left over.
     reward = FULL_BPS * lcm(*range(1, task.votes + 1)) ** 2
 
     def gain(others_for: int, own: bool) -> Fraction:
@@ -200,12 +212,12 @@ def vote_gains(task: TaskParams) -> tuple[tuple[Fraction, Fraction], ...]:
 
 @lru_cache(maxsize=65_536)
 def binomial(count: int, probability: Fraction) -> tuple[Fraction, ...]:
-    """How probable it is that 0, 1, ... `count` of so many independent events happen."""
+    """The probabilities that 0, 1, ... `count` of `count` independent events happen, if each has this probability."""
     return tuple(comb(count, k) * probability**k * (1 - probability) ** (count - k) for k in range(count + 1))
 
 
 def check_share(name: str, value: Fraction) -> None:
-    """Raise `ValueError` for what is no share or probability."""
+    """Raise `ValueError` for a value outside 0 to 1, which is no share and no probability."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {float(value):g}: must be between 0 and 1")
 

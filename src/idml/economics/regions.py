@@ -1,4 +1,4 @@
-"""Where honesty pays best: thresholds, and best replies over the two error rates."""
+"""Regions: at which error rates of validators honesty pays best, and where the thresholds are."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -18,10 +18,11 @@ def best_vote(
     cost: Fraction = ZERO,
     among: Sequence[Strategy] = SEALED,
 ) -> Strategy:
-    """What pays one validator the most, all others voting alike.
+    """The strategy that pays one validator the most, if all others vote in one way.
 
     Args:
-        among: to choose from; the first wins a tie, honest voting by default. The others: see `vote_value`.
+        task, verdicts, others, junk, cost: see `vote_value`.
+        among: the strategies to choose from. If several pay the same, the first wins; by default that is honest voting.
     """
     return max(among, key=lambda own: vote_value(task, own, others, verdicts, junk=junk, cost=cost))
 
@@ -29,11 +30,13 @@ def best_vote(
 def best_work(
     task: TaskParams, verdicts: Verdicts, *, cost: Fraction = ZERO, among: Sequence[NeighborWork] = tuple(NeighborWork)
 ) -> NeighborWork | None:
-    """What pays a neighbor the most before honest validators; None if nothing pays.
+    """The work that pays a neighbor the most if validators are honest; None if nothing pays.
 
     Args:
-        cost: of honest work, as a share of the reward.
-        among: to choose from; the first wins a tie, honest work by default.
+        task, verdicts: see `neighbor_value`.
+        cost: cost of honest work, as a share of the reward.
+        among: the kinds of work to choose from. If several pay the same, the first wins; by default that is honest
+            work.
     """
     values = {work: neighbor_value(task, work, Strategy.HONEST, verdicts, cost=cost) for work in among}
     best = max(among, key=values.__getitem__)
@@ -41,20 +44,31 @@ def best_work(
 
 
 def vote_lead(task: TaskParams, verdicts: Verdicts, *, junk: Fraction = ZERO, cost: Fraction = ZERO) -> Fraction:
-    """By how much honest voting leads the best other sealed strategy among honest voters; negative where it trails."""
+    """How much more honest voting pays than the best other sealed strategy, if all others vote honestly.
+
+    Args:
+        task, verdicts, junk, cost: see `vote_value`.
+
+    Returns:
+        A share of the reward; negative if another strategy pays more.
+    """
     honest, *rest = (vote_value(task, own, Strategy.HONEST, verdicts, junk=junk, cost=cost) for own in SEALED)
     return honest - max(rest)
 
 
 def honesty_threshold(task: TaskParams, *, junk: Fraction = ZERO, bits: int = 30) -> Fraction:
-    """The accuracy, on all work alike, above which honest voting beats always voting no among honest voters.
+    """The accuracy above which honest voting pays more than always voting no, if all others vote honestly.
+
+    The accuracy of verdicts is taken to be the same on all work.
 
     Args:
+        task: the rules.
         junk: share of the work that is an attack, below 1.
-        bits: of precision.
+        bits: precision of the result.
 
     Returns:
-        Rounded up to a multiple of 2^-bits; 1/2, a coin's accuracy, if honest voting wins there already.
+        The threshold, rounded up to a multiple of 2^-bits. It is 1/2, the accuracy of a coin, if honest voting pays
+        more even there.
     """
 
     def honest_trails(accuracy: Fraction) -> bool:
@@ -68,10 +82,15 @@ def honesty_threshold(task: TaskParams, *, junk: Fraction = ZERO, bits: int = 30
 def junk_threshold(
     task: TaskParams, verdicts: Verdicts, *, cost: Fraction = ZERO, against: Strategy = Strategy.YES
 ) -> Fraction | None:
-    """The share of attacks at which honest voting pays as much as another strategy among honest voters.
+    """The share of attacks at which honest voting pays as much as another strategy, if all others vote honestly.
+
+    Args:
+        task, verdicts, cost: see `vote_value`.
+        against: the other strategy.
 
     Returns:
-        Exact, since payoffs are linear in it; None if they are never equal. From 0 to 1 where it means anything.
+        The share, exactly, because payoffs are linear in it. None if the two are never equal. A value outside 0 to 1 is
+        no share that can occur.
     """
     leads = [
         vote_value(task, Strategy.HONEST, Strategy.HONEST, verdicts, junk=junk, cost=cost)
@@ -82,7 +101,10 @@ def junk_threshold(
 
 
 def _boundary(holds: Callable[[Fraction], bool], low: Fraction, high: Fraction, bits: int) -> Fraction:
-    """Where something ceases to hold between `low`, where it does, and `high`; by so many halvings, rounded up."""
+    """The value between `low`, at which something holds, and `high` above which it no longer does.
+
+    It is found by halving the interval `bits` times, and rounded up.
+    """
     for _ in range(bits):
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)

@@ -1,7 +1,7 @@
-"""How a stake fares: what it gains and loses a round, and how long until it is below the threshold.
+"""Stakes: what a stake gains and loses in a round, and how long it takes until it is below the threshold.
 
-A round is as many encounters as there are devices: on average a device is neighbor once and votes V times in it.
-Amounts are in rewards.
+A round has as many encounters as there are devices. In it, a device is on average once a neighbor and votes V times.
+Amounts are in rewards: 20 means twenty times the reward of an encounter.
 """
 
 import math
@@ -16,21 +16,21 @@ from idml.economics.payoffs import NeighborWork, Strategy, Verdicts, accepted, v
 from idml.protocol.task import FULL_BPS, TaskParams
 
 FOREVER_ROUNDS = 1e9
-"""What is longer than this is for ever."""
+"""A time longer than this counts as infinite."""
 _LEVELS = 600
 
 Moves = Sequence[tuple[Fraction, Fraction]]
-"""(Mean number a round, change of the stake or the balance in rewards)."""
+"""Pairs of (how often it happens in a round on average, change of the stake or the balance in rewards)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pledge:
-    """A stake; all in rewards, so that 20 is a stake of 200 tokens where the reward is 10.
+    """A stake and its rules. Amounts are in rewards: 20 is a stake of 200 tokens if the reward is 10 tokens.
 
     Args:
-        stake: at the beginning.
-        threshold: below it the device is out.
-        target: rewards go to the stake below it; 0: never.
+        stake: the stake at the beginning.
+        threshold: a device whose stake is below this is out.
+        target: rewards go to the stake while it is below this; 0 for never.
 
     Raises:
         ValueError: if the stake is below the threshold.
@@ -48,19 +48,21 @@ class Pledge:
 
     @property
     def rejections_survived(self) -> int:
-        """So many rejections in a row leave it at the threshold or above."""
+        """How many rejections in a row leave the stake at the threshold or above."""
         return int(self.stake - self.threshold)
 
 
 def round_moves(
     task: TaskParams, work: NeighborWork, vote: Strategy, verdicts: Verdicts, *, junk: Fraction
 ) -> list[tuple[Fraction, Fraction]]:
-    """What a device gains and loses in a round among honest devices.
+    """What one device gains and loses in a round, if all other devices are honest.
 
     Args:
-        work: what it hands over as a neighbor.
+        task: the rules.
+        work: what the device hands over as a neighbor.
         vote: how it votes.
-        junk: share of the work that it judges that is an attack.
+        verdicts: how honest verdicts err.
+        junk: share of attacks in the work that it judges, 0 to 1.
     """
     passes = accepted(task, work, Strategy.HONEST, verdicts)
     moves = [(passes, Fraction(task.neighbor_share_bps, FULL_BPS)), (1 - passes, Fraction(-1))]
@@ -71,20 +73,20 @@ def round_moves(
 
 
 def losses(moves: Moves) -> Fraction:
-    """What a device loses a round on average, in rewards: what its stake shrinks by if nothing refills it."""
+    """What a device loses in a round on average, in rewards. By this its stake shrinks if nothing refills it."""
     return -sum((number * gain for number, gain in moves if gain < 0), Fraction(0))
 
 
 def gains(moves: Moves) -> Fraction:
-    """What it gains a round on average, in rewards: what refills its stake where that is below the target."""
+    """What a device gains in a round on average, in rewards. This refills its stake while that is below the target."""
     return sum((number * gain for number, gain in moves if gain > 0), Fraction(0))
 
 
 def mean_rounds(pledge: Pledge, moves: Moves) -> float:
-    """How many rounds pass on average until the stake is below the threshold; inf for ever.
+    """How many rounds pass on average until the stake is below the threshold; inf if it never is.
 
-    The stake is a Markov chain on a grid of at most 600 levels; a move between two levels goes to either, so that its
-    mean is kept. Moves that follow one another are taken to be independent.
+    The stake is modelled as a Markov chain on a grid of at most 600 levels. A move that ends between two levels goes to
+    either of them, with probabilities that keep its mean. Moves that follow one another are taken to be independent.
     """
     if not losses(moves):
         return math.inf
@@ -96,7 +98,8 @@ def mean_rounds(pledge: Pledge, moves: Moves) -> float:
     grid = max(grid, top / _LEVELS)
     levels = math.floor(top / grid) + 1
     refilled = min(Fraction(levels - 1), over / grid)
-    # Mean time until out, t = (1 + sum of t where the moves lead) / (number of moves a round), for each level.
+    # For each level, the mean time t until the stake is out obeys this equation:
+    # t = (1 / number of moves in a round) + (mean of t over the levels to which the next move leads).
     total = sum(number for number, _ in moves)
     matrix, ones = np.eye(levels), np.full(levels, 1 / float(total))
     for number, gain in moves:
@@ -113,7 +116,7 @@ def mean_rounds(pledge: Pledge, moves: Moves) -> float:
 
 
 def _ends(step: Fraction, levels: int, refilled: Fraction) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Where a step leads from each level: (the level at or below, the share of the next above)."""
+    """Where a step leads from each level: (the level at or just below, the probability of the level above that one)."""
     start = np.arange(levels)
     whole = math.floor(step)
     lower, upper_share = start + whole, np.full(levels, float(step - whole))

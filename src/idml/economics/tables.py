@@ -1,4 +1,4 @@
-"""The tables of docs/economics.md, for the defaults of both presets; verdicts are as accurate on all work."""
+"""The tables of docs/economics.md, for the defaults of both presets. Verdicts are equally accurate on all work."""
 
 from fractions import Fraction
 from math import inf
@@ -109,7 +109,7 @@ def _percent(share: Fraction) -> str:
 def _rounds(rounds: float) -> str:
     if rounds == inf:
         return "never"
-    # Three digits: more depend on how the machine adds.
+    # Only three digits: further ones depend on how the machine adds.
     return f"{rounds:.0f}" if rounds < 1_000 else f"{float(f'{rounds:.3g}'):,.0f}"
 
 

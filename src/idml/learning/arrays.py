@@ -20,10 +20,13 @@ Indices = npt.NDArray[np.int64]
 
 
 class Samples(NamedTuple):
-    """What a data set's reader returns.
+    """All that a data set holds: what `DataSource.load` returns.
 
     Attributes:
-        train_images, train_labels, test_images, test_labels: see `idml.learning.data.datasets.Dataset`.
+        train_images: uint8 (N, channels, height, width), pixels from 0 to 255; or float32, scaled for training already.
+        train_labels: int64 (N,), each class from 0.
+        test_images: of the same type, (M, channels, height, width); nobody trains on them.
+        test_labels: int64 (M,).
         train_owners, test_owners: int64 (N,) and (M,), whose each image is, from 0; None where nobody says.
     """
 

@@ -1,4 +1,4 @@
-"""A contract's interface as Python sees it: calls, answers, events and errors by name."""
+"""A contract's interface in Python: it encodes calls and decodes answers, events and errors, all by name."""
 
 import json
 from collections.abc import Mapping
@@ -34,10 +34,13 @@ class _Error:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """An event, its indexed arguments apart from the others.
+    """An event, with its indexed arguments apart from the others.
 
     Attributes:
-        places: of its arguments in their order: whether it is indexed, and its place among the indexed or the others.
+        name: the event's name.
+        places: for each argument in order, whether it is indexed, and its place among the indexed or the other ones.
+        data: codec of the arguments that are not indexed.
+        indexed: codecs of the indexed arguments.
     """
 
     name: str
@@ -47,13 +50,13 @@ class _Event:
 
 
 class Abi:
-    """Encodes and decodes for one contract.
+    """The interface of one contract: encodes what is sent to it, and decodes what comes back.
 
     Args:
         name: the contract's name.
-        entries: its JSON ABI.
-        bytecode: its creation code.
-        structs: dataclasses for Solidity structs by name, with the same fields in the same order.
+        entries: the contract's JSON ABI.
+        bytecode: the contract's creation code.
+        structs: the dataclass for each Solidity struct, by the struct's name, with the same fields in the same order.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Abi:
             structs: see the class.
 
         Raises:
-            LedgerError: if there is none of this name.
+            LedgerError: if no contract of this name ships.
         """
         path = resources.files("idml.ledger") / "artifacts" / f"{name}.json"
         try:
@@ -87,11 +90,11 @@ class Abi:
         return cls(name, artifact["abi"], bytes.fromhex(artifact["bytecode"].removeprefix("0x")), structs)
 
     def creation(self, *arguments: object) -> bytes:
-        """Creation code for these constructor arguments."""
+        """The creation code with these constructor arguments appended."""
         return self._bytecode + self._constructor.encode(arguments)
 
     def encode(self, function: str, *arguments: object) -> bytes:
-        """Calldata of a call.
+        """The calldata of a call.
 
         Raises:
             LedgerError: for an unknown function, or arguments that do not fit it.
@@ -100,7 +103,7 @@ class Abi:
         return known.selector + known.inputs.encode(arguments)
 
     def decode(self, function: str, output: bytes) -> Any:
-        """What a call returned: one value as such, several as a tuple, none as an empty tuple.
+        """Decode what a call returned: one value as it is, several as a tuple, none as an empty tuple.
 
         Raises:
             LedgerError: for an unknown function or truncated data.
@@ -110,9 +113,9 @@ class Abi:
         return values[0] if known.output_count == 1 else values
 
     def event(self, log: Log) -> tuple[str, tuple[Any, ...]] | None:
-        """An event's name and its arguments in their order; None if this contract has no such event.
+        """Decode a log: the event's name and its arguments in their order. None if this contract has no such event.
 
-        Only for arguments of which the log holds the value: indexed ones must be static.
+        Indexed arguments must be of static types, because of others a log holds only the hash.
         """
         known = self._events.get(log.topics[0]) if log.topics else None
         if known is None:
@@ -122,7 +125,7 @@ class Abi:
         return known.name, tuple([(indexed if among else plain)[place] for among, place in known.places])
 
     def error(self, data: bytes) -> Reverted | None:
-        """The named error in what a reverted call returned; None if this contract has no such error."""
+        """Decode what a reverted call returned, as a named error. None if this contract has no such error."""
         known = self._errors.get(data[:4])
         if known is None:
             return None
@@ -160,7 +163,10 @@ class Abi:
 
 
 def decode_error(data: bytes, *contracts: Abi) -> Reverted:
-    """The reason of a reverted call, looked up in several contracts; `Unknown` with its data if none knows it."""
+    """Decode what a reverted call returned, by the errors of several contracts.
+
+    If none of them has the error, its name is `Unknown` and its argument is the data.
+    """
     for contract in contracts:
         if (found := contract.error(data)) is not None:
             return found

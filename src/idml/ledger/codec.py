@@ -1,8 +1,10 @@
-"""Solidity's ABI encoding, compiled once per type into plain functions.
+"""Solidity's ABI encoding, with plain functions made once for each type.
 
-It stands on the simulator's hot path, where a general codec costs as much as the transaction itself. Values in Python:
-`uintN` int, `bool` bool, `address` 20 bytes, `bytesN` and `bytes` bytes, `string` str, arrays tuples, structs whatever
-their `build` makes of the fields (a tuple unless told). Source: Solidity's contract ABI specification.
+The simulator encodes and decodes all the time; a general codec would cost as much as the transactions themselves.
+
+In Python, `uintN` is int, `bool` is bool, `address` is 20 bytes, `bytesN` and `bytes` are bytes, `string` is str, and
+an array is a tuple. A struct is whatever its `build` makes of the fields, by default a tuple. The format is that of
+Solidity's contract ABI specification.
 """
 
 import operator
@@ -20,14 +22,15 @@ _BYTES = re.compile(r"bytes(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How values of one ABI type travel.
+    """How values of one ABI type are written and read.
 
     Attributes:
-        name: canonical type, as it stands in a signature.
-        size: bytes it takes where it is listed: all of them if static, 32 if dynamic.
-        dynamic: whether it is listed by its offset.
-        encode: from a value to bytes.
-        decode: from bytes and the position at which it starts to a value.
+        name: the canonical name of the type, as function signatures have it.
+        size: number of bytes that a value takes in a list of arguments: all of its bytes if the type is static; 32, for
+            its offset, if it is dynamic.
+        dynamic: whether a list of arguments holds only the offset of a value.
+        encode: makes bytes of a value.
+        decode: makes a value of bytes and the position at which the value starts.
     """
 
     name: str
@@ -41,8 +44,8 @@ def codec_of(entry: Mapping[str, Any], structs: Mapping[str, type]) -> Codec:
     """The codec of one entry of an ABI's `inputs` or `outputs`.
 
     Args:
-        entry: with `type`, and for structs `components` and `internalType`.
-        structs: dataclasses for structs by Solidity name, with the same fields in the same order.
+        entry: the entry, with `type`, and for structs also `components` and `internalType`.
+        structs: the dataclass for each struct, by the struct's Solidity name, with the same fields in the same order.
 
     Raises:
         LedgerError: for a type that no contract here uses.
@@ -60,7 +63,12 @@ def codec_of(entry: Mapping[str, Any], structs: Mapping[str, type]) -> Codec:
 
 
 def struct_codec(parts: Sequence[Codec], build: type | None = None) -> Codec:
-    """The codec of a tuple, of a list of arguments, or of a dataclass `build`."""
+    """The codec of several values one after another: a list of arguments, a tuple, or a struct.
+
+    Args:
+        parts: codecs of the values.
+        build: the dataclass that decoded values are put into; by default they are a tuple.
+    """
     size = sum(part.size for part in parts)
     dynamic = any(part.dynamic for part in parts)
     plan = tuple((part.dynamic, part.encode) for part in parts)

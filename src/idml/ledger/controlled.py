@@ -1,4 +1,4 @@
-"""A ledger whose time and money are at hand: what a simulation needs."""
+"""The kind of ledger that a simulation needs: one that lets it set the time and make money."""
 
 from abc import abstractmethod
 
@@ -6,17 +6,17 @@ from idml.ledger.interface import Ledger
 
 
 class ControlledLedger(Ledger):
-    """A ledger on which each transaction has a block of its own and time passes only when told.
+    """A ledger on which each transaction has a block of its own, and time passes only when told.
 
-    It takes one transaction at a time.
+    It takes one transaction at a time, so only one thread may use it.
     """
 
     @abstractmethod
     def warp(self, timestamp_s: int) -> None:
-        """Let time pass: the next block is at this time, in seconds. It stands still otherwise.
+        """Set the time of the next block, in seconds. Without this, time stands still.
 
         Raises:
-            LedgerError: if that moment is past.
+            LedgerError: for a time in the past.
         """
 
     @abstractmethod
@@ -28,4 +28,4 @@ class ControlledLedger(Ledger):
         """Give a wallet native currency out of nothing, in wei."""
 
     def close(self) -> None:
-        """Let go of what is held outside this process, if anything is."""
+        """Release what is held outside this process, such as connections."""

@@ -1,4 +1,4 @@
-"""Where the contracts live: a small record on disk, and how they get there."""
+"""Where the contracts are on a chain: a small record, kept in a file."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -12,14 +12,14 @@ _FIELDS = ("chain_id", "contract", "token", "block")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Contracts on a chain.
+    """Both contracts, deployed on a chain.
 
     Args:
         chain_id: EIP-155 chain id.
         contract: address of IDML, 20 bytes.
         token: address of IDMLToken, 20 bytes.
-        block: number of the block of the first of them; no event is older.
-        gas: what deploying cost, by contract name; empty if unknown.
+        block: number of the block in which the first of them was created. No event is older.
+        gas: gas that deploying took, by contract name; empty if unknown.
     """
 
     chain_id: int
@@ -29,7 +29,7 @@ class Deployment:
     gas: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """The record as it stands on disk."""
+        """The record as it is written to the file."""
         return {**asdict(self), "contract": checksum_address(self.contract), "token": checksum_address(self.token)}
 
     def save(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class Deployment:
         """Read a record.
 
         Raises:
-            LedgerError: if there is none, or something else.
+            LedgerError: if the file cannot be read, or is no such record.
         """
         try:
             record = json.loads(path.read_text(encoding="utf-8"))

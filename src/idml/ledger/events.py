@@ -1,4 +1,4 @@
-"""What the contracts announced, read in order, resumed where a reader stopped, taken back when the chain is."""
+"""Reads the events of a ledger in order, goes on where a reader stopped, and says when the chain took some back."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,12 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a reader is: all events up to this block, number and hash (32 bytes). A few words to keep on disk."""
+    """How far a reader has come: it has all events up to this block. It is small, to be kept on disk.
+
+    Attributes:
+        block: number of the block.
+        hash: hash of the block, 32 bytes.
+    """
 
     block: int
     hash: bytes
@@ -21,12 +26,13 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a reader has to do next.
+    """One step for a reader: either new events, or a number of blocks to forget.
 
     Attributes:
-        cursor: where it stands afterwards.
-        events: follow these, in order; none if `rolled_back`.
-        rolled_back: forget all events of blocks above `cursor.block`: they are no longer part of the chain.
+        cursor: how far the reader has come after this step.
+        events: new events to follow, in order; none if `rolled_back`.
+        rolled_back: whether the reader must forget all events of blocks above `cursor.block`, as these blocks are no
+            longer part of the chain.
     """
 
     cursor: Cursor
@@ -35,18 +41,19 @@ class Update:
 
 
 class EventSync:
-    """Reads a ledger's events by ranges of blocks.
+    """Reads a ledger's events, range after range of blocks.
 
-    It remembers the blocks in which it saw events, and the ends of its ranges. Where one of them is gone, it goes back
-    to the youngest one that is still there: between that and the common ancestor there was nothing to read.
+    It remembers the blocks in which it saw events, and the last block of each range. If one of them is no longer part
+    of the chain, it goes back to the youngest one that still is. Nothing is missed by that: between that block and the
+    one at which the chains part there were no events.
 
     Args:
-        ledger: whose events; an embedded one must keep its blocks.
-        resume: cursors of earlier updates, of those that rolled back too, that the reader still can return to, in any
-            order; none: read from the start. If the chain holds none of them any more, the first update rolls back to
-            the start.
-        confirmations: read a block only when it has so many, its own included.
-        blocks_at_once: the longest range to ask for; ranges that a node refuses are halved.
+        ledger: the ledger to read. An embedded one must keep its blocks.
+        resume: cursors of earlier updates that the reader can still return to, in any order, those of rollbacks
+            included. With none, it reads from the start. If none of them is part of the chain any more, the first
+            update rolls back to the start.
+        confirmations: read a block only when it has this many confirmations, counting itself.
+        blocks_at_once: the longest range of blocks to ask for. If a node refuses a range, it is halved.
 
     Raises:
         LedgerError: if the ledger keeps nothing to read.
@@ -62,12 +69,15 @@ class EventSync:
         self._trail = sorted(set(resume), key=lambda cursor: cursor.block)
 
     def poll(self) -> Iterator[Update]:
-        """All that is new up to now; an update changes where the reader stands only once it is taken.
+        """Read all that is new up to now.
+
+        Returns:
+            One update after another. The reader moves on only with those that are taken from the iterator.
 
         Raises:
-            NodeUnreachableError: if the node went away; go on with the same object when it is back.
+            NodeUnreachableError: if the node does not answer. Go on with the same object when it does again.
             NodeRefusedError: if the node refuses even a single block.
-            LedgerError: if the chain does not hold still.
+            LedgerError: if the chain changes again and again while it is read.
         """
         restless = 0
         while True:
@@ -85,7 +95,11 @@ class EventSync:
                 raise LedgerError(f"chain {self._ledger.chain_id} changes faster than it can be read")
 
     def _ancestor(self) -> Cursor | None:
-        """Forget what is no longer part of the chain; the cursor to go back to if there was any."""
+        """Forget blocks that are no longer part of the chain.
+
+        Returns:
+            The cursor to go back to; None if there were no such blocks.
+        """
         keep = len(self._trail)
         while keep and not self._stands(self._trail[keep - 1]):
             keep -= 1
@@ -99,7 +113,7 @@ class EventSync:
         return block is not None and block.hash == cursor.hash
 
     def _read(self, first: int, head: int) -> Update | None:
-        """One range of blocks, as long as may be; None if the chain changed meanwhile."""
+        """Read one range of blocks, as long as allowed; None if the chain changed meanwhile."""
         last = min(head, first + self._at_once - 1)
         end = self._ledger.block(last)
         if end is None:

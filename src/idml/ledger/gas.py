@@ -1,4 +1,4 @@
-"""What one encounter costs on the chain, each way to settle it, played and measured (the paper: Table II)."""
+"""Measures what one encounter costs on the chain, in each of the ways to settle it (the paper: Table II)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from idml.protocol.roles import Submission, SubmitReport, SubmitReports, SubmitV
 from idml.protocol.task import TOKEN_WEI, preset_task
 
 PAPER = {"check": 43_919, "report_neighbor": 96_172, "report_learner": 46_921, "vote": 78_869, "finalize": 191_344}
-"""The paper's Table II, gas for each step; an encounter has three votes."""
+"""Gas of each step by the paper's Table II. An encounter has three votes."""
 
 PAPER_TOTAL = sum(PAPER.values()) + 2 * PAPER["vote"]
 
 PAPER_USD_PER_GAS = {"ethereum": 10.0182 / 457_225, "polygon": 0.0261 / 457_225}
-"""The two baselines of Table II, of January 17, 2023."""
+"""Dollars for one gas on two chains, from the two baselines of Table II, of January 17, 2023."""
 
 _DEVICES = 50
 _REWARD_WEI = 10 * TOKEN_WEI
@@ -33,11 +33,11 @@ _ROUNDS = 10
 
 @dataclass(frozen=True, slots=True)
 class GasCost:
-    """What an encounter costs, its share of a batch included.
+    """What one encounter costs. In a batch, this is its share of the batch.
 
     Attributes:
-        gas: of all its transactions.
-        data_bytes: that they bring along as calldata.
+        gas: gas of all its transactions.
+        data_bytes: bytes of calldata in all its transactions.
     """
 
     gas: float
@@ -46,15 +46,16 @@ class GasCost:
 
 @dataclass(frozen=True, slots=True)
 class GasReport:
-    """The cost of one encounter with three votes under the preset `safe`, among accounts that are in use and have held
-    their seats for longer than the unbonding delay.
+    """The cost of one encounter with three votes under the preset `safe`.
+
+    It is measured among accounts that were used before and have held their seats for longer than the unbonding delay.
 
     Attributes:
-        stepwise: by step and in total, where the learner brings both reports.
-        apart: likewise, where each party brings its own.
-        signed: settled alone from signatures.
-        batch: by the number of encounters in the batch.
-        cosigned: in a batch of 100 among 50 parties that all sign it.
+        stepwise: costs by step and in total, if the learner brings both Reports.
+        apart: costs by step and in total, if each party brings its own Report.
+        signed: cost of an encounter that is settled alone from signatures.
+        batch: cost by the number of encounters in the batch.
+        cosigned: cost in a batch of 100 among 50 parties that all sign the batch.
     """
 
     stepwise: dict[str, GasCost]
@@ -65,10 +66,10 @@ class GasReport:
 
 
 def measure_gas(ledger: ControlledLedger | None = None) -> GasReport:
-    """Play encounters on a ledger of their own and average what they cost.
+    """Play encounters on a fresh ledger, and average what they cost.
 
     Args:
-        ledger: on which nobody takes part yet; by default an embedded one.
+        ledger: a ledger on which nobody takes part yet; by default an embedded one.
     """
     bench = _GasRun(ledger or EmbeddedLedger())
     bench.join()
@@ -91,7 +92,7 @@ def measure_gas(ledger: ControlledLedger | None = None) -> GasReport:
 
 
 class _GasRun:
-    """Fifty participants that act as learners, neighbors and validators in turn."""
+    """Fifty participants that play learner, neighbor and validator in turn."""
 
     def __init__(self, ledger: ControlledLedger) -> None:
         self._ledger = ledger
@@ -117,12 +118,12 @@ class _GasRun:
                 steps.insert(0, partial(ledger.create_task, wallet, self._task))
             for step in steps:
                 self._next(step)
-        # Batches need not read the seats of who has sat for longer than this.
+        # A batch need not read the seats of members that have held them for longer than this.
         self._ledger.warp(self._ledger.now_s + self._ledger.unbonding_delay_s() + 1)
         self._seats = [ledger.seat(index) for index in range(ledger.seat_count())]
 
     def _next(self, step: Callable[[], TxResult]) -> TxResult:
-        """Send in a block that is a second later than the last: on a node, no two have the same time."""
+        """Send in a block that is one second later than the last one: on a node, no two blocks have the same time."""
         self._ledger.warp(self._ledger.now_s + 1)
         result = step()
         self._mirror.apply(result.events)
@@ -133,7 +134,7 @@ class _GasRun:
             self._next(partial(self._ledger.set_budget, wallet, _REWARD_WEI, 64))
 
     def voucher(self, learner: int, neighbor: int) -> Voucher:
-        """An encounter on whose outcome everybody agrees: accepted."""
+        """An encounter that everybody agrees to accept."""
         self._count += 1
         learner_secret, neighbor_secret, model, outcome = (
             keccak256(f"{name} {self._count}".encode()) for name in ("learner", "neighbor", "model", "result")
@@ -162,7 +163,11 @@ class _GasRun:
         return Voucher(terms, outcome, learner_secret, neighbor_secret, tuple((member, True) for member in committee))
 
     def play(self, learner: int, neighbor: int, *, apart: bool) -> dict[str, GasCost]:
-        """One encounter step by step; what each step cost."""
+        """Play one encounter step by step.
+
+        Returns:
+            What each step cost.
+        """
         ledger, domain = self._ledger, self._ledger.domain
         voucher = self.voucher(learner, neighbor)
         signature = self._wallets[neighbor].sign(domain.digest(voucher.terms))
@@ -187,14 +192,18 @@ class _GasRun:
             yield f"vote_{place}", vote.validator, SubmitVote(vote)
 
     def settle(self, learner: int, neighbor: int) -> GasCost:
-        """One encounter alone from signatures."""
+        """Settle one encounter alone from signatures."""
         packed = PackedBatch((self.voucher(learner, neighbor),))
         signatures = packed.sign_each(self._ledger.domain, self._sign)
         result = self._next(partial(self._ledger.settle, self._wallets[-1], packed.message, signatures))
         return _cost([result], 1)
 
     def batch(self, pairs: Sequence[tuple[int, int]], *, cosigned: bool = False) -> GasCost:
-        """Many encounters in one transaction; the share of each."""
+        """Settle many encounters in one transaction.
+
+        Returns:
+            The share of each.
+        """
         packed = PackedBatch(tuple(self.voucher(*pair) for pair in pairs))
         domain = self._ledger.domain
         if cosigned:

@@ -1,4 +1,4 @@
-"""The contract as everyone else sees it: one `Ledger`, whatever chain is behind it."""
+"""The contract as the rest of the package sees it: one interface, `Ledger`, whatever chain is behind it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -27,12 +27,12 @@ class TxResult:
     """A transaction that succeeded.
 
     Attributes:
-        events: of both contracts, in order.
-        gas_used: what it costs.
+        events: events of both contracts, in order.
+        gas_used: gas that it used.
         block: number of its block.
         timestamp_s: time of its block, in seconds.
-        step: what it was for, the name of the method; reports tell `report_neighbor` from `report_learner`.
-        data_bytes: of calldata that it brought along.
+        step: what it was for: the name of the method; for a Report, `report_neighbor` or `report_learner`.
+        data_bytes: number of bytes of its calldata.
     """
 
     events: tuple[Event, ...]
@@ -51,7 +51,7 @@ def token_abi() -> Abi:
 
 @cache
 def idml_abi() -> Abi:
-    """The interface of IDML, with structs as the protocol's dataclasses."""
+    """The interface of IDML. Its structs are the protocol's dataclasses."""
     structs = {
         "Account": AccountState,
         "History": History,
@@ -67,22 +67,22 @@ def idml_abi() -> Abi:
 
 
 class Ledger(ABC):
-    """iDML's contract and its token. Subclasses say how a transaction is sent and a question asked.
+    """iDML's contract and its token on some chain. A subclass says how transactions and calls get there.
 
-    Whatever changes state takes the sender's wallet first, returns a `TxResult`, and raises `Reverted` where the
-    contract refuses. Amounts `*_wei` are base units of the token, except where the text says native currency.
-    Addresses have 20 bytes, ids and digests 32.
+    Each method that changes state takes the sender's wallet first, returns a `TxResult`, and raises `Reverted` if the
+    contract refuses. Amounts `*_wei` are in base units of the token, unless native currency is mentioned. Addresses
+    have 20 bytes, ids and digests 32.
     """
 
     @property
     @abstractmethod
     def contract_address(self) -> bytes:
-        """Where IDML lives, 20 bytes."""
+        """Address of IDML, 20 bytes."""
 
     @property
     @abstractmethod
     def token_address(self) -> bytes:
-        """Where IDMLToken lives, 20 bytes."""
+        """Address of IDMLToken, 20 bytes."""
 
     @property
     @abstractmethod
@@ -97,14 +97,14 @@ class Ledger(ABC):
     @property
     @abstractmethod
     def block_number(self) -> int:
-        """The last block."""
+        """Number of the last block."""
 
-    # What there is to read: `EventSync` asks for it, and bears that the chain changes in between.
+    # What `EventSync` reads. The chain may change between two of these calls.
 
     @property
     @abstractmethod
     def first_block(self) -> int:
-        """The block of the first of the contracts; no event is older."""
+        """Number of the block in which the first of the contracts was created. No event is older."""
 
     @abstractmethod
     def block(self, number: int) -> Block | None:
@@ -112,11 +112,13 @@ class Ledger(ABC):
 
     @abstractmethod
     def events(self, first: int, last: int) -> list[tuple[Block, tuple[Event, ...]]] | None:
-        """What both contracts announced from one block to another, both included.
+        """The events of both contracts in a range of blocks.
+
+        Args:
+            first, last: numbers of the first and the last block of the range.
 
         Returns:
-            The blocks in which they announced something, with all of it, in order; None if the chain changed while it
-            was asked.
+            The blocks that hold events, each with all of its events, in order. None if the chain changed meanwhile.
 
         Raises:
             NodeRefusedError: if a node refuses so many blocks, or so many events, at once.
@@ -124,15 +126,15 @@ class Ledger(ABC):
 
     @abstractmethod
     def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
-        """Run a transaction; `value_wei` is native currency."""
+        """Run a transaction that takes `value_wei` of native currency along."""
 
     @abstractmethod
     def _call(self, to: bytes, data: bytes) -> bytes:
-        """Ask without changing anything."""
+        """Call a contract without changing anything."""
 
     @property
     def domain(self) -> Domain:
-        """What signatures are bound to."""
+        """The EIP-712 domain of the contract, to which signatures are bound."""
         return Domain(self.chain_id, self.contract_address)
 
     # The token
@@ -146,7 +148,7 @@ class Ledger(ABC):
         return self._transact(sender, "redeem", token_abi(), "redeem", amount_wei)
 
     def approve(self, sender: Wallet, amount_wei: int) -> TxResult:
-        """Allow the contract to take so many tokens from the sender's wallet."""
+        """Allow the contract to take this many tokens from the sender's wallet."""
         return self._transact(sender, "approve", token_abi(), "approve", self.contract_address, amount_wei)
 
     def rate(self) -> int:
@@ -154,11 +156,11 @@ class Ledger(ABC):
         return cast(int, self._ask(token_abi(), "RATE"))
 
     def token_balance_wei(self, address: bytes) -> int:
-        """Tokens in a wallet (or, for the contract's address, in all accounts)."""
+        """The tokens in a wallet. For the contract's address, the tokens in all accounts together."""
         return cast(int, self._ask(token_abi(), "balanceOf", address))
 
     def token_supply_wei(self) -> int:
-        """All tokens there are."""
+        """All tokens that exist."""
         return cast(int, self._ask(token_abi(), "totalSupply"))
 
     # Accounts
@@ -166,8 +168,8 @@ class Ledger(ABC):
     def deposit(self, sender: Wallet, amount_wei: int) -> TxResult:
         """Move tokens from the wallet to the account.
 
-        Where the contract may not take so many yet, a first transaction allows it to take any number, once for all;
-        its gas and events are part of the result.
+        If the contract may not take as many yet, a first transaction allows it, once and for all, to take any number.
+        The gas and the events of that transaction are part of the result.
         """
         allowance = self._ask(token_abi(), "allowance", sender.address, self.contract_address)
         before = self.approve(sender, _UNLIMITED) if cast(int, allowance) < amount_wei else None
@@ -179,7 +181,7 @@ class Ledger(ABC):
         return TxResult(events, gas_used, result.block, result.timestamp_s, result.step, data_bytes)
 
     def deposit_with_permit(self, sender: Wallet, amount_wei: int, deadline_s: int) -> TxResult:
-        """Move tokens from the wallet to the account, allowed by a signature that is good until `deadline_s`."""
+        """Move tokens from the wallet to the account. A signature that is valid until `deadline_s` allows it."""
         nonce = cast(int, self._ask(token_abi(), "nonces", sender.address))
         numbers = b"".join(number.to_bytes(32, "big") for number in (amount_wei, nonce, deadline_s))
         padding = bytes(12)
@@ -196,11 +198,14 @@ class Ledger(ABC):
         return self._transact(sender, "withdraw", idml_abi(), "withdraw", amount_wei)
 
     def stake(self, sender: Wallet, amount_wei: int) -> TxResult:
-        """Pledge from the free balance; takes a seat where the stake now suffices and the sender may have one."""
+        """Move tokens from the free balance to the stake.
+
+        If the stake now suffices and the sender may have a seat, it takes one.
+        """
         return self._transact(sender, "stake", idml_abi(), "stake", amount_wei)
 
     def request_unstake(self, sender: Wallet, amount_wei: int) -> TxResult:
-        """Begin to unbond free stake; restarts the delay for all that is unbonding."""
+        """Begin to take free stake out. This restarts the delay for all that is unbonding already."""
         return self._transact(sender, "request_unstake", idml_abi(), "requestUnstake", amount_wei)
 
     def complete_unstake(self, sender: Wallet) -> TxResult:
@@ -208,24 +213,34 @@ class Ledger(ABC):
         return self._transact(sender, "complete_unstake", idml_abi(), "completeUnstake")
 
     def set_target(self, sender: Wallet, target_wei: int) -> TxResult:
-        """Set up to which stake rewards are staked."""
+        """Set the target: rewards go to the stake while it is below this amount."""
         return self._transact(sender, "set_target", idml_abi(), "setTarget", target_wei)
 
     def set_budget(self, sender: Wallet, reward_max_wei: int, nonces: int) -> TxResult:
-        """Raise the budget that pays for encounters settled by signatures alone."""
+        """Raise the budget, which pays for encounters that are settled from signatures alone.
+
+        Args:
+            reward_max_wei: the most that one such encounter may cost.
+            nonces: for how many of the learner's next nonces, at most 64.
+        """
         return self._transact(sender, "set_budget", idml_abi(), "setBudget", reward_max_wei, nonces)
 
     def request_release(self, sender: Wallet, reward_max_wei: int, nonces: int, retired: int = 0) -> TxResult:
-        """Ask to lower the budget and to retire nonces: bit i stands for `nonce_base + i` as of now."""
+        """Ask to lower the budget and to retire nonces that will not be used.
+
+        Args:
+            reward_max_wei, nonces: the lower budget, see `set_budget`.
+            retired: bit i says whether to use up nonce `nonce_base + i`, with the `nonce_base` of now.
+        """
         arguments = (reward_max_wei, nonces, retired)
         return self._transact(sender, "request_release", idml_abi(), "requestRelease", *arguments)
 
     def complete_release(self, sender: Wallet) -> TxResult:
-        """Do what `request_release` asked for, one unbonding delay later."""
+        """Carry out what `request_release` asked for, one unbonding delay after it."""
         return self._transact(sender, "complete_release", idml_abi(), "completeRelease")
 
     def take_seat(self, sender: Wallet) -> TxResult:
-        """Take a seat."""
+        """Take a seat, from which committees are drawn."""
         return self._transact(sender, "take_seat", idml_abi(), "takeSeat")
 
     def flush(self, sender: Wallet) -> TxResult:
@@ -247,11 +262,13 @@ class Ledger(ABC):
         *,
         lane: int = 0,
     ) -> TxResult:
-        """Open an encounter; its id is `domain.digest(terms)`. The sender's own signature may be left out.
+        """Open an encounter. Its id is `domain.digest(terms)`.
 
         Args:
-            lane: 0 to 63, one in which the learner has no other encounter open; or 64 + nonce % 64, which cannot be
-                kept busy by encounters with other nonces that are in reach.
+            terms: what learner and neighbor agreed on.
+            learner_signature, neighbor_signature: on the Terms. The sender's own may be left out.
+            lane: one of 0 to 63 in which the learner has no other encounter open. Or 64 + nonce % 64, which is kept for
+                this nonce: no encounter with another nonce in reach can occupy it.
         """
         return self._transact(sender, "open", idml_abi(), "open", terms, lane, learner_signature, neighbor_signature)
 
@@ -268,7 +285,7 @@ class Ledger(ABC):
         secret: bytes,
         signature: bytes = b"",
     ) -> TxResult:
-        """Bring a party's report. The sender's own signature may be left out."""
+        """Bring the Report of one party. If the sender is that party, its signature may be left out."""
         step = "report_neighbor" if reporter == progress.neighbor else "report_learner"
         if reporter == sender.address and not signature:
             return self._transact(sender, step, idml_abi(), "report", progress, result, secret)
@@ -284,22 +301,22 @@ class Ledger(ABC):
         neighbor_signature: bytes,
         learner_signature: bytes = b"",
     ) -> TxResult:
-        """Bring both reports, which agree. If the learner sends them, its signature may be left out."""
+        """Bring two Reports that agree. If the learner sends them, its signature may be left out."""
         arguments = (progress, result, neighbor_secret, learner_secret, neighbor_signature, learner_signature)
         return self._transact(sender, "report_both", idml_abi(), "reportBoth", *arguments)
 
     def contest(self, sender: Wallet, progress: Progress) -> TxResult:
-        """Appeal to a committee, as the neighbor of a learner that is silent or denies."""
+        """Ask for a committee, as the neighbor of a learner that is silent or denies."""
         return self._transact(sender, "contest", idml_abi(), "contest", progress)
 
     def draw(self, sender: Wallet, progress: Progress) -> TxResult:
-        """Draw the committee of a contested encounter, once the block of its seed is over."""
+        """Draw the committee of a contested encounter, after the block whose hash is its seed."""
         return self._transact(sender, "draw", idml_abi(), "draw", progress)
 
     def vote(
         self, sender: Wallet, progress: Progress, validator: bytes, accept: bool, signature: bytes = b""
     ) -> TxResult:
-        """Bring a validator's vote. The sender's own signature may be left out."""
+        """Bring a validator's vote. If the sender is that validator, its signature may be left out."""
         if validator == sender.address and not signature:
             return self._transact(sender, "vote", idml_abi(), "vote", progress, accept)
         return self._transact(sender, "vote", idml_abi(), "voteFor", progress, validator, accept, signature)
@@ -311,7 +328,7 @@ class Ledger(ABC):
     # Many encounters in one transaction
 
     def settle(self, sender: Wallet, batch: Batch, signatures: Sequence[bytes]) -> TxResult:
-        """Settle a batch of one encounter, more cheaply than `settle_batch`; only among parties that sign with keys."""
+        """Settle a batch of one encounter. This is cheaper than `settle_batch`, but all parties must sign with keys."""
         first = int.from_bytes(batch.encounters[0], "big")
         learner, neighbor = batch.parties[first & 0xFF], batch.parties[first >> 8 & 0xFF]
         arguments = (batch.task, learner, neighbor, batch.encounters[:4], signatures)
@@ -320,14 +337,26 @@ class Ledger(ABC):
     def settle_batch(
         self, sender: Wallet, batch: Batch, signatures: Sequence[bytes], wallet_signatures: Sequence[bytes] = ()
     ) -> TxResult:
-        """Settle encounters from the signatures on all their statements; see `PackedBatch.sign_each`."""
+        """Settle a batch from the signatures on all statements of its encounters; see `PackedBatch.sign_each`.
+
+        Args:
+            batch: the encounters.
+            signatures: two words for each statement.
+            wallet_signatures: signatures of parties that are contract wallets (ERC-1271).
+        """
         arguments = (batch.task, batch.parties, batch.encounters, signatures, wallet_signatures)
         return self._transact(sender, "settle_batch", idml_abi(), "settleBatch", *arguments)
 
     def settle_cosigned(
         self, sender: Wallet, batch: Batch, signatures: Sequence[bytes], wallet_signatures: Sequence[bytes] = ()
     ) -> TxResult:
-        """Settle encounters from one signature of each party; see `PackedBatch.cosign`."""
+        """Settle a batch from one signature of each party on the whole batch; see `PackedBatch.cosign`.
+
+        Args:
+            batch: the encounters.
+            signatures: two words for each party.
+            wallet_signatures: signatures of parties that are contract wallets (ERC-1271).
+        """
         arguments = (batch.task, batch.parties, batch.encounters, signatures, wallet_signatures)
         return self._transact(sender, "settle_cosigned", idml_abi(), "settleCosigned", *arguments)
 
@@ -350,11 +379,11 @@ class Ledger(ABC):
     # Views
 
     def account(self, address: bytes) -> AccountState:
-        """A participant's account; empty for strangers."""
+        """A participant's account. It is empty if the address never took part."""
         return cast(AccountState, self._ask(idml_abi(), "account", address))
 
     def history(self, address: bytes) -> History:
-        """A participant's record; empty for strangers."""
+        """What a participant has done so far. It is empty if the address never took part."""
         return cast(History, self._ask(idml_abi(), "history", address))
 
     def seat_count(self) -> int:
@@ -362,14 +391,14 @@ class Ledger(ABC):
         return cast(int, self._ask(idml_abi(), "seatCount"))
 
     def seat(self, index: int) -> Seat:
-        """One seat of the table, `index` below `seat_count()`."""
+        """One seat of the table, by its index, which must be below `seat_count()`."""
         return cast(Seat, self._ask(idml_abi(), "seat", index))
 
     def task(self, task_id: bytes) -> TaskParams:
         """A registered task.
 
         Raises:
-            LedgerError: if nobody registered it.
+            LedgerError: if nobody has registered it.
         """
         output = self._call(self.contract_address, idml_abi().encode("task", task_id))
         if not any(output):
@@ -377,15 +406,15 @@ class Ledger(ABC):
         return cast(TaskParams, idml_abi().decode("task", output))
 
     def state_hash(self, learner: bytes, lane: int = 0) -> bytes:
-        """`Progress.state_hash()` of the encounter open in a learner's lane; 0 or 1 if none is."""
+        """`Progress.state_hash()` of the encounter that is open in a learner's lane; if none is, 0 or 1 as 32 bytes."""
         return cast(bytes, self._ask(idml_abi(), "stateHash", learner, lane))
 
     def pending_release(self, address: bytes) -> Release:
-        """What `request_release` asked for; `release_at` is 0 if nothing waits."""
+        """What `request_release` asked for. Its `release_at` is 0 if nothing waits."""
         return cast(Release, self._ask(idml_abi(), "pendingRelease", address))
 
     def committee_of(self, terms: Terms, seed: bytes) -> tuple[bytes, ...]:
-        """The committee that Terms and seed determine, in the order drawn."""
+        """The committee that these Terms and this seed (32 bytes) lead to, in the order drawn."""
         return cast("tuple[bytes, ...]", self._ask(idml_abi(), "committeeOf", terms, seed))
 
     def stake_threshold_wei(self) -> int:
@@ -393,7 +422,7 @@ class Ledger(ABC):
         return cast(int, self._ask(idml_abi(), "stakeThreshold"))
 
     def unbonding_delay_s(self) -> int:
-        """Time between leaving the stake and being free, in seconds."""
+        """How long tokens wait between leaving the stake and becoming free, in seconds."""
         return cast(int, self._ask(idml_abi(), "unbondingDelay"))
 
     def _transact(
@@ -407,7 +436,7 @@ class Ledger(ABC):
         return TxResult(events, receipt.gas_used, receipt.block_number, receipt.timestamp_s, step, len(data))
 
     def _read(self, logs: Iterable[Log], block: int, timestamp_s: int) -> tuple[Event, ...]:
-        """What both contracts announced in a block; what others did is skipped."""
+        """Decode the events of both contracts in a block. Logs of other contracts are skipped."""
         known = {self.token_address: token_abi(), self.contract_address: idml_abi()}
         return tuple(
             EVENTS[name](block, timestamp_s, *arguments)

@@ -1,4 +1,4 @@
-"""Rebuilds what the contract stores from what it announced: every state change follows from its events."""
+"""Rebuilds what the contract stores from its events alone: every change of its state follows from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,8 +54,10 @@ class Changes:
     """What some events changed.
 
     Attributes:
-        stakes_wei: of the accounts that they may have changed, by address in the order in which they were touched.
-        outcomes: encounters that they ended, one after another; those settled from signatures are not among them.
+        stakes_wei: stakes of the accounts that the events may have changed, by address, in the order in which they were
+            touched. In base units of the token.
+        outcomes: outcomes of the encounters that the events ended, in order. Those settled from signatures are not
+            among them.
     """
 
     stakes_wei: Mapping[bytes, int]
@@ -63,19 +65,19 @@ class Changes:
 
 
 class AccountsMirror:
-    """Accounts, histories, seats, tasks and open encounters, kept up to date by the contract's events alone.
+    """Accounts, histories, seats, tasks and open encounters, kept up to date from the contract's events alone.
 
-    It is the only accounting outside the contract: whoever wants to know what an account holds, or what became of an
+    It is the only accounting outside the contract. Whoever wants to know what an account holds, or what became of an
     encounter, asks it.
 
     Args:
-        domain: of the contract.
-        unbonding_delay_s: its delay, in seconds.
+        domain: the contract's EIP-712 domain.
+        unbonding_delay_s: the contract's unbonding delay, in seconds.
 
     Attributes:
         seats: the seat table.
-        tasks: by id, 32 bytes.
-        encounters: those that are open, by id, 32 bytes.
+        tasks: all registered tasks, by id (32 bytes).
+        encounters: all open encounters, by id (32 bytes).
     """
 
     def __init__(self, domain: Domain, unbonding_delay_s: int) -> None:
@@ -90,40 +92,43 @@ class AccountsMirror:
         self.encounters: dict[bytes, Encounter] = {}
 
     def account(self, address: bytes) -> AccountState:
-        """A participant's account; empty for strangers. The zero address holds what was burnt."""
+        """A participant's account; empty if the address never took part. The zero address holds what was burnt."""
         return self._participants.get(address, ParticipantState()).account()
 
     def stake_wei(self, address: bytes) -> int:
-        """The stake of a participant's account, without the rest."""
+        """The stake alone of a participant's account."""
         who = self._participants.get(address)
         return 0 if who is None else who.pledge
 
     def history(self, address: bytes) -> History:
-        """A participant's record; empty for strangers."""
+        """What a participant has done so far. It is empty if the address never took part."""
         return self._participants.get(address, ParticipantState()).history()
 
     def pending_release(self, address: bytes) -> Release:
-        """What a participant asked for by `request_release`."""
+        """What a participant asked for with `Ledger.request_release`."""
         return self._participants.get(address, ParticipantState()).release
 
     def total_wei(self) -> int:
-        """All that the contract holds: balances, stakes, what is unbonding, prepayments."""
+        """All that the contract holds: balances, stakes, what is unbonding, and prepayments."""
         accounts = sum(who.balance + who.stake + who.unbonding for who in self._participants.values())
         return accounts + sum(encounter.terms.reward for encounter in self.encounters.values())
 
     def lane(self, learner: bytes, nonce: int) -> int:
-        """Where a learner can open an encounter with a nonce: see `free_lane`."""
+        """The lane in which a learner can open an encounter with this nonce, see `free_lane`."""
         return free_lane(self._participants.get(learner, ParticipantState()).lanes, nonce)
 
     def apply(self, events: Iterable[Event]) -> Changes:
-        """Follow the contract. Events must come in order, from the first; those of the token are skipped.
+        """Follow the contract's next events.
+
+        Args:
+            events: in order, with none missing since the contract's first. Those of the token are skipped.
 
         Returns:
-            What they changed.
+            What the events changed.
 
         Raises:
-            LedgerError: for an event that cannot follow on those before it: some are missing. The mirror is then of no
-                more use; make a new one.
+            LedgerError: for an event that cannot follow on those before it, because some are missing. The mirror can
+                then not be used any more; make a new one.
         """
         self._touched, self._outcomes = {}, []
         for event in events:
@@ -303,7 +308,11 @@ class AccountsMirror:
         self._outcomes.append(Outcome(encounter, event.ending.name.lower(), votes, None, earned))
 
     def _closed(self, event: Settled | Ended) -> Encounter:
-        """Let an encounter go and free what it locked; returns how it stood."""
+        """Remove an encounter that has ended, and unlock its stakes.
+
+        Returns:
+            The encounter as it stood last.
+        """
         encounter = self.encounters.get(event.encounter)
         self._stepped(event)
         assert encounter is not None
@@ -317,7 +326,10 @@ class AccountsMirror:
     # Encounters from signatures
 
     def _voucher(self, event: VoucherSettled) -> None:
-        """The contract drew the voters itself and wrote no indices down; so does the mirror."""
+        """Follow one encounter settled from signatures.
+
+        The event does not name the voters: the contract drew the committee itself. The mirror draws it again.
+        """
         words, task = event.encounter, self.tasks[event.task]
         first = int.from_bytes(words[0], "big") & ~0xFFFF | 0x0100
         packed = (first.to_bytes(32, "big"), *words[1:])
@@ -343,7 +355,7 @@ class AccountsMirror:
     # Money
 
     def _pay(self, terms: Terms, votes: Sequence[tuple[bytes, bool]]) -> Settlement:
-        """Pay by the votes; nothing of it is locked any more."""
+        """Pay by the votes, after all that the encounter locked was unlocked."""
         votes_for = sum(accept for _, accept in votes)
         neighbor = self._who(terms.neighbor)
         at_risk = min(terms.reward, neighbor.losable)
@@ -372,7 +384,11 @@ class AccountsMirror:
         return split
 
     def _collect(self, votes: Sequence[tuple[bytes, bool]], accepted: bool, penalty: int) -> int:
-        """Take from the losers of a vote what each is to pay, as far as it has it; returns the sum."""
+        """Take from each loser of a vote what it is to pay, or as much of it as it has.
+
+        Returns:
+            The sum that was taken.
+        """
         return sum(self._who(voter).lose(penalty) for voter, accept in votes if accept != accepted)
 
     def _who(self, address: bytes) -> ParticipantState:

@@ -1,4 +1,4 @@
-"""One participant as the contract keeps it: the same fields and the same changes as its library `Participants`."""
+"""The state of one participant, with the fields and the changes of the contract's library `Participants`."""
 
 from dataclasses import dataclass, field
 
@@ -10,15 +10,17 @@ REWARD_UNIT_WEI = 1 << 48
 
 @dataclass(slots=True)
 class ParticipantState:
-    """Amounts in base units of the token, times in seconds; fields as in the contract.
+    """What the contract keeps about one participant. Amounts are in base units of the token, times in seconds.
+
+    The fields are those of the contract; see also `AccountState` and `History`.
 
     Attributes:
-        stake: the pledge and, above `level`, earnings that were not moved to the balance yet.
-        level: what of it is pledged; at least the target.
-        lanes: that encounters occupy which it opened as a learner and that are not over.
-        unjudged: encounters as a neighbor for which too few voted.
-        rejected_as_learner: encounters that the neighbor refused.
-        retired: nonces that no encounter used.
+        stake: the pledge; what of it is above `level` are earnings that were not moved to the balance yet.
+        level: how much of the stake is pledged; at least the target.
+        lanes: lanes that are occupied by open encounters of this participant as a learner.
+        unjudged: number of encounters as a neighbor in which too few voted.
+        rejected_as_learner: number of encounters as a learner that the neighbor refused.
+        retired: number of nonces that were used up without an encounter.
     """
 
     balance: int = 0
@@ -48,7 +50,7 @@ class ParticipantState:
 
     @property
     def pledge(self) -> int:
-        """What the contract shows as the stake: earnings belong to it only as far as a lock holds them."""
+        """What the contract shows as the stake. Earnings are part of it only as far as a lock holds them."""
         return max(min(self.stake, self.level), self.locked)
 
     def account(self) -> AccountState:
@@ -87,10 +89,13 @@ class ParticipantState:
     # Stake
 
     def claim(self, reserve: int = 0) -> int:
-        """Move earnings to the balance as far as no lock reaches into them and `reserve` stays free.
+        """Move earnings from the stake to the balance, as far as they are not needed there.
+
+        Args:
+            reserve: how much of the stake must stay unlocked.
 
         Returns:
-            What is pledged.
+            How much is pledged.
         """
         if self.stake <= self.level:
             return self.stake
@@ -100,11 +105,15 @@ class ParticipantState:
         return self.level
 
     def set_level(self, pledged: int) -> None:
-        """Say how much is pledged from now on; rewards refill it up to the target."""
+        """Set how much is pledged from now on. Rewards refill it up to the target."""
         self.level = max(pledged, self.target)
 
     def lose(self, amount: int) -> int:
-        """Take a penalty from the free stake, then from what is unbonding; returns what could be taken."""
+        """Take a penalty, first from the free stake, then from what is unbonding.
+
+        Returns:
+            How much could be taken.
+        """
         if amount == 0:
             return 0
         pledged = self.claim(amount)
@@ -117,35 +126,35 @@ class ParticipantState:
 
     @property
     def losable(self) -> int:
-        """What a penalty can take."""
+        """The most that a penalty can take."""
         return self.stake - self.locked + self.unbonding
 
     # Nonces and budget
 
     @property
     def cover(self) -> int:
-        """What the budget keeps of the balance: its reward for each unused nonce that it covers."""
+        """How much of the balance the budget keeps: its reward for each unused nonce that it covers."""
         used = (self.nonce_window & (1 << self.budget_nonces) - 1).bit_count()
         return (self.budget_nonces - used) * self.budget_reward
 
     def slide(self) -> None:
-        """Move the base beyond the nonces that are used, if the balance covers a whole window from there."""
+        """Move `nonce_base` beyond the nonces that are used, if the balance covers the budget from there on."""
         if self.balance < self.budget_nonces * self.budget_reward:
             return
         while self.nonce_window & 1:
             self.nonce_base, self.nonce_window = self.nonce_base + 1, self.nonce_window >> 1
 
     def use_nonces(self, mask: int) -> None:
-        """Use up nonces: bit i stands for `nonce_base + i`."""
+        """Use up several nonces. Bit i of the mask stands for nonce `nonce_base + i`."""
         self.nonce_window |= mask
         self.slide()
 
     def use_nonce(self, nonce: int) -> None:
-        """Use up a nonce inside the window."""
+        """Use up one nonce, which must be inside the window of 64 from `nonce_base` on."""
         self.use_nonces(1 << nonce - self.nonce_base)
 
     def complete_release(self) -> None:
-        """Lower the budget and retire the nonces that were asked for."""
+        """Lower the budget and retire nonces, as was asked for."""
         release, self.release = self.release, Release()
         self.budget_reward = min(self.budget_reward, release.reward_max * REWARD_UNIT_WEI)
         self.budget_nonces = min(self.budget_nonces, release.nonces)

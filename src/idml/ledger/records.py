@@ -1,24 +1,24 @@
-"""What the contract keeps about one participant."""
+"""What the contract shows about one participant: its account, its record, and a request that waits."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One participant's account; the contract's `Account`. Amounts in base units of the token, times in seconds.
+    """One participant's account; the contract's `Account`. Amounts are in base units of the token, times in seconds.
 
     Attributes:
         balance: free tokens.
-        stake: the pledge, `locked` included.
-        locked: what open encounters may still take of it.
+        stake: the pledge, with `locked` included.
+        locked: the part of the stake that open encounters may still take as a penalty.
         target: rewards go to the stake while it is below this amount.
-        unbonding: what left the stake and waits.
-        release_at: until when.
+        unbonding: what left the stake and is not free yet.
+        release_at: when `unbonding` becomes free.
         nonce_base: the lowest nonce that may still be used as a learner.
-        nonce_window: bit i set: nonce `nonce_base + i` is used.
-        seat: one more than the seat's index; 0 without a seat.
-        seat_from: the earliest time for the next seat.
-        budget_reward: the most that an encounter settled by signatures alone may cost it as a learner.
+        nonce_window: bit i says whether nonce `nonce_base + i` is used.
+        seat: one more than the index of the participant's seat; 0 if it has none.
+        seat_from: the earliest time at which it may take a seat again.
+        budget_reward: the most that an encounter settled from signatures alone may cost it as a learner.
         budget_nonces: how many nonces from `nonce_base` on the balance covers at that price.
     """
 
@@ -38,14 +38,14 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A lower budget and nonces to retire; the contract's `Release`.
+    """A request that waits, to lower a budget and to retire nonces; the contract's `Release`.
 
     Attributes:
-        reward_max: in units of 2^48 base units of the token.
-        nonces: how many the budget covers then.
-        nonce_base: what `retired` counts from.
-        retired: bit i set: nonce `nonce_base + i` is to be used up.
-        release_at: when it may be completed, in seconds; 0 if nothing waits.
+        reward_max: the lower budget for one encounter, in units of 2^48 base units of the token.
+        nonces: how many nonces the budget covers then.
+        nonce_base: the nonce from which `retired` counts.
+        retired: bit i says whether nonce `nonce_base + i` is to be used up.
+        release_at: when the request may be completed, in seconds; 0 if nothing waits.
     """
 
     reward_max: int = 0
@@ -57,7 +57,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a participant has done so far; the contract's `History`."""
+    """What a participant has done so far; the contract's `History`. Its counters only grow."""
 
     completed_as_learner: int = 0
     incomplete_as_learner: int = 0

@@ -1,4 +1,4 @@
-"""Sends what a role submits about an encounter."""
+"""Sends to the contract what a role submits about an encounter."""
 
 from idml.ledger.errors import LedgerError
 from idml.ledger.interface import Ledger, TxResult
@@ -20,23 +20,24 @@ from idml.protocol.roles import (
 def submit(
     ledger: Ledger, mirror: AccountsMirror, wallet: Wallet, encounter: bytes | None, submission: Submission
 ) -> TxResult:
-    """Send a submission from the role's own account.
+    """Send a submission from the role's own account, as one transaction.
 
     Args:
         ledger: the contract.
-        mirror: of it; knows the encounter's Progress, the learner's free lanes and its budget.
-        wallet: the role's own.
-        encounter: its id, 32 bytes; None for an opening.
+        mirror: knows the encounter's Progress, and the learner's free lanes and budget.
+        wallet: key of the role's own account.
+        encounter: the encounter's id, 32 bytes; None for an opening.
         submission: what the role wants.
 
     Raises:
         Reverted: if the contract refuses.
-        LedgerError: if the encounter is not open. Also if a vote, or the learner's own Report, is about another state
-            of it: the chain took that back, and what stands there now was not judged, or not seen, by whoever said so.
+        LedgerError: if the encounter is not open. Also if a vote, or the learner's own Report, was made for another
+            result or Report than the one that is on the chain now. That happens when the chain took blocks back: the
+            sender has not judged, or not seen, what is there now.
     """
     if isinstance(submission, Open):
         terms = submission.terms
-        # A learner with a budget leaves a signature: two Terms with one nonce would cheat those who hold the other.
+        # A learner with a budget must sign, so that it can be punished if it signs other Terms with the same nonce.
         own = wallet.sign(ledger.domain.digest(terms)) if mirror.account(terms.learner).budget_nonces else b""
         lane = mirror.lane(terms.learner, terms.nonce)
         return ledger.open(wallet, terms, own, submission.neighbor_signature, lane=lane)
@@ -63,7 +64,7 @@ def submit(
 
 
 def _is_about_another(submission: Submission, at: Encounter, ledger: Ledger) -> bool:
-    """Whether a vote, or a learner's Report that follows on the neighbor's, was made on another state."""
+    """Whether a vote, or a learner's answer to the neighbor's Report, was made for another state of the encounter."""
     match submission:
         case SubmitVote(vote):
             return vote != at.vote(vote.validator, vote.accept)

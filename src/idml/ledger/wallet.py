@@ -1,4 +1,4 @@
-"""Keys: who an address is, signing and recovering."""
+"""Keys and addresses: signing, and finding out who signed."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,26 +35,28 @@ class Wallet:
 
     @classmethod
     def create(cls) -> "Wallet":
-        """A new wallet from the system's randomness."""
+        """A new wallet, with a key from the system's source of randomness."""
         return cls(PrivateKey().secret)
 
     @classmethod
     def from_seed(cls, seed: int, index: int) -> "Wallet":
-        """A wallet for simulations, the same for the same numbers: anyone can compute its key, so no real money.
+        """A wallet for simulations: the same numbers always give the same key.
+
+        Anyone can compute this key, so never use it for real money.
 
         Args:
-            seed: of the run, at least 0.
-            index: of the participant, at least 0.
+            seed: the run's seed, at least 0.
+            index: the participant's number, at least 0.
         """
         return cls(keccak256(f"idml simulation wallet {seed} {index}".encode()))
 
     @property
     def address_hex(self) -> str:
-        """The address with its EIP-55 checksum."""
+        """The address in hexadecimal digits with its EIP-55 checksum."""
         return checksum_address(self.address)
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign 32 bytes (RFC 6979, low s).
+        """Sign a digest of 32 bytes, deterministically (RFC 6979) and with a low s.
 
         Returns:
             r, s and v (27 or 28), 65 bytes.
@@ -66,7 +68,8 @@ class Wallet:
         """Sign a transaction. Needs the extra `chain`.
 
         Args:
-            fields: as in JSON-RPC, with numbers and bytes as such; `to` None creates a contract.
+            fields: the fields of JSON-RPC, with numbers as int and bytes as bytes. With `to` None, a contract is
+                created.
 
         Returns:
             The signed transaction and its hash.
@@ -76,18 +79,18 @@ class Wallet:
         return bytes(signed.raw_transaction), bytes(signed.hash)
 
     def to_keystore(self, password: str, work_factor: int = 1 << 18) -> dict[str, Any]:
-        """The key encrypted with a password, as a Web3 Secret Storage object (version 3, scrypt).
+        """Encrypt the key with a password, as a Web3 Secret Storage object (version 3, scrypt).
 
         Args:
-            password: whoever has it and the object has the key.
-            work_factor: scrypt's cost, a power of two; the default takes about a second and 256 MB.
+            password: whoever has both the object and the password has the key.
+            work_factor: the cost of scrypt, a power of two. The default takes about a second and 256 MB of memory.
         """
         keystore: dict[str, Any] = _accounts().encrypt(self._key.secret, password, kdf="scrypt", iterations=work_factor)
         return keystore
 
     @classmethod
     def from_keystore(cls, keystore: Mapping[str, Any], password: str) -> "Wallet":
-        """Open what `to_keystore`, or another program that writes Web3 Secret Storage, wrote.
+        """Decrypt a key from a Web3 Secret Storage object, whichever program wrote it.
 
         Raises:
             KeystoreError: for a wrong password, or an object of another kind.
@@ -103,7 +106,7 @@ class Wallet:
             raise KeystoreError(f"no keystore (Web3 Secret Storage): {error!r}") from None
 
     def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
-        """Whether a signature on 32 bytes is that of an address, its own or another's."""
+        """Whether a signature on a digest (32 bytes) is that of an address (20 bytes), this wallet's or any other."""
         return recover(digest, signature) == address
 
     def __repr__(self) -> str:
@@ -111,7 +114,7 @@ class Wallet:
 
 
 def checksum_address(address: bytes) -> str:
-    """An address, 20 bytes, as people write it: with its EIP-55 checksum."""
+    """Write an address (20 bytes) in hexadecimal digits with its EIP-55 checksum."""
     plain = address.hex()
     checks = keccak256(plain.encode()).hex()
     return "0x" + "".join(
@@ -120,10 +123,10 @@ def checksum_address(address: bytes) -> str:
 
 
 def parse_address(text: str) -> bytes:
-    """The 20 bytes of an address.
+    """Read an address from hexadecimal digits: 20 bytes.
 
     Raises:
-        LedgerError: for anything else, or a checksum that is wrong: most likely a typing mistake.
+        LedgerError: if the text is no address, or its checksum is wrong, which most likely means a typing mistake.
     """
     try:
         address = bytes.fromhex(text.removeprefix("0x"))
@@ -139,14 +142,15 @@ def parse_address(text: str) -> bytes:
 
 
 def recover(digest: bytes, signature: bytes) -> bytes | None:
-    """Who signed.
+    """Find out who signed a digest.
 
     Args:
         digest: 32 bytes.
         signature: r, s and v, 65 bytes.
 
     Returns:
-        The address, 20 bytes; None for what the contract would refuse: any other length or v, a high s, no signature.
+        The signer's address, 20 bytes. None for what the contract would refuse: another length, another v, a high s, or
+        something that is no signature.
     """
     if len(signature) != 65 or signature[64] not in (27, 28) or int.from_bytes(signature[32:64], "big") > _ORDER // 2:
         return None
@@ -158,7 +162,7 @@ def recover(digest: bytes, signature: bytes) -> bytes | None:
 
 
 def _accounts() -> "type[Account]":
-    """eth-account, which takes half a second to load: only where it is needed."""
+    """Import eth-account only when it is needed, because that takes half a second."""
     try:
         from eth_account import Account
     except ImportError as error:
@@ -171,4 +175,7 @@ def _address(key: PublicKey) -> bytes:
 
 
 DEVELOPER = Wallet(keccak256(b"idml development deployer"))
-"""Deploys on embedded and development chains, so that contracts have the same addresses. Anyone knows its key."""
+"""The account that deploys on embedded and development chains, so that contracts have the same addresses everywhere.
+
+Anyone knows its key.
+"""

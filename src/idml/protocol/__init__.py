@@ -1,1 +1,4 @@
-"""What is said: messages, encounter states, roles, settlement and digests. No I/O, no torch, no other room."""
+"""The protocol: messages, the states of an encounter, roles, settlement and digests.
+
+It does no I/O, and it imports neither PyTorch nor any other room of the package.
+"""

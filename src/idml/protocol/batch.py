@@ -1,4 +1,8 @@
-"""Encounters that are settled from signatures alone: four words for each and a byte for each voter."""
+"""Encounters that are settled from signatures alone, without ever having been opened on the ledger.
+
+Many of them go into one transaction, a batch. It holds four 32-byte words for each encounter and one byte for each
+voter.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,18 +16,18 @@ SECRET_BYTES = 16
 _MAX_VOTERS = 16
 
 Sign = Callable[[bytes, bytes], bytes]
-"""Signs a digest (32 bytes) for an address (20 bytes): r, s, v, 65 bytes."""
+"""A function that signs for others: from an address (20 bytes) and a digest (32 bytes) it makes r, s, v (65 bytes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """An encounter that was never opened, with all that its parties stated.
+    """One encounter of a batch: all that its parties and validators stated about it.
 
     Args:
-        terms: what learner and neighbor agreed on; its commitments are those of the secrets.
-        result: the digest that both reported, 32 bytes.
+        terms: what learner and neighbor agreed on. Its two commitments are those of the two secrets.
+        result: the digest that both parties reported, 32 bytes.
         learner_secret, neighbor_secret: 32 bytes each, of which the last 16 are zero.
-        votes: of the first V members of the committee, in its order: address (20 bytes) and verdict.
+        votes: address (20 bytes) and verdict of the first V members of the committee, in the committee's order.
     """
 
     terms: Terms
@@ -34,32 +38,39 @@ class Voucher:
 
     @property
     def seed(self) -> bytes:
-        """From which the committee is drawn, 32 bytes."""
+        """The seed from which the committee is drawn, 32 bytes."""
         return committee_seed(self.learner_secret, self.neighbor_secret)
 
     @property
     def parties(self) -> tuple[bytes, ...]:
-        """Learner, neighbor and voters."""
+        """Addresses of the learner, the neighbor and the voters, in this order."""
         return (self.terms.learner, self.terms.neighbor, *(voter for voter, _ in self.votes))
 
     def reports(self, domain: Domain) -> tuple[Report, Report]:
-        """The neighbor's, and the learner's that names it."""
+        """The neighbor's Report, then the learner's, which names the neighbor's by its hash."""
         encounter, result = domain.digest(self.terms), self.result
         first = Report(encounter, self.terms.neighbor, result, self.neighbor_secret)
         second = Report(encounter, self.terms.learner, result, self.learner_secret, domain.digest(first))
         return first, second
 
     def signed_votes(self, domain: Domain) -> tuple[Vote, ...]:
-        """The Votes of the committee, in its order."""
+        """The Votes, in the committee's order."""
         encounter = domain.digest(self.terms)
         return tuple(Vote(encounter, voter, self.seed, self.result, accept) for voter, accept in self.votes)
 
     def statements(self, domain: Domain) -> tuple[Report | Vote, ...]:
-        """What must be signed: the neighbor's Report, the learner's, and the Votes."""
+        """All that must be signed: the neighbor's Report, the learner's Report, and the Votes."""
         return (*self.reports(domain), *self.signed_votes(domain))
 
     def pack(self, index: dict[bytes, int]) -> tuple[bytes, ...]:
-        """Four words; `index` says where among the batch's parties an address stands."""
+        """Write the encounter in its four words.
+
+        Args:
+            index: where each address stands in the batch's list of parties.
+
+        Raises:
+            ValueError: for a number that does not fit its bits, or a secret that does not end with 16 zero bytes.
+        """
         terms = self.terms
         fields = (
             (index[terms.learner], 8),
@@ -86,10 +97,14 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """A batch as the contract takes it: `Batch` is what co-signers sign.
+    """A batch of encounters, ready to be signed and sent to the contract.
 
     Args:
-        vouchers: in the order of the batch.
+        vouchers: the encounters, in the order of the batch: at least one, all of the same task, with at most 256
+            different parties and voters in all.
+
+    Raises:
+        ValueError: if they cannot be put into one batch.
     """
 
     vouchers: tuple[Voucher, ...]
@@ -105,12 +120,15 @@ class PackedBatch:
 
     @property
     def parties(self) -> tuple[bytes, ...]:
-        """All learners, neighbors and voters, in ascending order."""
+        """Addresses of all learners, neighbors and voters, each once, in ascending order."""
         return tuple(sorted({party for voucher in self.vouchers for party in voucher.parties}))
 
     @property
     def message(self) -> Batch:
-        """Task, parties, the words of all encounters, then those of all voters."""
+        """The message that co-signers sign and that the contract takes.
+
+        It holds the task, the parties, the words of all encounters, and after them the bytes of all voters.
+        """
         parties = self.parties
         index = {party: i for i, party in enumerate(parties)}
         packed = tuple(item for voucher in self.vouchers for item in voucher.pack(index))
@@ -118,7 +136,7 @@ class PackedBatch:
         return Batch(self.vouchers[0].terms.task, parties, packed + _split(voters))
 
     def sign_each(self, domain: Domain, sign: Sign) -> tuple[bytes, ...]:
-        """Two words for each statement of each encounter."""
+        """Signatures on each statement of each encounter, two words for each statement."""
         statements = (statement for voucher in self.vouchers for statement in voucher.statements(domain))
         return _compact_all(
             sign(statement.validator if isinstance(statement, Vote) else statement.reporter, domain.digest(statement))
@@ -126,27 +144,29 @@ class PackedBatch:
         )
 
     def cosign(self, domain: Domain, sign: Sign) -> tuple[bytes, ...]:
-        """Two words for each party."""
+        """Signatures of each party on the whole batch, two words for each party."""
         message = self.message
         digest = domain.digest(message)
         return _compact_all(sign(party, digest) for party in message.parties)
 
 
 def compact(signature: bytes) -> bytes:
-    """EIP-2098: r, s, v (65 bytes) in 64 bytes, the parity in the highest bit of s."""
+    """Write a signature r, s, v (65 bytes) in the 64 bytes of EIP-2098, with the parity in the highest bit of s."""
     s = int.from_bytes(signature[32:64], "big") | (signature[64] - 27) << 255
     return signature[:32] + s.to_bytes(32, "big")
 
 
 def unpack(message: Batch, votes: int, chosen: int = -1) -> tuple[Voucher, ...]:
-    """The encounters of a batch, as the contract announced it.
+    """Read the encounters of a batch that the contract announced.
 
     Args:
-        votes: V of the task.
-        chosen: bit i set: unpack the i-th; by default all. What the contract skipped may make no sense.
+        message: the batch.
+        votes: number of votes that settle an encounter of the task (V).
+        chosen: bit i says whether to unpack the i-th encounter; by default all are. An encounter that the contract
+            skipped may hold anything, so leave those out.
 
     Raises:
-        ValueError: for words that are no batch.
+        ValueError: if the words are not a whole number of encounters.
     """
     words_, parties = message.encounters, message.parties
     count = WORD_BYTES * len(words_) // (WORD_BYTES * WORDS + votes)
@@ -161,11 +181,13 @@ def unpack(message: Batch, votes: int, chosen: int = -1) -> tuple[Voucher, ...]:
 
 
 def unpack_one(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], voters: Sequence[int]) -> Voucher:
-    """One encounter of a batch.
+    """Read one encounter of a batch.
 
     Args:
-        item: its four words; what follows is not read.
-        voters: indices of those who voted among the parties.
+        task: the task's id, 32 bytes.
+        parties: the batch's parties, 20 bytes each.
+        item: the encounter's four words. More may follow; they are not read.
+        voters: where each voter stands among the parties.
     """
     first = int.from_bytes(item[0], "big")
     fields = []
@@ -192,7 +214,7 @@ def unpack_one(task: bytes, parties: Sequence[bytes], item: Sequence[bytes], vot
 
 
 def _split(octets: bytes) -> tuple[bytes, ...]:
-    """Into words, the last filled up with zeros."""
+    """Cut bytes into words; the last one is filled up with zeros."""
     return tuple(octets[i : i + WORD_BYTES].ljust(WORD_BYTES, b"\0") for i in range(0, len(octets), WORD_BYTES))
 
 

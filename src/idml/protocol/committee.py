@@ -1,4 +1,4 @@
-"""The draw of the committee that judges an encounter (MECHANISM: Committee)."""
+"""The draw of the committee that judges an encounter (docs/mechanism.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ STILL_ACTIVE = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A place in the table from which committees are drawn; the contract's `Seat`.
+    """One place in the table from which committees are drawn; the contract's `Seat`.
 
     Args:
-        member: address, 20 bytes.
-        created_at: when the table grew by this seat, in seconds.
-        active_from: since when the member may be drawn, in seconds.
-        inactive_from: when it left, in seconds; `STILL_ACTIVE` while it has not.
+        member: address of the member, 20 bytes.
+        created_at: when this seat was added to the table, in seconds.
+        active_from: the time from which the member may be drawn, in seconds.
+        inactive_from: when the member left, in seconds; `STILL_ACTIVE` as long as it has not.
     """
 
     member: bytes
@@ -29,20 +29,23 @@ class Seat:
     def active(self, as_of: int) -> bool:
         """Whether the member may be drawn for Terms with this `as_of`.
 
-        Strict below and not above, so that no transaction in the block at `as_of` changes the answer.
+        It must have become active before `as_of`, and must not have left before it. Because the first comparison is
+        strict and the second is not, no transaction in the block at `as_of` changes the answer.
         """
         return self.active_from < as_of <= self.inactive_from
 
 
 def draw_committee(terms: Terms, seed: bytes, size: int, seats: Sequence[Seat]) -> tuple[bytes, ...]:
-    """Draw the committee: the first `size` distinct seats of keccak256(seed, j) mod `terms.seats`, j < 64.
+    """Draw the committee of an encounter.
 
-    Both parties and seats that were not active at `terms.as_of` are skipped; fewer found make a smaller committee.
+    For j = 0, 1, ... 63 it takes the seat with number keccak256(seed, j) mod `terms.seats`, until it has `size`
+    different members. It skips both parties and seats that were not active at `terms.as_of`. If 64 draws do not find
+    enough members, the committee is smaller.
 
     Args:
         terms: the encounter's Terms.
         seed: the committee seed, 32 bytes.
-        size: K, 0 for open voting (then nobody is drawn).
+        size: number of members (K). With 0 voting is open and nobody is drawn.
         seats: the seat table, at least `terms.seats` long.
 
     Returns:

@@ -1,8 +1,9 @@
-"""The canonical bytes of a model and their digest: what parties report and validators check.
+"""The canonical bytes of a model, and their digest, which parties report and validators check.
 
-The bytes are a valid safetensors file (https://github.com/huggingface/safetensors) of which one form only is
-canonical: float32 tensors in the layout's order, no metadata, a header without blanks padded with spaces to eight
-bytes. So two parties with the same weights always report the same digest, and any safetensors reader opens the file.
+The bytes are a valid safetensors file (https://github.com/huggingface/safetensors), so any reader of that format opens
+it. The same model can be written in many such files; only one of them is canonical. It has float32 tensors in the
+layout's order, no metadata, and a header without blanks, padded with spaces to a multiple of eight bytes. So two
+parties with the same weights always report the same digest.
 """
 
 import hashlib
@@ -30,17 +31,17 @@ def canonical_bytes(vector: NDArray[np.float32], layout: Layout) -> bytes:
 
     Args:
         vector: float32, shape (layout_size(layout),).
-        layout: names and shapes.
+        layout: names and shapes of the model's tensors.
 
     Raises:
-        ValueError: if dtype or size do not fit the layout.
+        ValueError: if dtype or size of the vector do not fit the layout, or two tensors have the same name.
     """
     _check(vector, layout)
     return _header(tuple(layout)) + np.ascontiguousarray(vector, dtype="<f4").tobytes()
 
 
 def model_digest(vector: NDArray[np.float32], layout: Layout) -> bytes:
-    """SHA-256 of the canonical bytes, 32 bytes; same arguments and errors as `canonical_bytes`."""
+    """SHA-256 of a model's canonical bytes, 32 bytes. Arguments and errors are those of `canonical_bytes`."""
     _check(vector, layout)
     digest = hashlib.sha256(_header(tuple(layout)))
     digest.update(np.ascontiguousarray(vector, dtype="<f4").data)
@@ -48,7 +49,14 @@ def model_digest(vector: NDArray[np.float32], layout: Layout) -> bytes:
 
 
 def read_canonical(data: bytes, layout: Layout) -> NDArray[np.float32]:
-    """Read canonical bytes back into a flat vector that owns its memory.
+    """Read canonical bytes back into a flat vector.
+
+    Args:
+        data: the whole file.
+        layout: names and shapes of the model's tensors.
+
+    Returns:
+        float32, shape (layout_size(layout),); a copy, which does not refer to `data`.
 
     Raises:
         ValueError: if the bytes are not the canonical form of this layout.

@@ -1,7 +1,7 @@
-"""Where an opened encounter stands: the contract's state machine, mirrored without I/O.
+"""The state of an opened encounter: the contract's state machine, written again without I/O.
 
-The contract stores only the hash of an encounter's `Progress`; whoever acts on it brings the Progress along. Everybody
-can rebuild it from the contract's events with `Encounter.follow`.
+To save gas, the contract stores only the hash of an encounter's `Progress`. Whoever sends a transaction about the
+encounter brings the Progress along. Everybody can rebuild it from the contract's events, with `Encounter.follow`.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ from idml.protocol.task import TaskParams
 
 
 class Phase(IntEnum):
-    """Where an opened encounter stands; the contract's `Phase`."""
+    """The steps of an opened encounter; the contract's `Phase`."""
 
     NONE = 0
     OPEN = 1
@@ -40,10 +40,10 @@ class Phase(IntEnum):
 _PHASES = tuple(Phase)
 
 CONTEST_DELAY_BLOCKS = 2
-"""The committee of a contested encounter is drawn from the hash of this many blocks after the contest's."""
+"""The committee of a contested encounter is drawn from the hash of the block this many blocks after the contest."""
 
 BLOCKHASH_REACH = 256
-"""Within so many blocks after that one."""
+"""It must be drawn within this many blocks after that one: the contract cannot look up older hashes."""
 
 _MAX_VOTERS = 24
 _STAGE_BITS = {
@@ -57,19 +57,19 @@ _STAGE_BITS = {
     "accepts": _MAX_VOTERS,
 }
 _PLACES = [(sum([*_STAGE_BITS.values()][:index]), (1 << bits) - 1) for index, bits in enumerate(_STAGE_BITS.values())]
-"""Where each part begins in the word, and its mask; `Stage` has the same parts in the same order."""
+"""For each part, the bit at which it begins in the word, and its mask. `Stage` has the same parts in the same order."""
 _PLACE_OF = dict(zip(_STAGE_BITS, _PLACES, strict=True))
 _parts = attrgetter(*_STAGE_BITS)
 
 
 def _part(word: int, name: str) -> int:
-    """One part of a stage's word."""
+    """Read one part of a stage's word."""
     at, mask = _PLACE_OF[name]
     return word >> at & mask
 
 
 def _put(word: int, **parts: int) -> int:
-    """A stage's word with other parts."""
+    """Replace parts of a stage's word."""
     for name, part in parts.items():
         at, mask = _PLACE_OF[name]
         word = word & ~(mask << at) | part << at
@@ -77,22 +77,22 @@ def _put(word: int, **parts: int) -> int:
 
 
 def _enter(word: int, phase: Phase, since: int) -> int:
-    """A stage's word at the beginning of a phase."""
+    """Replace phase and time in a stage's word, as a new phase begins."""
     return _put(word, phase=phase, since=since)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where an open encounter stands, in one word; the contract's `Stage`.
+    """The part of an encounter's Progress that the contract keeps in one word; the contract's `Stage`.
 
     Args:
         phase: which step comes next.
         since: when that phase began, in seconds.
-        lane: which of the learner's the encounter occupies.
-        contest_block: the block of the contest; 0 if there was none.
-        seats, as_of: of the Terms; zero from validation on.
-        voted: bit i set: the i-th member of the committee voted.
-        accepts: bit i set: it voted yes.
+        lane: which of the learner's lanes the encounter occupies.
+        contest_block: number of the block of the contest; 0 if there was none.
+        seats, as_of: those of the Terms; zero once validation has begun.
+        voted: bit i says whether the i-th member of the committee voted.
+        accepts: bit i says whether the i-th member voted yes.
     """
 
     phase: Phase
@@ -105,12 +105,12 @@ class Stage:
     accepts: int = 0
 
     def pack(self) -> int:
-        """The word."""
+        """Write the stage as one word."""
         return sum([part << at for part, (at, _) in zip(_parts(self), _PLACES, strict=True)])
 
     @classmethod
     def unpack(cls, word: int) -> "Stage":
-        """Read the word."""
+        """Read a stage from its word."""
         phase, *others = [word >> at & mask for at, mask in _PLACES]
         return cls(_PHASES[phase], *others)
 
@@ -122,13 +122,15 @@ class Progress:
     Args:
         encounter: its id, 32 bytes.
         learner, neighbor: addresses, 20 bytes each.
-        reward: in base units of the token.
+        reward: what the learner paid, in base units of the token.
         rules: the task in one word, see `TaskParams.pack`.
-        stage: where the encounter stands, see `Stage`.
-        learner_word: the learner's commitment; from validation on the committee's seed.
-        neighbor_word: the neighbor's commitment; its secret once it reported; zero from validation on.
-        result: the neighbor's reported digest; zero before it reported.
-        committee: who may vote, in the order drawn, empty before validation; in open voting who voted.
+        stage: where the encounter stands, in one word, see `Stage`.
+        learner_word: the learner's commitment; once validation has begun, the committee's seed. 32 bytes.
+        neighbor_word: the neighbor's commitment; once it has reported, its secret; once validation has begun, zero.
+            32 bytes.
+        result: the digest that the neighbor reported, 32 bytes; zero before it reported.
+        committee: addresses of those who may vote, in the order drawn; empty before validation. In open voting, those
+            who have voted.
     """
 
     encounter: bytes
@@ -143,7 +145,7 @@ class Progress:
     committee: tuple[bytes, ...] = ()
 
     def state_hash(self) -> bytes:
-        """What the contract stores: `keccak256(abi.encode(progress))`, 32 bytes."""
+        """The hash that the contract stores: `keccak256(abi.encode(progress))`, 32 bytes."""
         head_words = 10
         return keccak256(
             words(
@@ -173,7 +175,12 @@ class Progress:
         result: bytes | None = None,
         committee: tuple[bytes, ...] | None = None,
     ) -> "Progress":
-        """The same in another stage, and with what else is given."""
+        """A copy with another stage, and with whatever else is given.
+
+        Args:
+            stage: the new stage in one word.
+            learner_word, neighbor_word, result, committee: new values; None keeps the present one.
+        """
         # Written out, as `dataclasses.replace` takes five times as long and this is done for every event.
         return Progress(
             self.encounter,
@@ -195,7 +202,7 @@ class Progress:
 
     @property
     def lane(self) -> int:
-        """Which of the learner's lanes the encounter occupies."""
+        """The one of the learner's lanes that the encounter occupies."""
         return _part(self.stage, "lane")
 
     @property
@@ -210,17 +217,17 @@ class Progress:
 
     @property
     def seed(self) -> bytes:
-        """The committee's seed, 32 bytes; only from validation on."""
+        """The committee's seed, 32 bytes. It is known only once validation has begun."""
         return self.learner_word
 
     @property
     def voters(self) -> tuple[bytes, ...]:
-        """Who voted, in the order of the committee."""
+        """Addresses of those who voted, in the committee's order."""
         return tuple(voter for voter, _ in self.votes)
 
     @property
     def votes(self) -> tuple[tuple[bytes, bool], ...]:
-        """Voters with their verdicts, in the order of the committee."""
+        """Addresses of those who voted, each with its verdict, in the committee's order."""
         voted, accepts = _part(self.stage, "voted"), _part(self.stage, "accepts")
         return tuple((member, bool(accepts >> i & 1)) for i, member in enumerate(self.committee) if voted >> i & 1)
 
@@ -236,7 +243,10 @@ class Progress:
 
     @property
     def seed_block(self) -> int:
-        """The block whose hash draws a contested committee; known in the block after it, for `BLOCKHASH_REACH`."""
+        """Number of the block from whose hash a contested committee is drawn.
+
+        The contract can look the hash up from the next block on, for `BLOCKHASH_REACH` blocks.
+        """
         return _part(self.stage, "contest_block") + CONTEST_DELAY_BLOCKS
 
     def due_s(self, task: TaskParams) -> int:
@@ -244,11 +254,14 @@ class Progress:
         return self.since + (task.voting_window_s if self.phase is Phase.VALIDATING else task.completion_window_s)
 
     def late_s(self, task: TaskParams) -> int:
-        """When the last quarter of a party's window begins: time to stop waiting for the other."""
+        """The second at which the last quarter of a party's window begins.
+
+        From then on a party no longer waits for the other.
+        """
         return self.due_s(task) - task.completion_window_s // 4
 
     def contestable_s(self, task: TaskParams) -> tuple[int, int] | None:
-        """The first and the last second at which the neighbor may contest; None where it never may."""
+        """The first and the last second at which the neighbor may contest; None if it may not in this phase."""
         window_s = task.completion_window_s
         if not task.committee_size or self.phase not in (Phase.REPORTED, Phase.DISPUTED):
             return None
@@ -256,7 +269,10 @@ class Progress:
         return start, start - (self.phase is Phase.REPORTED) + window_s
 
     def wake_s(self, task: TaskParams, now_s: int) -> int | None:
-        """The next second after `now_s` at which time alone allows something new, if any; None where blocks decide."""
+        """The next second after `now_s` at which something new is allowed only because time has passed.
+
+        None if there is no such second, or if blocks decide instead of time.
+        """
         if self.phase is Phase.CONTESTED:
             return None
         contestable = self.contestable_s(task)
@@ -265,10 +281,10 @@ class Progress:
         return next((change for change in changes if change > now_s), None)
 
     def finalizable(self, task: TaskParams, now_s: int, block: int) -> bool:
-        """Whether anyone may finalize in a block of this time and number.
+        """Whether anyone may finalize the encounter in a block of this time and number.
 
-        Where a committee exists, a neighbor whose learner is silent has one more window to contest. A denial leaves
-        one, to contest it or to bring both signed Reports.
+        In a task with committees, a neighbor whose learner stays silent has one more window in which to contest. After
+        a denial it has one window in which to contest, or to bring both signed Reports.
         """
         if self.phase is Phase.CONTESTED:
             return block > self.seed_block + BLOCKHASH_REACH
@@ -277,16 +293,20 @@ class Progress:
 
 
 LANES = 64
-"""Lanes in which a learner may open any encounter. As many more are kept, one for each nonce in reach."""
+"""Number of lanes in which a learner may open any encounter.
+
+A lane is a slot for one open encounter. There are as many lanes again, each of them kept for one of the learner's next
+nonces.
+"""
 
 
 def free_lane(busy: Collection[int], nonce: int) -> int:
-    """The lowest lane in which a learner has no encounter open, or the one that is kept for a nonce.
+    """Choose a lane for a new encounter: the lowest free one, or if none is free the one that is kept for its nonce.
 
     Args:
-        busy: the lanes in which it has one.
-        nonce: of the encounter to be opened. Only the encounter of 64 nonces before can keep its lane busy: then the
-            contract answers `LaneBusy` until that one is over.
+        busy: the lanes in which the learner has an encounter open.
+        nonce: nonce of the encounter to be opened. The lane kept for it can only be busy with the encounter of 64
+            nonces before. Then the contract answers `LaneBusy` until that one is over.
     """
     return next((lane for lane in range(LANES) if lane not in busy), LANES + nonce % LANES)
 
@@ -301,15 +321,17 @@ _POSSIBLE: dict[type[EncounterEvent], tuple[Phase, ...]] = {
     Settled: (Phase.VALIDATING,),
     Ended: (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED, Phase.CONTESTED, Phase.VALIDATING),
 }
-"""On which phases an event can follow."""
+"""For each event, the phases in which it can happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """An opened encounter: its Terms, its id and where it stands.
+    """An opened encounter: its id, its Terms and where it stands.
 
     Args:
         id: EIP-712 hash of the Terms under the contract's domain, 32 bytes.
+        terms: what learner and neighbor agreed on.
+        progress: where it stands.
     """
 
     id: bytes
@@ -318,7 +340,15 @@ class Encounter:
 
     @classmethod
     def opened(cls, domain: Domain, terms: Terms, task: TaskParams, now_s: int, lane: int = 0) -> "Encounter":
-        """The encounter as it stands after `open` at `now_s`."""
+        """The encounter as it stands right after transaction `open`.
+
+        Args:
+            domain: the contract's EIP-712 domain.
+            terms: what learner and neighbor agreed on.
+            task: the rules.
+            now_s: time of the transaction's block, in seconds.
+            lane: which of the learner's lanes it occupies.
+        """
         encounter = domain.digest(terms)
         stage = Stage(Phase.OPEN, now_s, lane, 0, terms.seats, terms.as_of)
         progress = Progress(
@@ -334,7 +364,14 @@ class Encounter:
         return cls(encounter, terms, progress)
 
     def report(self, reporter: bytes, result: bytes, secret: bytes, domain: Domain) -> Report:
-        """The Report that a party (20-byte address) would sign now; the learner's names the neighbor's."""
+        """The Report that a party would sign now. The learner's names the neighbor's by its hash.
+
+        Args:
+            reporter: address of the learner or the neighbor, 20 bytes.
+            result: digest of what the collaboration produced, 32 bytes.
+            secret: the reporter's secret, 32 bytes.
+            domain: the contract's EIP-712 domain.
+        """
         if reporter == self.terms.neighbor:
             return Report(self.id, reporter, result, secret)
         progress = self.progress
@@ -346,10 +383,13 @@ class Encounter:
         return Vote(self.id, validator, self.progress.seed, self.progress.result, accept)
 
     def follow(self, event: EncounterEvent) -> "Encounter | None":
-        """The encounter after one of the contract's events about it; None if that ends it.
+        """The encounter as it stands after one of the contract's events about it.
+
+        Returns:
+            A new object; None if the event ends the encounter.
 
         Raises:
-            ValueError: for an event of another encounter, or one that cannot follow on the present state.
+            ValueError: for an event of another encounter, or one that cannot happen in the present state.
         """
         if event.encounter != self.id:
             raise ValueError(f"{type(event).__name__} is about 0x{event.encounter.hex()}, not 0x{self.id.hex()}")
@@ -387,7 +427,7 @@ class Encounter:
         return self._voted(event.validator, event.accept)
 
     def _voted(self, validator: bytes, accept: bool) -> Progress:
-        """In open voting whoever votes joins the committee."""
+        """The progress after a vote. In open voting, whoever votes is added to the committee."""
         at, committee = self.progress, self.progress.committee
         if validator in at.voters:
             raise ValueError(f"0x{validator.hex()} has voted already")

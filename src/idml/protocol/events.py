@@ -1,8 +1,9 @@
-"""What the two contracts announce: a frozen class for each event, with its arguments as fields.
+"""The events that the two contracts announce: one frozen class for each, with the event's arguments as fields.
 
-Classes are named as the events of the contracts' interface, and fields as their arguments, in Python's spelling
-(`goodFaithPaid` is `good_faith_paid`; `from`, a word of the language, is `from_`). Addresses and bytes32 are bytes,
-structs the protocol's dataclasses, amounts base units of the token, times seconds.
+A class has the name of its event in the contracts' interface. Its fields have the names of the event's arguments, in
+Python's spelling: `goodFaithPaid` is `good_faith_paid`, and `from`, which Python reserves, is `from_`. Addresses (20
+bytes) and bytes32 are bytes, and structs are the protocol's dataclasses. Amounts are in base units of the token, times
+in seconds.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ class Event:
     """Something that a contract announced.
 
     Args:
-        block: number of the block.
-        timestamp_s: its time, in seconds.
+        block: number of the block that holds the transaction.
+        timestamp_s: time of that block, in seconds.
     """
 
     block: int
@@ -48,7 +49,11 @@ class EncounterEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Opened(EncounterEvent):
-    """The learner prepaid; the neighbor's stake is locked."""
+    """The learner opened an encounter: it has prepaid, and part of the neighbor's stake is locked.
+
+    Args:
+        lane: which of the learner's lanes the encounter occupies.
+    """
 
     learner: bytes
     neighbor: bytes
@@ -58,7 +63,7 @@ class Opened(EncounterEvent):
 
 @dataclass(frozen=True, slots=True)
 class Refused(EncounterEvent):
-    """The neighbor refused to collaborate; a report of its own would void that."""
+    """The neighbor refused to collaborate. If it reports after all, the refusal is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +82,22 @@ class Disputed(EncounterEvent):
 
 @dataclass(frozen=True, slots=True)
 class Contested(EncounterEvent):
-    """The neighbor of a learner that is silent or denies appealed to a committee, in this block."""
+    """The neighbor asked for a committee, because the learner was silent or reported another result.
+
+    Args:
+        block_number: number of the block of the contest.
+    """
 
     block_number: int
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationStarted(EncounterEvent):
-    """Votes may be cast.
+    """Votes may be cast from now on.
 
     Args:
-        secret: the learner's, or after a contest the hash of the block that drew the committee.
-        committee: who was drawn to vote; empty where anyone staked may.
+        secret: the learner's secret; after a contest, the hash of the block from which the committee was drawn.
+        committee: who was drawn to vote; empty if anyone who has staked may vote.
     """
 
     secret: bytes
@@ -105,7 +114,7 @@ class Voted(EncounterEvent):
 
 @dataclass(frozen=True, slots=True)
 class Settled(EncounterEvent):
-    """The votes decided, or too few came.
+    """The encounter was settled by its votes, or because too few came in time.
 
     Args:
         case_number: 1 to 5, as in the paper's Fig. 6.
@@ -117,20 +126,25 @@ class Settled(EncounterEvent):
 
     @property
     def accepted(self) -> bool | None:
-        """The verdict: accepted, rejected, or None where too few voted."""
+        """Whether the contribution was accepted; None if too few voted."""
         return None if self.case_number == 1 else self.case_number in (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended(EncounterEvent):
-    """The encounter ended without a verdict; the neighbor may be paid for its good faith."""
+    """The encounter ended without a verdict.
+
+    Args:
+        outcome: how it ended, see `Ending`.
+        good_faith_paid: what the neighbor got for having reported, in base units of the token.
+    """
 
     outcome: int
     good_faith_paid: int
 
     @property
     def ending(self) -> Ending:
-        """The outcome by its name."""
+        """How it ended, by name."""
         return Ending(self.outcome)
 
 
@@ -139,7 +153,11 @@ class Ended(EncounterEvent):
 
 @dataclass(frozen=True, slots=True)
 class VoucherSettled(Event):
-    """One encounter was settled from signatures; its four words are those of `idml.protocol.batch`."""
+    """One encounter was settled from signatures alone.
+
+    Args:
+        encounter: its four words, see `idml.protocol.batch`.
+    """
 
     task: bytes
     learner: bytes
@@ -149,7 +167,13 @@ class VoucherSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchSettled(Event):
-    """Many encounters were settled from signatures; bit i of `settled`: the i-th of them was."""
+    """A batch of encounters was settled from signatures alone.
+
+    Args:
+        cosigned: whether each party signed the whole batch, instead of each statement.
+        settled: bit i says whether the i-th encounter was settled.
+        encounters: their words, see `idml.protocol.batch`.
+    """
 
     task: bytes
     cosigned: bool
@@ -160,7 +184,12 @@ class BatchSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class Skipped(Event):
-    """An encounter of a batch was not settled, for the error of this selector."""
+    """An encounter of a batch was not settled.
+
+    Args:
+        index: which one of the batch.
+        reason: selector of the contract's error that says why, 4 bytes.
+    """
 
     index: int
     reason: bytes
@@ -182,28 +211,28 @@ class AccountEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Deposited(AccountEvent):
-    """Tokens came from the wallet to the balance."""
+    """Tokens were moved from the participant's wallet to its balance."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn(AccountEvent):
-    """Tokens went from the balance to the wallet."""
+    """Tokens were moved from the balance to the wallet."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class Staked(AccountEvent):
-    """Tokens went from the balance to the stake."""
+    """Tokens were moved from the balance to the stake."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class UnstakeRequested(AccountEvent):
-    """Tokens left the stake and wait until `release_at`."""
+    """Tokens left the stake; they may be moved to the balance from `release_at` on."""
 
     amount: int
     release_at: int
@@ -211,21 +240,26 @@ class UnstakeRequested(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class Unstaked(AccountEvent):
-    """What waited came to the balance."""
+    """Tokens that had left the stake were moved to the balance, after their wait."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSet(AccountEvent):
-    """Rewards go to the stake while it is below this."""
+    """The participant set a target: rewards go to its stake while that is below the target."""
 
     target: int
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetSet(AccountEvent):
-    """So much is kept for each of so many nonces."""
+    """The participant set a budget for encounters that are settled from signatures alone.
+
+    Args:
+        reward_max: the most that one such encounter may cost it as a learner.
+        nonces: for how many of its next nonces this much is kept.
+    """
 
     reward_max: int
     nonces: int
@@ -233,7 +267,13 @@ class BudgetSet(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequested(AccountEvent):
-    """A lower budget, and nonces to retire, wait until `release_at`."""
+    """The participant asked for a lower budget, and to retire nonces; this can be completed from `release_at` on.
+
+    Args:
+        reward_max, nonces: the lower budget, as in `BudgetSet`.
+        nonce_base: the learner's lowest usable nonce at the time of the request.
+        retired: bit i says whether nonce `nonce_base + i` is to be used up.
+    """
 
     reward_max: int
     nonces: int
@@ -244,12 +284,16 @@ class ReleaseRequested(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class Released(AccountEvent):
-    """What was requested is done."""
+    """A lower budget or the retirement of nonces, requested before, has come into force."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeatTaken(Event):
-    """A participant may be drawn by Terms whose `as_of` is later than `active_from`."""
+    """A participant took a seat: it may be drawn for Terms whose `as_of` is later than `active_from`.
+
+    Args:
+        seat: index of the seat in the table.
+    """
 
     seat: int
     account: bytes
@@ -258,7 +302,11 @@ class SeatTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class SeatLeft(Event):
-    """A participant may no longer be drawn."""
+    """A participant left its seat: it may no longer be drawn for Terms whose `as_of` is later than `inactive_from`.
+
+    Args:
+        seat: index of the seat in the table.
+    """
 
     seat: int
     account: bytes
@@ -270,7 +318,7 @@ class SeatLeft(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskCreated(Event):
-    """Rules that nobody can change."""
+    """A task was registered. Nobody can change its rules any more."""
 
     task: bytes
     params: TaskParams
@@ -278,7 +326,7 @@ class TaskCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class Equivocated(Event):
-    """A learner was punished that signed two Terms with one nonce."""
+    """A learner was punished because it signed two Terms with one nonce."""
 
     learner: bytes
     nonce: int
@@ -287,7 +335,7 @@ class Equivocated(Event):
 
 @dataclass(frozen=True, slots=True)
 class DoubleVoted(Event):
-    """A validator was punished that signed two Votes under one seed."""
+    """A validator was punished because it signed two different Votes under one seed."""
 
     validator: bytes
     encounter: bytes
@@ -296,14 +344,14 @@ class DoubleVoted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Flushed(Event):
-    """What account 0 held left the supply."""
+    """The tokens that account 0 held were burnt, and left the supply."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class EIP712DomainChanged(Event):
-    """Of EIP-5267; never announced by these contracts."""
+    """The event of EIP-5267. These contracts never announce it, because their domain never changes."""
 
 
 # The token
@@ -311,7 +359,7 @@ class EIP712DomainChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Transfer(Event):
-    """Of ERC-20."""
+    """Tokens were moved from one address to another; the event of ERC-20."""
 
     from_: bytes
     to: bytes
@@ -320,7 +368,7 @@ class Transfer(Event):
 
 @dataclass(frozen=True, slots=True)
 class Approval(Event):
-    """Of ERC-20."""
+    """An owner allowed a spender to move tokens; the event of ERC-20."""
 
     owner: bytes
     spender: bytes
@@ -329,7 +377,12 @@ class Approval(Event):
 
 @dataclass(frozen=True, slots=True)
 class Bought(AccountEvent):
-    """Native currency became tokens."""
+    """Someone bought tokens with native currency.
+
+    Args:
+        paid: what was paid, in wei.
+        minted: what was made of it, in base units of the token.
+    """
 
     paid: int
     minted: int
@@ -337,7 +390,12 @@ class Bought(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class Redeemed(AccountEvent):
-    """Tokens became native currency."""
+    """Someone redeemed tokens for native currency.
+
+    Args:
+        burnt: what was given back, in base units of the token.
+        paid: what was paid for it, in wei.
+    """
 
     burnt: int
     paid: int
@@ -380,4 +438,4 @@ EVENTS: dict[str, type[Event]] = {
         Redeemed,
     )
 }
-"""By the event's name in the contracts' interface."""
+"""All events, by name in the contracts' interface."""

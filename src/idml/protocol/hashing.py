@@ -1,4 +1,4 @@
-"""Keccak-256 and the ABI's 32-byte words, the only encoding the messages need."""
+"""Keccak-256 and the 32-byte words of Ethereum's ABI. Signed messages need no other encoding."""
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -11,7 +11,10 @@ ADDRESS_BYTES = 20
 
 
 def _fastest() -> Callable[[bytes], bytes]:
-    """The C function of the extra `fast`, if that is installed: the portable one takes seven times as long."""
+    """The fastest Keccak-256 at hand: the C function of the extra `fast` if it is installed, else the portable one.
+
+    The portable one takes seven times as long.
+    """
     try:
         keccak_256 = import_module("sha3").keccak_256
     except (ImportError, AttributeError):
@@ -30,7 +33,9 @@ def keccak256(data: bytes) -> bytes:
 def word(value: int | bytes | bool) -> bytes:
     """Encode one static ABI value as a 32-byte word.
 
-    Integers and booleans are big-endian; 32 bytes stand for `bytes32`, 20 bytes for an `address`.
+    Args:
+        value: an integer or a boolean, written big-endian; or 32 bytes for a `bytes32`; or 20 bytes for an `address`,
+            which is filled up with zeros in front.
 
     Raises:
         ValueError: for bytes of any other length, or an integer outside [0, 2**256).
@@ -47,5 +52,5 @@ def word(value: int | bytes | bool) -> bytes:
 
 
 def words(values: Iterable[int | bytes | bool]) -> bytes:
-    """Encode static ABI values one after another (`abi.encode` of a static tuple)."""
+    """Encode static ABI values one after another, as `abi.encode` does for a static tuple; see `word`."""
     return b"".join(word(value) for value in values)

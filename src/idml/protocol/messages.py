@@ -1,4 +1,4 @@
-"""What is said: Terms, Report and Vote, with the EIP-712 hashes that parties sign and the contract checks."""
+"""The messages that are signed: Terms, Report, Vote and Batch, with the EIP-712 hashes that the contract checks."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,11 +39,12 @@ class Terms:
         learner, neighbor: addresses, 20 bytes each.
         reward: what the learner pays and the neighbor risks, in base units of the token (uint96).
         model_before: digest of the learner's model before the encounter, 32 bytes.
-        learner_commitment, neighbor_commitment: see `commitment`, 32 bytes each.
+        learner_commitment, neighbor_commitment: hashes of the parties' secrets, see `commitment`, 32 bytes each.
         seats: length of the seat table at `as_of` (uint32).
-        as_of: the moment whose seats may be drawn, in seconds (uint40).
-        deadline: the last moment to open, in seconds, at most one completion window after `as_of` (uint40).
-        nonce: the learner's, used once (uint64).
+        as_of: the time that decides which seats may be drawn, in seconds (uint40).
+        deadline: the last second at which the encounter may be opened, at most one completion window after `as_of`
+            (uint40).
+        nonce: a number that the learner uses for one encounter only (uint64).
 
     Raises:
         ValueError: for a field of the wrong length or out of range.
@@ -98,9 +99,9 @@ class Report:
     Args:
         encounter: the encounter's id, 32 bytes.
         reporter: the learner's or the neighbor's address, 20 bytes.
-        result: digest of the model that validators judge, or from which they compute it, 32 bytes.
-        secret: the preimage of the reporter's commitment, 32 bytes.
-        previous: in the learner's report the EIP-712 hash of the neighbor's, else zero, 32 bytes.
+        result: digest of the model that validators judge, or from which they compute the one that they judge, 32 bytes.
+        secret: the reporter's secret, whose hash is its commitment, 32 bytes.
+        previous: in the learner's Report, the EIP-712 hash of the neighbor's Report; in the neighbor's, zero. 32 bytes.
 
     Raises:
         ValueError: for a field of the wrong length.
@@ -155,12 +156,13 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Many encounters that all their parties agree on, signed by each of them once.
+    """Many encounters in one message, which each of their parties signs once.
 
     Args:
         task: the task's id, 32 bytes.
         parties: addresses of all learners, neighbors and voters, 20 bytes each, ascending.
-        encounters: five words for each, see `idml.protocol.batch`.
+        encounters: words of 32 bytes. The first ones are four for each encounter, the last ones hold a byte for each
+            voter; see `idml.protocol.batch`.
     """
 
     task: bytes
@@ -175,11 +177,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The EIP-712 domain of one contract on one chain: a signature is good nowhere else.
+    """The EIP-712 domain of one contract on one chain. A signature made for it is valid nowhere else.
 
     Args:
         chain_id: EIP-155 chain id.
-        contract: the address of IDML, 20 bytes.
+        contract: address of the contract `IDML`, 20 bytes.
     """
 
     chain_id: int
@@ -190,11 +192,11 @@ class Domain:
         return _separator(self.chain_id, self.contract)
 
     def digest(self, message: Terms | Report | Vote | Batch) -> bytes:
-        """The 32 bytes that are signed for a message; for Terms they are the encounter's id."""
+        """The 32 bytes that are signed for a message. Those of Terms are also the encounter's id."""
         return _digest(self, message)
 
 
-# Both parties and the ledger's reader ask for the same few messages one after another.
+# Both parties and whoever reads the ledger ask for the hashes of the same few messages one after another.
 @lru_cache(maxsize=64)
 def _digest(domain: Domain, message: Terms | Report | Vote | Batch) -> bytes:
     return keccak256(b"\x19\x01" + domain.separator() + message.struct_hash())

@@ -1,4 +1,4 @@
-"""What became of an encounter that was opened and is over; of those settled from signatures there is none."""
+"""The outcome of an encounter. Encounters that are settled from signatures alone, without being opened, have none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ class Outcome:
     Args:
         encounter: as it stood last, with all its votes.
         status: "settled", "rejected" (the neighbor refused) or "incomplete".
-        votes: who voted what, in the order of voting.
-        settlement: who got what, if it was settled.
-        earned_wei: net earnings by role ("learner", "neighbor", "validator"), then by address.
+        votes: the verdict of each voter by address (20 bytes), in the order of voting.
+        settlement: how the money was split; None if the encounter was not settled.
+        earned_wei: net earnings in base units of the token, by role ("learner", "neighbor", "validator") and then by
+            address.
     """
 
     encounter: Encounter

@@ -1,4 +1,4 @@
-"""Who gets what when an encounter is judged: the five cases as one pure function (MECHANISM: Settlement)."""
+"""Who gets what when an encounter is judged: the five cases as one pure function (docs/mechanism.md: Settlement)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ class Settlement:
 
     Attributes:
         case: 1 (too few votes) to 5 (majority no), as in the paper's Fig. 6.
-        accepted: whether the contribution was accepted (cases 2 and 4); None in case 1, where nobody judged it.
+        accepted: whether the contribution was accepted (cases 2 and 4); None in case 1, where too few judged it.
         neighbor_gain: what the neighbor gets of the reward.
-        neighbor_penalty: what its stake loses.
+        neighbor_penalty: what the neighbor loses of its stake.
         winner_share: what each validator on the winning side gets.
         loser_penalty: what each validator on the losing side loses of its stake.
-        learner_refund: what returns to the learner, dust included.
-        burnt: what goes to account 0.
+        learner_refund: what returns to the learner, with what divisions left over.
+        burnt: what goes to account 0, from which it leaves the supply.
     """
 
     case: int
@@ -32,10 +32,13 @@ class Settlement:
 
 
 def validator_lock(reward: int, task: TaskParams) -> int:
-    """The most that one vote can lose, locked when it is cast: a loser implies at least two votes.
+    """The most that one vote can lose. This much of the validator's stake is locked when the vote is cast.
+
+    It is half of the larger pot: a vote can only lose against another vote, so at least two votes share the pot.
 
     Args:
-        reward: in base units of the token.
+        reward: what the learner pays, in base units of the token.
+        task: the rules.
     """
     validator_pot, reject_pot = _pots(reward, task)
     return max(validator_pot, reject_pot) // 2
@@ -50,17 +53,19 @@ def settle(
     at_risk: int | None = None,
     collect: Callable[[int, bool], int] | None = None,
 ) -> Settlement:
-    """Split the reward, and a rejected neighbor's penalty, by the votes.
+    """Split the reward, and the penalty of a rejected neighbor, by the votes.
 
-    Exact in integers: every division rounds down, nothing is minted, nothing is lost, dust goes to the learner.
-    The contract's `Settlement` library is the same function.
+    The split is exact in integers. Every division rounds down, and what is left over goes to the learner; nothing is
+    minted and nothing is lost. The contract's library `Settlement` computes the same.
 
     Args:
         reward: what the learner paid and the neighbor has at risk, in base units of the token, at least 0.
-        votes_for, votes_against: verdicts cast, at least 0.
-        at_risk: what a rejected neighbor can lose, at most the reward; by default all of it, as where it is locked.
-        collect: called where there are losers with what each is to pay and whether the contribution was accepted;
-            returns what they pay together. By default all of it.
+        votes_for, votes_against: number of votes cast, at least 0.
+        task: the rules.
+        at_risk: what a rejected neighbor can lose, at most the reward. By default it is the whole reward, as in an
+            opened encounter, where it is locked.
+        collect: collects the penalties, if some validators lost. It is called with what each of them is to pay and with
+            whether the contribution was accepted, and returns what they pay together. By default all pay in full.
 
     Raises:
         ValueError: for a negative argument.
@@ -87,6 +92,6 @@ def settle(
 
 
 def _pots(reward: int, task: TaskParams) -> tuple[int, int]:
-    """What validators share when they accept, and when they reject."""
+    """What validators share when they accept, and what they share when they reject, in base units of the token."""
     validator_pot = reward - reward * task.neighbor_share_bps // FULL_BPS
     return validator_pot, reward * task.reject_pot_bps // FULL_BPS

@@ -1,4 +1,4 @@
-"""The rules of a task and the two presets that ship (MECHANISM: Tasks, Numbers)."""
+"""The rules of a task, and the two presets that ship (docs/mechanism.md: Joining)."""
 
 from dataclasses import astuple, dataclass
 from functools import lru_cache
@@ -18,22 +18,26 @@ class TaskParams:
 
     Args:
         neighbor_share_bps: the neighbor's share of the reward; validators share the rest.
-        good_faith_bps: what a neighbor that reported gets of the reward when the encounter ends incomplete.
-        no_vote_bps: what the neighbor gets of the reward when fewer than `quorum` voted; the rest is burnt.
+        good_faith_bps: the share of the reward that a neighbor gets if it reported and the encounter ends incomplete.
+        no_vote_bps: the share of the reward that the neighbor gets if fewer than `quorum` voted; the rest is burnt.
         reject_pot_bps: the share of a rejected neighbor's penalty that validators get; the rest is burnt.
-        votes: votes that settle an encounter (the paper's V), 1 to 16.
-        committee_size: members drawn to vote (K), at least `votes` and at most 16; 0: anyone staked may vote.
+        votes: number of votes that settle an encounter (the paper's V), 1 to 16.
+        committee_size: number of members drawn to vote (K), at least `votes` and at most 16. With 0, anyone who has
+            staked may vote.
         quorum: the least number of votes that decide anything, 1 to `votes`.
-        tie_accepts: whether as many yes as no votes accept the contribution.
-        completion_window_s: time for each report, and for a refusal or a dispute to become final.
+        tie_accepts: whether the contribution is accepted if there are as many yes as no votes.
+        completion_window_s: time for each report, and time until a refusal or a dispute becomes final.
         voting_window_s: time for the votes.
         tolerance_bps: by how much the metric may fall for a yes (the paper's tau).
-        metric: which validation rule is used; 0 is accuracy.
-        validation_images: samples that a validator scores.
+        metric: number of the validation rule; 0 is accuracy.
+        validation_images: number of samples that a validator scores.
         max_model_bytes: the largest model that a party must accept.
 
+    Shares and `tolerance_bps` are in basis points, 0 to 10,000. Windows last from 1 s to `MAX_LIFE_S`. The last four
+    numbers are for parties and validators; the contract keeps them but does not read them.
+
     Raises:
-        ValueError: for a value the contract would refuse, naming the parameter, the value and the valid range.
+        ValueError: for a value that the contract would refuse. It names the parameter, the value and the valid range.
     """
 
     neighbor_share_bps: int
@@ -68,7 +72,8 @@ class TaskParams:
         _check("voting_window_s", self.voting_window_s, 1, MAX_LIFE_S)
         for name, bits in (("metric", 8), ("validation_images", 16), ("max_model_bytes", 32)):
             _check(name, getattr(self, name), 0, (1 << bits) - 1)
-        # Opening, refusing, each report after a refusal that a report voids, contesting: see the contract.
+        # Five windows: opening, refusing, each report after a refusal that a report voids, contesting; see the
+        # contract.
         life_s = 5 * self.completion_window_s + self.voting_window_s + HOUR_S
         if life_s > MAX_LIFE_S:
             raise ValueError(
@@ -81,7 +86,7 @@ class TaskParams:
         return _task_id(self)
 
     def pack(self) -> int:
-        """The task in one word, as the contract stores it: fields from the low end, each as wide as there."""
+        """The task in one word, as the contract stores it: field after field from the lowest bits on."""
         return _pack(self)
 
 
@@ -118,15 +123,19 @@ def preset_task(
     voting_window_s: int = 50_000,
     max_model_bytes: int = 1 << 28,
 ) -> TaskParams:
-    """Fill in a task by one of the two presets (MECHANISM: Numbers).
+    """Make the rules of a task by one of the two presets (docs/mechanism.md: Joining).
 
     Args:
-        preset: "paper", the paper's rules with its equations corrected to conserve tokens, or "safe", ours.
-        votes: V; `safe` draws a committee of the same size.
+        preset: "paper" for the paper's rules, with its equations corrected so that they conserve tokens; or "safe" for
+            the rules that we advise.
+        votes: number of votes that settle an encounter (V). With `safe`, the committee has the same size.
+        neighbor_share_bps, tolerance_bps, validation_images, completion_window_s, voting_window_s, max_model_bytes: see
+            `TaskParams`.
 
     Returns:
-        `paper`: open voting, quorum 1, good faith 10 %, no-vote share 100 %, rejection pot 1.
-        `safe`: committee K = V, quorum V // 2 + 1, good faith 0, no-vote share p_n, rejection pot min(1, 2 p_v).
+        With `paper`: open voting, quorum 1, good faith 10 %, no-vote share 100 %, rejection pot 100 %.
+        With `safe`: a committee of K = V members, quorum V // 2 + 1, good faith 0, a no-vote share equal to the
+        neighbor's share, and a rejection pot of twice the validators' share, at most 100 %.
 
     Raises:
         ValueError: for an unknown preset or a value out of range.

@@ -1,4 +1,4 @@
-"""What a run looks like: figures, tables, the HTML report, the terminal's summary."""
+"""Shows runs: figures, tables, the HTML report, and summaries for the terminal."""
 
 from idml.reporting.figures import accuracy_figure, cases_figure, earnings_figure, stakes_figure
 from idml.reporting.report import write_report

@@ -1,4 +1,4 @@
-"""What each figure says, in words: a title with the finding, and a subtitle that explains the marks."""
+"""The captions of figures: a title that tells the finding, and a subtitle that explains the marks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from idml.store import EarningsRecord, ExpulsionRecord
 
 
 class Caption(NamedTuple):
-    """The words of a figure."""
+    """The caption of a figure.
+
+    Args:
+        title: the finding.
+        subtitle: what the marks mean.
+    """
 
     title: str
     subtitle: str
@@ -20,7 +25,14 @@ class Caption(NamedTuple):
 def of_accuracy(
     mean: float, baselines: Mapping[str, float], expulsions: Sequence[ExpulsionRecord], cohorts: series.Cohorts
 ) -> Caption:
-    """For the final `mean` accuracy of honest devices and the final accuracies of the `baselines` (all 0..1)."""
+    """The caption of the accuracy figure.
+
+    Args:
+        mean: final mean accuracy of honest devices, 0 to 1.
+        baselines: final accuracy of each baseline by name, 0 to 1.
+        expulsions: the devices that were expelled.
+        cohorts: which devices are honest.
+    """
     title = f"Honest devices reach {mean:.1%} accuracy"
     for name, accuracy in list(baselines.items())[:1]:
         difference = 100 * (mean - accuracy)
@@ -34,7 +46,13 @@ def of_accuracy(
 
 
 def of_stakes(threshold: float, expulsions: Sequence[ExpulsionRecord], cohorts: series.Cohorts) -> Caption:
-    """For a stake `threshold` in tokens."""
+    """The caption of the stakes figure.
+
+    Args:
+        threshold: stake that neighbors and validators need, in tokens.
+        expulsions: the devices that were expelled.
+        cohorts: which devices are honest.
+    """
     expelled = {expulsion.device for expulsion in expulsions}
     honest = f"{len(expelled & set(cohorts.honest))} of {count(len(cohorts.honest), 'honest device')}"
     attackers = f"{len(expelled & set(cohorts.attackers))} of {count(len(cohorts.attackers), 'attacker')}"
@@ -45,7 +63,12 @@ def of_stakes(threshold: float, expulsions: Sequence[ExpulsionRecord], cohorts: 
 
 
 def of_cases(counts: Mapping[tuple[int, bool, str], int]) -> Caption:
-    """For the outcomes of contributions by (round, whether the neighbor is an attacker, outcome)."""
+    """The caption of the figure of outcomes.
+
+    Args:
+        counts: number of contributions by (round, whether the neighbor is an attacker, outcome); see
+            `series.outcomes_by_round`.
+    """
     shares = []
     for attacking, whose in ((False, "honest"), (True, "attackers’")):
         accepted, rejected = (
@@ -66,7 +89,15 @@ def of_cases(counts: Mapping[tuple[int, bool, str], int]) -> Caption:
 
 
 def of_earnings(earnings: Sequence[EarningsRecord], cohorts: series.Cohorts) -> Caption:
-    """What the two sides earned by working for others; what they paid as learners bought them training."""
+    """The caption of the earnings figure.
+
+    It tells what honest devices and attackers earned as neighbors and validators. What devices paid as learners is left
+    out, because it bought them training.
+
+    Args:
+        earnings: net earnings of each device.
+        cohorts: which devices are honest.
+    """
     parts: list[str] = []
     for members, who in ((set(cohorts.honest), "honest devices"), (set(cohorts.attackers), "attackers")):
         earned = [e.as_neighbor_wei + e.as_validator_wei for e in earnings if e.device in members]
@@ -81,10 +112,10 @@ def of_earnings(earnings: Sequence[EarningsRecord], cohorts: series.Cohorts) -> 
 
 
 def mean_text(amounts: Sequence[float]) -> str:
-    """The mean of `amounts` with its sign and one decimal."""
+    """Write the mean of amounts with its sign and one decimal."""
     return f"{fmean(amounts):+,.1f}".replace("-", "−")
 
 
 def count(number: int, noun: str) -> str:
-    """`number` with `noun`, in the plural unless it is one."""
+    """Write a number with its noun, which is in the plural unless the number is one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

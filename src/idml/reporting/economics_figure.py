@@ -1,4 +1,4 @@
-"""The picture of where honesty pays best, over both error rates."""
+"""The figure that shows at which error rates of validators honesty pays best."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _WORKS = {"honest work": BLUE, "attack": VERMILLION, "nothing": SILVER}
 def economics_figure(
     name: str, rows: Sequence[Mapping[str, Any]], at: tuple[float, float], junk: float, *, width: int = WIDTH
 ) -> Chart:
-    """What pays a validator, and a neighbor, the most at each pair of error rates.
+    """Draw what pays a validator, and what pays a neighbor, the most at each pair of error rates.
 
     Args:
-        name: of the rules, for the title.
-        rows: `false_rejection` and `miss`, the middles of equal steps from 0; `vote` and `work`, what pays most.
-        at: false rejection and miss of the validators at hand, marked.
-        junk: share of the work that is an attack.
-        width: of both panels in pixels.
+        name: name of the rules, for the title.
+        rows: one row for each pair. `false_rejection` and `miss` are the pair, 0 to 1, each the middle of one of
+            several equal steps from 0. `vote` and `work` say what pays most there.
+        at: false rejection and miss of the present validators, which are marked, 0 to 1.
+        junk: share of the work that is an attack, 0 to 1.
+        width: width of both panels together, in pixels.
     """
     half = (width - _GAP) // 2
-    step = {rate: min(row[rate] for row in rows) for rate in _AXES}  # half of it
+    step = {rate: min(row[rate] for row in rows) for rate in _AXES}  # half a step: the least middle
     places = [
         {**row, **{f"{side}_{rate}": row[rate] + sign * step[rate] for rate in _AXES for side, sign in _SIDES.items()}}
         for row in rows
@@ -71,7 +72,7 @@ def _panel(
     fields = ["low_false_rejection", "high_false_rejection", "low_miss", "high_miss"]
     squares = (
         alt.Chart(alt.InlineData(values=[{name: place[name] for name in (*fields, key)} for place in places]))
-        .mark_rect(strokeWidth=0.8)  # or else seams show
+        .mark_rect(strokeWidth=0.8)  # without it, seams show
         .encode(
             x=alt.X("low_false_rejection:Q", title="A validator rejects honest work", axis=axis, scale=x_scale),
             x2="high_false_rejection:Q",

@@ -1,4 +1,4 @@
-"""What a terminal shows of a deployment's economics."""
+"""The economics of a deployment, as text for the terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from rich.text import Text
 from idml.reporting.captions import count
 
 Facts = Mapping[str, Any]
-"""As `idml economics --json` prints them."""
+"""The numbers that `idml economics --json` prints."""
 
 
 def economics_summary(facts: Facts) -> Group:
-    """A deployment's economics: payoffs, where honesty pays, where the paper's parameters fail, and advice."""
+    """Make the text that `idml economics` shows: payoffs, where honesty pays, what fails in the paper, and advice.
+
+    Args:
+        facts: the numbers to show.
+    """
     task = facts["task"]
     committee = f"a committee of {task['committee']}" if task["committee"] else "open voting"
     title = (
@@ -43,7 +47,14 @@ def economics_summary(facts: Facts) -> Group:
 
 
 def failures(facts: Facts) -> list[str]:
-    """Four sentences: what goes wrong under the paper's parameters, with its number, and with that of the task."""
+    """Say in four sentences what goes wrong under the paper's parameters, and how it is under the given task.
+
+    Args:
+        facts: the numbers of both.
+
+    Returns:
+        The sentences, each with a number for the paper and one for the task.
+    """
     paper, here = facts["paper"]["paper"], facts["paper"]["here"]
 
     def also(show: Callable[[Facts], str]) -> str:

@@ -1,7 +1,8 @@
-"""The figures of a run, one definition each, for paper and for page.
+"""The figures of a run. Each has one definition, for print and for the web page.
 
-Each takes a run, finished or not, and the plot's width in pixels, and returns an Altair chart for `render`. Where a run
-has nothing to show (no ledger, for instance) the chart says so.
+Each function takes a run, finished or not, and the width of the plot in pixels. It returns an Altair chart, which
+`style.render` turns into a file. If the run has nothing to show, for instance because it has no ledger, the chart says
+so.
 """
 
 from __future__ import annotations
@@ -30,14 +31,19 @@ from idml.reporting.style import (
 from idml.store import HONEST, RunStore
 
 DEFAULT_THRESHOLD_WEI = 100 * series.TOKEN_WEI
-"""The contract's stake threshold, unless the run's `meta` holds another `threshold_wei`."""
+"""The contract's stake threshold, which is used if the run's `meta` holds no `threshold_wei`."""
 
 _ROLES = {"as learner": "as_learner_wei", "as neighbor": "as_neighbor_wei", "as validator": "as_validator_wei"}
-_GOLDEN = 0.6180339887  # its multiples, modulo 1, keep clear of each other however many there are
+_GOLDEN = 0.6180339887  # its multiples, modulo 1, lie apart from each other however many there are
 
 
 def accuracy_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
-    """Accuracy of the honest devices after each round, mean and range, with the baselines and the expulsions."""
+    """Draw the accuracy of honest devices after each round: mean and range, the baselines and the expulsions.
+
+    Args:
+        run: the run.
+        width: width of the plot, in pixels.
+    """
     cohorts = series.Cohorts.of(run.devices())
     spreads = series.accuracy_by_round(run, cohorts.honest)
     if not spreads:
@@ -89,7 +95,12 @@ def accuracy_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
 
 
 def stakes_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
-    """Stakes over blocks: the honest devices' mean and range, a line for each attacker, and the threshold."""
+    """Draw stakes by block: mean and range of honest devices, a line for each attacker, and the threshold.
+
+    Args:
+        run: the run.
+        width: width of the plot, in pixels.
+    """
     points, devices = run.stakes(), run.devices()
     if not points:
         return _nothing("No stakes", "This run has no ledger, so no device staked anything.", width)
@@ -145,7 +156,12 @@ def stakes_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
 
 
 def cases_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
-    """What became of the contributions of honest neighbors and of attackers, round by round."""
+    """Draw what became of contributions in each round, apart for honest neighbors and for attackers.
+
+    Args:
+        run: the run.
+        width: width of the plot, in pixels.
+    """
     encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
     if not encounters:
         return _nothing("No encounters yet", "No devices of this run have met so far.", width)
@@ -160,7 +176,7 @@ def cases_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
     attacked = any(key[1] for key in counts)
 
     def panel(attacking: bool, name: str) -> Any:
-        # Bars are stacked here, not by Vega: a bar over a stretch of a continuous axis needs its own start and end.
+        # Bars are stacked here and not by Vega, because a bar on a continuous axis needs its own start and end.
         rows, tops = [], dict[int, int]()
         for (round_, attacker, what), count in sorted(
             counts.items(), key=lambda item: series.OUTCOMES.index(item[0][2])
@@ -194,7 +210,12 @@ def cases_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
 
 
 def earnings_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
-    """Net earnings of each device by role, honest devices against attackers."""
+    """Draw the net earnings of each device by role, honest devices against attackers.
+
+    Args:
+        run: the run.
+        width: width of the plot, in pixels.
+    """
     earnings, cohorts = run.earnings(), series.Cohorts.of(run.devices())
     earned = {record.device: record for record in earnings}
     lanes = [[device for device in group if device in earned] for group in (cohorts.honest, cohorts.attackers)]
@@ -210,7 +231,7 @@ def earnings_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
     for role, attribute in roles.items():
         for lane, members in enumerate(lanes):
             amounts = [series.tokens(getattr(earned[device], attribute)) for device in members]
-            # Devices are spread across their lane: a jitter that is the same every time.
+            # Spread the dots over the width of their lane, in a way that is the same every time.
             dots += [
                 (
                     role,
@@ -245,8 +266,13 @@ def earnings_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
 
 
 def _expulsion_layers(run: RunStore, cohorts: series.Cohorts, x: alt.X, gap: float) -> tuple[list[Any], int]:
-    """A line for each round in which devices were expelled, with their number, which adds up those of rounds less than
-    `gap` after the line it stands at; and the pixels that all this needs above the plot."""
+    """Draw a line for each round in which devices were expelled, with their number above it.
+
+    Where lines stand closer than `gap` rounds, one number counts the devices of all of them.
+
+    Returns:
+        The layers, and how many pixels they need above the plot.
+    """
     counts: dict[tuple[int, bool], int] = {}
     for expulsion in run.expulsions():
         key = (expulsion.round, cohorts.is_attacker(expulsion.device))
@@ -274,13 +300,13 @@ def _nothing(text: str, reason: str, width: int) -> Chart:
 
 
 def _legend(width: int, *, symbol: str = "stroke", offset: int = 8) -> alt.Legend:
-    # Entries beside each other where there is room, else below each other.
+    # Entries stand beside each other if there is room, else below each other.
     columns = 4 if width >= 500 else 1
     return alt.Legend(symbolType=symbol, symbolSize=400 if symbol == "stroke" else 120, columns=columns, offset=offset)
 
 
 def _round_axis(rounds: Sequence[int], width: int) -> alt.Axis:
-    # Vega puts ticks between rounds when there are few of them.
+    # If there are few rounds, Vega puts ticks between them.
     low, high, most = min(rounds), max(rounds), max(2, width // 30)
     step = next(s for s in (n * 10**e for e in range(9) for n in (1, 2, 5)) if (high - low) // s < most)
     return alt.Axis(values=[r for r in range(low, high + 1) if r % step == 0], format="d", grid=False)

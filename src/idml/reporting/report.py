@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, neither network nor script."""
+"""The report of a run: one HTML file that needs neither network nor scripts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ from idml.store import RunStore, write_atomically
 
 REPORT = "report.html"
 NARROW = 250
-"""Width of a plot in pixels on a telephone; text keeps its size, so a figure is drawn twice, not shrunk."""
+"""Width of a plot on a telephone, in pixels. A figure is drawn twice, not shrunk, so that its text keeps its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureView:
-    """A figure as inlined SVG for wide and for narrow screens, and what it shows in words."""
+    """A figure of the report.
+
+    Args:
+        words: what it shows, in words.
+        wide, narrow: the figure as SVG for wide and for narrow screens.
+    """
 
     words: str
     wide: Markup
@@ -34,9 +39,16 @@ class FigureView:
 
 
 def write_report(directory: Path | str) -> Path:
-    """Write `report.html` into the run's directory, finished or not, and return its path.
+    """Write `report.html` into a run's directory.
 
-    Raises StoreError if the directory holds no readable run or cannot be written.
+    Args:
+        directory: directory of the run, finished or not.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        StoreError: if the directory holds no readable run, or cannot be written.
     """
     with RunStore.open(directory) as run:
         page = report_html(run)
@@ -46,7 +58,11 @@ def write_report(directory: Path | str) -> Path:
 
 
 def report_html(run: RunStore) -> str:
-    """The report as HTML; equal runs give equal text."""
+    """Make the report as HTML. Equal runs give equal text.
+
+    Args:
+        run: the run, finished or not.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(resources.files(__package__).joinpath("report.html.j2").read_text("utf-8"))
     cohorts = series.Cohorts.of(run.devices())
@@ -69,7 +85,7 @@ def report_html(run: RunStore) -> str:
 
 
 def _figures(run: RunStore) -> list[FigureView]:
-    """The figures that this run has data for."""
+    """Draw the figures that this run has data for."""
     available: list[tuple[Callable[..., Chart], object]] = [
         (accuracy_figure, run.accuracy()),
         (stakes_figure, run.stakes()),

@@ -1,4 +1,4 @@
-"""What the figures and tables show, as plain rows computed from a run's records; no drawing."""
+"""The numbers that figures and tables show, computed from a run's records. Nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from statistics import fmean
 from idml.store import HONEST, DeviceRecord, EncounterRecord, RunStore, StakePoint
 
 TOKEN_WEI = 10**18
-"""Base units to the token."""
+"""Number of base units in one token."""
 
 OUTCOMES = ("accepted", "taken without a vote", "rejected by vote", "no verdict", "not completed", "skipped")
-"""What can become of a contribution, in the order in which figures and tables show it."""
+"""All that can become of a contribution, in the order in which figures and tables show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean, minimum and maximum of some devices at one position: a round or a block."""
+    """Mean, minimum and maximum over some devices.
+
+    Args:
+        at: the round, or the block, that they are of.
+        mean, low, high: mean, minimum and maximum.
+    """
 
     at: int
     mean: float
@@ -28,13 +33,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Cohorts:
-    """The devices of a run by what they are."""
+    """Which devices of a run are honest, and which are attackers.
+
+    Args:
+        kinds: the kind of each device by its number, as in `DeviceRecord.kind`.
+    """
 
     kinds: dict[int, str]
 
     @classmethod
     def of(cls, devices: Iterable[DeviceRecord]) -> Cohorts:
-        """Sort `devices`."""
+        """Make cohorts from the records of the devices."""
         return cls({record.device: record.kind for record in devices})
 
     @property
@@ -44,17 +53,26 @@ class Cohorts:
 
     @property
     def attackers(self) -> list[int]:
-        """All others."""
+        """Devices that do not."""
         return [device for device, kind in self.kinds.items() if kind != HONEST]
 
     def is_attacker(self, device: int) -> bool:
-        """Whether `device` is known as an adversary."""
+        """Whether a device is known as an adversary."""
         return self.kinds.get(device, HONEST) != HONEST
 
 
 def accuracy_by_round(run: RunStore, devices: Iterable[int]) -> list[Spread]:
-    """Accuracy (0..1) over `devices` after each measured round; a device that was not measured in a round keeps its
-    last value, since a model changes only where it learns."""
+    """Compute the accuracy of some devices after each measured round.
+
+    A device that was not measured in a round keeps its last value, because its model changes only when it learns.
+
+    Args:
+        run: the run.
+        devices: the devices.
+
+    Returns:
+        One spread for each measured round, with accuracies from 0 to 1.
+    """
     chosen, latest = set(devices), dict[int, float]()
     by_round: dict[int, dict[int, float]] = {}
     for point in run.accuracy():
@@ -68,20 +86,30 @@ def accuracy_by_round(run: RunStore, devices: Iterable[int]) -> list[Spread]:
 
 
 def final_accuracy(run: RunStore) -> dict[int, float]:
-    """The last measured accuracy (0..1) of each measured device."""
+    """The last measured accuracy of each measured device, 0 to 1, by device."""
     return {point.device: point.accuracy for point in run.accuracy()}
 
 
 def final_stakes(run: RunStore) -> dict[int, int]:
-    """The stake in wei of each device at the end."""
+    """The stake of each device at the end, in base units of the token, by device."""
     return {point.device: point.stake_wei for point in run.stakes()}
 
 
 def stakes_by_block(
     points: Sequence[StakePoint], devices: Iterable[int], last_block: int, samples: int = 240
 ) -> list[Spread]:
-    """Stakes in tokens over those of `devices` that have staked, at no more than `samples` + 1 blocks up to
-    `last_block`. Mean at the block; minimum and maximum since the sample before, so that none is lost."""
+    """Compute the spread of stakes over some devices at a number of blocks.
+
+    Args:
+        points: the changes of stakes.
+        devices: the devices. Those that have not staked yet are left out.
+        last_block: the last block to show.
+        samples: into how many steps the blocks are divided at most.
+
+    Returns:
+        At most `samples` + 1 spreads, in tokens. The mean is that at the block; minimum and maximum are those since the
+        sample before, so that no extreme is lost.
+    """
     chosen, current = set(devices), dict[int, float]()
     changes = [point for point in points if point.device in chosen]
     if not changes:
@@ -102,8 +130,17 @@ def stakes_by_block(
 def stake_lines(
     points: Sequence[StakePoint], devices: Iterable[int], last_block: int, samples: int = 960
 ) -> dict[int, list[tuple[int, float]]]:
-    """The stake of each of `devices` as (block, tokens), prolonged to `last_block`; of changes too close for `samples`
-    positions to tell apart, the last."""
+    """Compute a line for the stake of each of some devices.
+
+    Args:
+        points: the changes of stakes.
+        devices: the devices.
+        last_block: the block up to which lines are prolonged.
+        samples: how many positions can be told apart. Of several changes at one position, the last is kept.
+
+    Returns:
+        Points (block, stake in tokens), by device.
+    """
     lines: dict[int, list[tuple[int, float]]] = {}
     chosen, step = set(devices), max(1, last_block // samples)
     for point in points:
@@ -119,7 +156,7 @@ def stake_lines(
 
 
 def outcome(encounter: EncounterRecord) -> str:
-    """What became of the neighbor's contribution: one of `OUTCOMES`."""
+    """Say what became of the neighbor's contribution: one of `OUTCOMES`."""
     match encounter.status:
         case "skipped":
             return "skipped"
@@ -134,18 +171,23 @@ def outcome(encounter: EncounterRecord) -> str:
 
 
 def outcomes_by_round(encounters: Iterable[EncounterRecord], cohorts: Cohorts) -> Counter[tuple[int, bool, str]]:
-    """How many contributions of a round, by (round, whether the neighbor is an attacker, outcome)."""
+    """Count contributions by (round, whether the neighbor is an attacker, outcome).
+
+    Args:
+        encounters: the contacts.
+        cohorts: which devices are honest.
+    """
     return Counter((e.round, cohorts.is_attacker(e.neighbor), outcome(e)) for e in encounters)
 
 
 def case_counts(encounters: Iterable[EncounterRecord]) -> dict[str, int]:
-    """How many encounters ended in each settlement case, "1".."5", or were "rejected" or "incomplete"."""
+    """Count the encounters by how they ended: in settlement case "1" to "5", "rejected" or "incomplete"."""
     counts = Counter(str(e.case) if e.status == "settled" else e.status for e in encounters)
     return {name: counts[name] for name in ("1", "2", "3", "4", "5", "rejected", "incomplete")}
 
 
 def tokens(wei: int) -> float:
-    """`wei` in tokens, for showing, not for reckoning."""
+    """Turn base units into tokens, rounded. Use it to show amounts, not to compute with them."""
     return wei / TOKEN_WEI
 
 

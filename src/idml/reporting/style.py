@@ -1,4 +1,4 @@
-"""How every figure looks: colours, type, titles, and bytes for paper and page."""
+"""The common style of all figures: colours, fonts and titles, and how a figure becomes a file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from idml.reporting.captions import Caption
 from idml.store import HONEST
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
-"""Text and lines, secondary text, grid, background."""
+"""Colours of text and lines, of secondary text, of the grid and of the background."""
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart under every common colour vision deficiency.
+# Okabe and Ito, "Color Universal Design" (2008): colours that can be told apart with any common colour blindness.
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
 SILVER = "#b3bcc6"
 
@@ -39,12 +39,12 @@ DARK: Mapping[str, str] = {
     VERMILLION: "#f0682a",
     SILVER: "#57606a",
 }
-"""What a page on a dark ground shows instead of these colours; the others do on both."""
+"""The colours that replace these on a page with a dark background. All other colours serve on both."""
 
 WIDTH = 720
-"""Width of a plot in pixels, axes and labels not counted."""
+"""Width of a plot in pixels, without axes and labels."""
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-# On the safe side: where none of these fonts is installed, the one that a browser takes instead may be wider.
+# These are rather too large: if none of the fonts is installed, a browser may take a wider one.
 _PIXELS_PER_CHARACTER = {15: 9.2, 12: 6.9}
 
 Format = Literal["svg", "png", "pdf"]
@@ -52,29 +52,42 @@ Chart = alt.LayerChart | alt.FacetChart | alt.VConcatChart
 
 
 def kind_colours(kinds: Sequence[str]) -> dict[str, str]:
-    """A colour for each kind of device in `kinds`; honest devices always have the same one, as has a lone adversary."""
+    """Choose a colour for each kind of device.
+
+    Honest devices always have the same colour. If there is only one kind of adversary, it has always the same colour,
+    too.
+
+    Args:
+        kinds: the kinds that occur.
+    """
     attacking = sorted({kind for kind in kinds if kind != HONEST})
     colours = {kind: KIND_COLOURS[index % len(KIND_COLOURS)] for index, kind in enumerate(attacking)}
     return ({HONEST: HONEST_COLOUR} if HONEST in kinds else {}) | colours
 
 
 def kind_label(kind: str) -> str:
-    """`kind` in words."""
+    """Name a kind of device in words."""
     return kind.replace("_", " ")
 
 
 def describe(chart: Chart) -> str:
-    """What a figure shows, in words, for those who cannot see it: its title and subtitle."""
+    """Say in words what a figure shows, for those who cannot see it: its title and its subtitle."""
     heading: Any = chart.title
     return ". ".join(" ".join(lines).rstrip(".") for lines in (heading.text, heading.subtitle)) + "."
 
 
 def styled(chart: Chart, caption: Caption, width: int) -> Chart:
-    """`chart` in the common style, with its caption above it, broken into lines that fit `width` pixels."""
+    """Give a chart the common style and its caption.
+
+    Args:
+        chart: the chart.
+        caption: it stands above the chart, in lines that fit the width.
+        width: width of the plot, in pixels.
+    """
     heading = alt.TitleParams(_wrap(caption.title, width, 15), subtitle=_wrap(caption.subtitle, width, 12))
     styled_chart: Chart = (
         chart.properties(title=heading, background=PAPER, padding=8)
-        .configure(font=_FONT, aria=False)  # the report describes each figure as a whole
+        .configure(font=_FONT, aria=False)  # no labels on single marks: the report describes each figure as a whole
         .configure_view(stroke=None)
         .configure_title(
             anchor="start", frame="group", fontSize=15, color=INK, subtitleFontSize=12, subtitleColor=MUTED,
@@ -93,9 +106,14 @@ def styled(chart: Chart, caption: Caption, width: int) -> Chart:
 
 
 def render(chart: Chart, format: Format) -> bytes:
-    """`chart` as a file, without browser or network; equal charts give equal SVG bytes on one machine.
+    """Turn a chart into the bytes of a file. This needs neither a browser nor a network.
 
-    Raises ValueError for an unknown format.
+    Args:
+        chart: the chart.
+        format: the kind of file. On one machine, equal charts give equal bytes of SVG.
+
+    Raises:
+        ValueError: for an unknown format.
     """
     specification = chart.to_dict()
     match format:

@@ -1,4 +1,4 @@
-"""The numbers of a run, finished or not, as the report and the terminal show them."""
+"""The main numbers of a run, as the report and the terminal show them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ CASES: Mapping[str, str] = {
     "rejected": "refused by the neighbor",
     "incomplete": "not completed in time",
 }
-"""What each settlement case means, by its key in `summary["cases"]`."""
+"""What each way to end means, by its key in `summary["cases"]`."""
 
 
 def numbers(run: RunStore) -> dict[str, Any]:
-    """The summary of a finished run; of an unfinished one, those of its keys that the records so far give."""
+    """The summary of a run. For an unfinished run, only the keys that its records so far give.
+
+    Args:
+        run: the run, finished or not.
+    """
     encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
     expelled = {expulsion.device for expulsion in run.expulsions()}
     final = series.final_accuracy(run)
@@ -44,9 +48,14 @@ def numbers(run: RunStore) -> dict[str, Any]:
 
 
 def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[tuple[str, str, str]]:
-    """The numbers worth reading first, as (name, value, remark); what `summary` lacks is left out.
+    """Choose the numbers that are worth reading first.
 
-    attackers: how many there are in the run, if known.
+    Args:
+        summary: the summary of a run. What it lacks is left out.
+        attackers: number of attackers in the run, if known.
+
+    Returns:
+        (name, value, remark) for each.
     """
     rows = []
     if (encounters := summary.get("encounters")) is not None:
@@ -82,19 +91,19 @@ def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[
 
 
 def case_name(key: str) -> str:
-    """What to call a key of `summary["cases"]`."""
+    """Name a key of `summary["cases"]` in words."""
     return f"Case {key}" if key.isdigit() else key.capitalize()
 
 
 def token_text(wei: int) -> str:
-    """`wei` in tokens, exact, without trailing zeros."""
+    """Write base units in tokens, exactly and without trailing zeros."""
     whole, rest = divmod(abs(wei), series.TOKEN_WEI)
     fraction = f".{rest:018d}".rstrip("0") if rest else ""
     return f"{'−' if wei < 0 else ''}{whole:,}{fraction}"
 
 
 def duration(seconds: float) -> str:
-    """`seconds` as a person would say it."""
+    """Write a time in seconds as a person would say it."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

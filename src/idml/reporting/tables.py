@@ -1,4 +1,4 @@
-"""The tables of the report, as text ready to be shown."""
+"""The tables of the report, as texts that are ready to be shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _NONE = "–"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The head of a column; numbers are aligned to the right."""
+    """The head of a column.
+
+    Args:
+        name: its name.
+        number: whether the column holds numbers, which are aligned to the right.
+    """
 
     name: str
     number: bool = True
@@ -28,7 +33,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """A table with its caption; the first cell of a row is its heading."""
+    """A table.
+
+    Args:
+        caption: its caption.
+        columns: heads of its columns.
+        rows: texts of its cells. The first cell of a row is the row's heading.
+    """
 
     caption: str
     columns: Sequence[Column]
@@ -36,7 +47,7 @@ class TableView:
 
 
 def devices_table(run: RunStore) -> TableView:
-    """Every device: what it is, how well it does, what it has and what it earned in which role."""
+    """Make the table of devices: what each one is, its accuracy, its stake, and what it earned in which role."""
     accuracy, stakes = series.final_accuracy(run), series.final_stakes(run)
     earnings = {record.device: record for record in run.earnings()}
     expelled = {record.device: record for record in reversed(run.expulsions())}
@@ -65,7 +76,7 @@ def devices_table(run: RunStore) -> TableView:
 
 
 def cases_table(run: RunStore) -> TableView:
-    """How encounters ended, apart for honest neighbors and attackers."""
+    """Make the table of how encounters ended, apart for honest neighbors and for attackers."""
     encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
     sides = [[e for e in encounters if cohorts.is_attacker(e.neighbor) == attacking] for attacking in (False, True)]
     counts = [series.case_counts(side) | Counter(e.status for e in side if e.status in _OTHER_ENDS) for side in sides]
@@ -79,14 +90,14 @@ def cases_table(run: RunStore) -> TableView:
 
 
 def skips_table(run: RunStore) -> TableView:
-    """Why contacts were skipped."""
+    """Make the table of reasons for which contacts were skipped."""
     reasons = Counter(e.reason or "not said" for e in run.encounters() if e.status == "skipped")
     rows = [[reason, f"{number:,}"] for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
     return TableView("Skipped contacts by reason", [Column("Reason", number=False), Column("Contacts")], rows)
 
 
 def encounters_table(run: RunStore) -> TableView:
-    """The last `LAST_ENCOUNTERS` contacts, newest first."""
+    """Make the table of the last `LAST_ENCOUNTERS` contacts, with the newest first."""
     encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
     last = encounters[-LAST_ENCOUNTERS:][::-1]
     columns = [Column(name) for name in ("Contact", "Round", "Learner", "Neighbor")]
@@ -109,7 +120,7 @@ def encounters_table(run: RunStore) -> TableView:
 
 
 def gas_table(run: RunStore) -> TableView:
-    """What each step costs."""
+    """Make the table of what each step costs in gas."""
     gas: dict[str, list[int]] = {}
     for transaction in run.transactions():
         gas.setdefault(transaction.step, []).append(transaction.gas_used)
@@ -130,7 +141,7 @@ _OTHER_ENDS: Mapping[str, str] = {
 def _ends(counts: Sequence[Mapping[str, int]]) -> list[tuple[str, str, str]]:
     ends = [(key, case_name(key), meaning) for key, meaning in (*CASES.items(), *_OTHER_ENDS.items())]
     settled = any(side.get(key) for side in counts for key in CASES)
-    # A run without ledger knows no cases; a run with one shows all, also those that did not occur.
+    # A run without a ledger has no cases. One with a ledger shows them all, even those that did not occur.
     return [end for end in ends if (end[0] in CASES and settled) or any(side.get(end[0]) for side in counts)]
 
 

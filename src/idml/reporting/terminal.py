@@ -1,4 +1,4 @@
-"""What a terminal shows of a run, and of a contact trace."""
+"""Runs and contact traces as text for the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from idml.reporting.summary import CASES, case_name, headlines
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """`summary` for the end of a run in a terminal."""
+    """Make the table that the terminal shows at the end of a run.
+
+    Args:
+        summary: the summary of the run.
+    """
     table = Table(title="The run in numbers", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right")
@@ -38,11 +42,11 @@ _TRACE_ROWS = {
 
 
 def trace_summary(name: str, facts: Mapping[str, Any]) -> Group:
-    """A contact trace in figures.
+    """Make the text that the terminal shows about a contact trace.
 
     Args:
-        name: of the trace.
-        facts: times in seconds, as `idml traces info --json` prints them.
+        name: name of the trace.
+        facts: the numbers that `idml traces info --json` prints, with times in seconds.
     """
     title = (
         f"{name}: {count(facts['contacts'], 'contact')} of {facts['devices']:,} devices, "
@@ -62,7 +66,7 @@ def trace_summary(name: str, facts: Mapping[str, Any]) -> Group:
 
 
 def short_time(seconds: float) -> str:
-    """`seconds` in one unit, to three digits or so."""
+    """Write a time in seconds in one unit, with about three digits."""
     for unit_s, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= unit_s:
             return f"{_short_number(seconds / unit_s)} {unit}"

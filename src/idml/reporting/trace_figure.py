@@ -1,4 +1,4 @@
-"""The picture of a contact trace: how long, how often, when, and how evenly."""
+"""The figure of a contact trace: how long contacts last, how often and when they happen, and how evenly."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def trace_figure(
     contacts: Values,
     width: int = WIDTH,
 ) -> Chart:
-    """Distributions of a trace's times, its contacts over time, and partners and contacts of its devices.
+    """Draw the distributions of a trace's times, its contacts over time, and partners and contacts of its devices.
 
     Args:
-        name: of the trace, for the title.
-        durations_s, starts_s: of each contact, sorted by start.
-        inter_contact_s: between contacts of a pair.
-        alone_s: in which a device was in contact with nobody, between two in which it was.
-        degrees, contacts: partners and contacts of each device.
-        width: of the plots in pixels.
+        name: name of the trace, for the title.
+        durations_s, starts_s: duration and start of each contact in seconds, sorted by start.
+        inter_contact_s: times between two contacts of a pair, in seconds.
+        alone_s: times between two contacts in which a device was in contact with nobody, in seconds.
+        degrees, contacts: number of partners and number of contacts of each device.
+        width: width of the plots, in pixels.
     """
     curves = {
         "a contact lasts": durations_s,
@@ -67,12 +67,12 @@ def trace_figure(
 
 
 def _survival(samples: Mapping[str, Values], width: int) -> alt.Chart:
-    """P(time >= x) on logarithmic axes, below one second drawn at one second."""
+    """Draw the probability that a time is at least x, on logarithmic axes. Times below 1 s are drawn at 1 s."""
     rows: list[dict[str, Any]] = []
     for label, sample in samples.items():
         ordered = np.sort(np.maximum(sample, 1))
         values = np.unique(np.append(ordered, 1))
-        if len(values) > _POINTS:  # those at equal steps of the logarithm: the others would fall on the same pixels
+        if len(values) > _POINTS:  # keep those at equal steps of the logarithm: others would fall on the same pixels
             steps = np.geomspace(values[0], values[-1], _POINTS)
             values = np.unique(values[np.minimum(np.searchsorted(values, steps), len(values) - 1)])
         shares = 1 - np.searchsorted(ordered, values) / max(len(ordered), 1)
@@ -107,7 +107,7 @@ def _survival(samples: Mapping[str, Values], width: int) -> alt.Chart:
 
 
 def _over_time(starts_s: Values, width: int) -> alt.Chart:
-    """Contacts that begin in each of about as many equal times as fit side by side, in round numbers of minutes."""
+    """Draw how many contacts begin in each of several equal times. These are round numbers of minutes."""
     since_s = starts_s - starts_s[0]
     bins = max(1, width // 6)
     days = 86_400 * _step(since_s[-1] / 86_400, bins)
@@ -121,10 +121,10 @@ def _over_time(starts_s: Values, width: int) -> alt.Chart:
 
 
 def _histogram(values: Values, title: str, width: int) -> alt.Chart:
-    """How many devices have how many; bins of whole numbers from 0."""
+    """Draw how many devices have how many of something, in bins of whole numbers from 0."""
     step = _step(values.max(), width // 10)
     counts = np.bincount((values // step).astype(np.int64))
-    # A bar of one whole number stands over it.
+    # A bar that counts one whole number is centred on it.
     edges = np.arange(len(counts) + 1) * step - 0.5
     return _bars(edges, counts, title, "Devices", width, height=130)
 
@@ -154,11 +154,11 @@ def _bars(edges: Values, counts: Values, x: str, y: str, width: int, *, height: 
 
 
 def _step(highest: float, most: int) -> int:
-    """The least of 1, 2, 5, 10, 20 and so on, of which at most about `most` reach up to `highest`."""
+    """The least step among 1, 2, 5, 10, 20 and so on that reaches `highest` in about `most` steps or fewer."""
     steps: Iterator[int] = (s * 10**e for e in range(18) for s in (1, 2, 5))
     return next(step for step in steps if highest / step <= most)
 
 
 def _whole(highest: float, most: int) -> list[int]:
-    """Whole numbers for the ticks of an axis: vega's own are fractions where the numbers are few."""
+    """Whole numbers for the ticks of an axis. If the numbers are few, Vega's own ticks are fractions."""
     return list(range(0, int(highest) + 1, _step(highest, most)))

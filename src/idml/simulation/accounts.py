@@ -1,4 +1,4 @@
-"""The participants' accounts: joining, who may still take part, and whether every token is accounted for."""
+"""The participants' accounts in a run: how devices join, which may still take part, and where all tokens are."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class Posted:
     """A transaction, and what it changed.
 
     Args:
-        sender: device number; None: nobody's device.
-        result: what the ledger says.
-        changes: by the mirror.
+        sender: number of the device that sent it; None if it was no device.
+        result: the ledger's answer.
+        changes: what it changed, by the mirror.
     """
 
     sender: int | None
@@ -32,20 +32,20 @@ class Posted:
 
 @dataclass(slots=True)
 class Accounts:
-    """Keeps the participants' accounts: whatever is sent is posted here, and follows from its events alone.
+    """The participants' accounts on the ledger. They are kept up to date from the events of each transaction.
 
     Args:
         ledger: the contract.
-        wallets: by device number; replaced where a device comes back under another name.
-        task: the rules, registered by `join`.
-        config: how much each device buys and stakes.
+        wallets: key of each device, by number. It is replaced if a device comes back with a new account.
+        task: the rules, which `join` registers.
+        config: says how much each device buys and stakes.
 
     Attributes:
         mirror: all accounts and open encounters.
-        keeper: sends what anyone may send and no device does.
-        threshold_wei: the stake that a neighbor or validator needs.
-        devices: their numbers by account, also by those that they left behind.
-        signers: wallets by account, likewise, and the keeper's.
+        keeper: sends the transactions that anyone may send and no device does.
+        threshold_wei: the stake that a neighbor or validator needs, in base units.
+        devices: the number of the device for each account (20-byte address), given-up ones included.
+        signers: the wallet for each account, given-up ones and the keeper's included.
     """
 
     ledger: ControlledLedger
@@ -66,23 +66,26 @@ class Accounts:
         self.signers = {wallet.address: wallet for wallet in (*self.wallets, self.keeper)}
 
     def post(self, sender: int | None, result: TxResult) -> Posted:
-        """Take what a transaction did."""
+        """Follow the events of a transaction."""
         return Posted(sender, result, self.mirror.apply(result.events))
 
     def join(self) -> list[Posted]:
-        """Register the task and let every device buy, deposit and stake."""
+        """Register the task, and let every device buy, deposit and stake tokens."""
         ledger, posted = self.ledger, []
         for index, wallet in enumerate(self.wallets):
             first = [partial(ledger.create_task, wallet, self.task)] if index == 0 else []
             posted += self._enter(index, wallet, first)
-        # A seat can be drawn by Terms of a later second than the one in which it was taken.
+        # A seat can only be drawn for Terms of a later second than the one in which it was taken.
         ledger.warp(ledger.now_s + 1)
         return posted
 
     def rejoin(self, device: int) -> tuple[Wallet, list[Posted]]:
-        """Let a device come back under another name: as much bought, deposited and staked anew.
+        """Let a device come back with a new account. It buys, deposits and stakes as much as it did first.
 
-        What is left under the old name stays there.
+        What is left in its old account stays there.
+
+        Returns:
+            The new key, and the transactions.
         """
         wallet = Wallet.from_seed(self.config.seed, len(self.wallets) + len(self._left))
         self._left.append(self.wallets[device])
@@ -94,7 +97,7 @@ class Accounts:
         return wallet, posted
 
     def _enter(self, device: int, wallet: Wallet, first: Sequence[Callable[[], TxResult]]) -> list[Posted]:
-        """Take some steps first, then buy, deposit and stake."""
+        """Send the first steps, then buy, deposit and stake."""
         ledger, config = self.ledger, self.config
         amount_wei, stake_wei = to_wei(config.tokens), to_wei(config.stake)
         price_wei = -(-amount_wei // TOKENS_PER_COIN)
@@ -115,7 +118,7 @@ class Accounts:
         return posted
 
     def obstacle(self, learner: int, neighbor: int) -> str | None:
-        """Why two devices cannot have an encounter now, or None."""
+        """Why two devices cannot have an encounter now; None if they can."""
         reward_wei = to_wei(self.config.reward)
         if not self.eligible(neighbor):
             return "the neighbor's stake is below the threshold"
@@ -127,16 +130,20 @@ class Accounts:
         return None
 
     def eligible(self, device: int) -> bool:
-        """Whether a device's stake lets it be a neighbor or validator."""
+        """Whether a device has the stake that a neighbor or validator needs."""
         return self.stake_wei(device) >= self.threshold_wei
 
     def stake_wei(self, device: int) -> int:
-        """A device's stake."""
+        """A device's stake, in base units."""
         return self.mirror.stake_wei(self.wallets[device].address)
 
     def tokens(self) -> Mapping[str, str]:
-        """Supply as the token has it, and the sum of all that anyone holds by the events, as decimal strings in base
-        units: equal, or tokens were lost."""
+        """Where all tokens are, to check that none was lost.
+
+        Returns:
+            "supply", which the token says, and "accounts", which is the sum of all that anyone holds. Both are in base
+            units as decimal strings. They must be equal.
+        """
         ledger = self.ledger
         in_wallets = sum(ledger.token_balance_wei(wallet.address) for wallet in (*self.wallets, *self._left))
         held_wei = self.mirror.total_wei() + in_wallets

@@ -16,10 +16,10 @@ class EncounterContext:
     """What all encounters of a run share.
 
     Args:
-        accounts: of the participants, and the ledger on which they are.
-        reward_wei: what a learner pays.
-        cast: the devices, and by which rules they act.
-        work: does what is heavy.
+        accounts: the participants' accounts, and the ledger on which they are.
+        reward_wei: what a learner pays for an encounter, in base units.
+        cast: the devices, and the rules by which they act.
+        work: does the heavy work, which is training and scoring.
     """
 
     accounts: Accounts
@@ -29,15 +29,15 @@ class EncounterContext:
 
     @property
     def ledger(self) -> ControlledLedger:
-        """The contract, on its own clock."""
+        """The contract."""
         return self.accounts.ledger
 
     @property
     def domain(self) -> Domain:
-        """Of the contract, for signatures."""
+        """The contract's EIP-712 domain, for signatures."""
         return self.accounts.ledger.domain
 
     def device(self, account: bytes) -> Device:
-        """Whose account this is, or was before it came back under another name."""
+        """The device whose account (20-byte address) this is, or was before the device got a new account."""
         devices: Sequence[Device] = self.cast.devices
         return devices[self.accounts.devices[account]]

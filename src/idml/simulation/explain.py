@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in the words of the person who wrote it."""
+"""Says what is wrong with a configuration, in the terms of the person who wrote it."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from pydantic.fields import FieldInfo
 
 
 def explain(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
-    """One line: key, value, valid range.
+    """Explain one problem in one line: the key, the value and the valid range.
 
     Args:
-        problem: as pydantic lists it.
-        fields: of the configuration, by key.
+        problem: the problem, as pydantic lists it.
+        fields: the fields of the configuration, by key.
     """
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "inconsistent":
@@ -29,12 +29,12 @@ def explain(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
 
 
 def _valid_range(annotation: Any, metadata: Sequence[Any]) -> str:
-    """In words, what a field takes."""
+    """Say in words which values a field accepts."""
     choices = [choice for choice in get_args(annotation) if isinstance(choice, str)]
     if choices:
         return f"choose {', '.join(choices[:-1])} or {choices[-1]}"
     kinds = [kind for kind in (annotation, *get_args(annotation)) if kind is not type(None)]
-    for part in get_args(annotation):  # Annotated inside a union keeps its own metadata
+    for part in get_args(annotation):  # an Annotated type inside a union keeps its own metadata
         metadata = [*metadata, *getattr(part, "__metadata__", ())]
     bounds = [bound for item in metadata for bound in getattr(item, "metadata", [item])]
 

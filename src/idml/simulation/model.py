@@ -1,4 +1,4 @@
-"""A model as a run passes it around: known by its digest, its weights fetched when someone needs them."""
+"""A model as a run passes it around: named by its digest, with its weights fetched only when they are needed."""
 
 from collections.abc import Callable
 from typing import Self
@@ -8,11 +8,11 @@ from idml.protocol.digest import Layout, model_digest
 
 
 class Model:
-    """A model. Equal digests are equal models; weights are shared, so they are read-only.
+    """A model. Models are equal if their digests are. Weights are shared between copies, so they are read-only.
 
     Args:
-        digest: SHA-256 of its canonical bytes, 32 bytes.
-        source: its flat float32 vector, or a function that finds the vector of a digest.
+        digest: SHA-256 of the model's canonical bytes, 32 bytes.
+        source: the model's flat float32 vector, or a function that returns the vector for a digest.
     """
 
     __slots__ = ("_source", "digest")
@@ -23,19 +23,24 @@ class Model:
 
     @classmethod
     def of(cls, vector: FloatVector, layout: Layout) -> Self:
-        """The model with these weights, which from now on nobody may change."""
+        """Make a model of a vector, which nobody may change from now on.
+
+        Args:
+            vector: float32, shape (layout_size(layout),).
+            layout: names and shapes of the model's tensors.
+        """
         return cls(model_digest(vector, layout), vector)
 
     @property
     def vector(self) -> FloatVector:
-        """Its weights, float32 (size,), read-only."""
+        """The weights, float32 (size,), read-only."""
         if callable(self._source):
             self._source = self._source(self.digest)
         self._source.setflags(write=False)
         return self._source
 
     def tobytes(self) -> bytes:
-        """Its weights as bytes, in this machine's order."""
+        """The weights as bytes, in this machine's byte order."""
         return self.vector.tobytes()
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""Writes down what happens in a run, as it happens, and counts it."""
+"""Records what happens in a run, as it happens, and counts it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,16 +27,18 @@ from idml.store.run_store import RunStore
 
 
 class Recorder:
-    """Keeps the store and the totals of a run, one transaction of the store for each thing that happens.
+    """Writes what happens in a run to its store, and counts it in its totals.
+
+    Each thing that happens is written in one transaction of the store.
 
     Args:
-        store: takes the records.
-        totals: counts.
-        accounts: of the ledger, None without an incentive.
-        journal: knows what heavy work gave.
+        store: where records are written.
+        totals: where things are counted.
+        accounts: the participants' accounts on the ledger; None without an incentive.
+        journal: holds the outcomes of heavy work that are not written yet.
 
     Attributes:
-        stakes_wei: by device number, as last written down; empty before anyone joined.
+        stakes_wei: stake of each device by number, as last written; empty before anyone has joined.
     """
 
     def __init__(self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal) -> None:
@@ -48,25 +50,39 @@ class Recorder:
         self.stakes_wei: dict[int, int] = {}
 
     def devices(self, devices: Iterable[Device]) -> None:
-        """Who takes part."""
+        """Record who takes part."""
         self._store.append(
             *(DeviceRecord(d.index, "0x" + d.address.hex(), d.participant.kind, len(d.data)) for d in devices)
         )
 
     def joined(self, accounts: Accounts, posted: Iterable[Posted]) -> None:
-        """What it took to join, and the first stakes."""
+        """Record the transactions with which devices joined, and their first stakes."""
         block = accounts.ledger.block_number
         self.stakes_wei = {device: accounts.stake_wei(device) for device in range(len(accounts.wallets))}
         stakes = [StakePoint(block, device, stake_wei) for device, stake_wei in self.stakes_wei.items()]
         self._store.append(*(_transaction(one, None) for one in posted), *stakes)
 
     def skipped(self, contact: Contact, reason: str, time_s: int, block: int) -> None:
-        """A contact that came to nothing."""
+        """Record a contact in which no encounter took place.
+
+        Args:
+            contact: the contact.
+            reason: why, in a few words.
+            time_s: the ledger's time, in seconds.
+            block: number of the ledger's last block.
+        """
         self._totals.skipped += 1
         self._store.append(_encounter(contact, "skipped", time_s, block, reason=reason))
 
     def rejoined(self, accounts: Accounts, device: Device, posted: Iterable[Posted], contact: Contact) -> None:
-        """A device came back under another name."""
+        """Record that a device came back with a new account.
+
+        Args:
+            accounts: the participants' accounts.
+            device: the device.
+            posted: the transactions with which it joined again.
+            contact: the contact at which it did.
+        """
         self._totals.out.discard(device.index)
         self._totals.rejoined[device.index] += 1
         stake_wei = self.stakes_wei[device.index] = accounts.stake_wei(device.index)
@@ -74,7 +90,13 @@ class Recorder:
         self._store.append(*(_transaction(one, contact.index) for one in posted), stake)
 
     def unpaid(self, contact: Contact, broken_off: ExchangeStage | None, *, taken: bool) -> None:
-        """A collaboration without an incentive, and whether anything was merged."""
+        """Record a collaboration without an incentive.
+
+        Args:
+            contact: the contact.
+            broken_off: at which step the contact ended too early; None if it did not.
+            taken: whether the learner merged the result.
+        """
         self._totals.encounters += 1
         if broken_off is None:
             self._totals.judged(contact.neighbor, accepted=taken)
@@ -85,7 +107,7 @@ class Recorder:
         self._store.append(record, *self._journal.take(contact.index))
 
     def progressed(self, meeting: Meeting, contact: Contact) -> None:
-        """What an encounter did since it was last written down, and how it ended, if it did."""
+        """Record what happened in an encounter since it was last recorded, and how it ended, if it has ended."""
         records: list[Record] = []
         written = self._written.pop(meeting, 0)
         for posted in meeting.posted[written:]:
@@ -98,7 +120,7 @@ class Recorder:
         self._store.append(*records, *self._journal.take(contact.index))
 
     def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:
-        """How good devices are at the end of a round."""
+        """Record the accuracy of devices at the end of a round."""
         self._totals.accuracy.append(float(np.mean(scores.accuracy)))
         self._store.append(
             *(
@@ -109,14 +131,19 @@ class Recorder:
         )
 
     def baseline(self, curve: Sequence[float], rounds: float) -> None:
-        """What one device reaches alone, drawn over the rounds in which the others took as many gradient steps."""
+        """Record what a device reaches that trains alone.
+
+        Args:
+            curve: its accuracy before training and after each epoch, 0 to 1.
+            rounds: in how many rounds the devices of the run take as many gradient steps as it took in all.
+        """
         epochs = max(len(curve) - 1, 1)
         by_round = {round(epoch * rounds / epochs): score for epoch, score in enumerate(curve)}
         points = (BaselinePoint("one device alone", *point) for point in by_round.items())
         self._store.append(*points, *self._journal.take(-1))
 
     def _ended(self, meeting: Meeting, outcome: Outcome, contact: Contact) -> EncounterRecord:
-        """The encounter's row."""
+        """Count an encounter that has ended, and make its record."""
         accounts, settlement = self._accounts, outcome.settlement
         assert accounts is not None
         gas = sum(posted.result.gas_used for posted in meeting.posted)
@@ -145,10 +172,10 @@ class Recorder:
         )
 
     def _stakes(self, posted: Posted, contact: Contact) -> Iterator[Record]:
-        """The stakes that the end of an encounter changed, and who fell out by it.
+        """The stakes that the end of an encounter changed, and the devices that it expelled.
 
-        While an encounter is open, a lock may hold earnings, which then count as stake. These ups and downs are left
-        out.
+        Only ends of encounters count. While an encounter is open, earnings that a lock holds count as stake, and this
+        coming and going is left out.
         """
         accounts, block = self._accounts, posted.result.block
         assert accounts is not None
@@ -157,7 +184,7 @@ class Recorder:
         for account, stake_wei in posted.changes.stakes_wei.items():
             device = accounts.devices.get(account)
             if device is None or accounts.wallets[device].address != account:
-                continue  # what was burnt, or what a device left behind
+                continue  # account 0, which holds what was burnt, or an account that a device has given up
             if stake_wei == self.stakes_wei[device]:
                 continue
             self.stakes_wei[device] = stake_wei

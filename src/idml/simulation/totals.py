@@ -1,4 +1,4 @@
-"""What a run counts as it goes, and the summary it ends with."""
+"""The totals of a run: what it counts as it goes, and the summary that it ends with."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,26 +16,28 @@ from idml.simulation.work.effort import Effort
 from idml.store.records import EarningsRecord
 
 HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
-"""Keys of a configuration that change nothing about what happens in a run, but for rounding on a GPU."""
+"""Keys of a configuration that do not change what happens in a run, except by rounding on a GPU."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where a run stands, for whoever watches. What it holds by device or round goes on changing: copy what you keep.
+    """How far a run has come, for those who watch it.
+
+    Sequences and mappings in it go on changing with the run, so copy what you keep.
 
     Args:
-        contact: contacts so far.
-        contacts: of the whole run.
-        round: of the last contact.
-        encounters, skipped: what became of the contacts.
-        accuracy: mean over honest devices at the end of each round, from round 0.
-        stakes_wei: by device; empty without an incentive.
+        contact: number of contacts so far.
+        contacts: number of contacts in the whole run.
+        round: round of the last contact.
+        encounters, skipped: how many contacts led to an encounter, and how many were skipped.
+        accuracy: mean accuracy of honest devices at the end of each round, from round 0 on; 0 to 1.
+        stakes_wei: stake of each device by number; empty without an incentive.
         expelled: devices whose stake fell below the threshold.
-        adversaries: devices that are none of the honest.
-        title: of the run, in a few words.
-        stage: what is being done, in a few words.
+        adversaries: devices that are not honest.
+        title: what run it is, in a few words.
+        stage: what is being done now, in a few words.
     """
 
     contact: int
@@ -55,12 +57,28 @@ Observer = Callable[[Snapshot], None]
 
 
 class Stopped(Exception):  # noqa: N818
-    """Raised by an observer: the run stops here, with a checkpoint, and can be resumed."""
+    """An observer raises this to stop the run. The run writes a checkpoint and can be resumed."""
 
 
 @dataclass(slots=True)
 class RunTotals:
-    """What a run counts as it goes."""
+    """What a run counts as it goes.
+
+    Attributes:
+        encounters: number of contacts that led to an encounter.
+        skipped: number of contacts that did not.
+        cases: number of encounters by how they ended.
+        expelled: devices whose stake fell below the threshold, in order; a device that came back may be in it again.
+        out: devices that are expelled now.
+        rejoined: how often each device came back with a new account.
+        first_out: for each expelled device, the round in which it was expelled first.
+        accepted, rejected: number of contributions of each device as a neighbor, by the verdict.
+        discarded: number of accepted contributions of each device that the learner's own defence left out.
+        accuracy: mean accuracy of the measured devices at the end of each round, 0 to 1.
+        gas: gas of all transactions, by step.
+        encounter_gas: gas of each encounter.
+        earnings_wei: net earnings of each device, by role.
+    """
 
     encounters: int = 0
     skipped: int = 0
@@ -78,17 +96,21 @@ class RunTotals:
     earnings_wei: dict[str, Counter[int]] = field(default_factory=lambda: {role: Counter() for role in ROLES})
 
     def expel(self, device: int, round_number: int) -> None:
-        """Take that a device's stake fell below the threshold."""
+        """Count a device whose stake fell below the threshold."""
         self.expelled.append(device)
         self.out.add(device)
         self.first_out.setdefault(device, round_number)
 
     def judged(self, neighbor: int, *, accepted: bool) -> None:
-        """Take what became of a device's contribution."""
+        """Count the verdict on a device's contribution."""
         (self.accepted if accepted else self.rejected)[neighbor] += 1
 
     def earnings(self, devices: int) -> list[EarningsRecord]:
-        """What each device gained or lost, by role."""
+        """The net earnings of each device in each role.
+
+        Args:
+            devices: number of devices.
+        """
         return [
             EarningsRecord(device, *(self.earnings_wei[role][device] for role in ROLES)) for device in range(devices)
         ]
@@ -107,19 +129,19 @@ class RunTotals:
         trained_on: str,
         wall_s: float,
     ) -> dict[str, Any]:
-        """The run in figures; everything but `wall_s` is the same whenever the run is repeated.
+        """Make the summary of the run. If the run is repeated, everything but `wall_s` is the same.
 
         Args:
-            config: the resolved one.
-            devices: all of them.
-            final: accuracy of each honest device on the test set.
-            baseline: what one device reaches alone.
-            attack_success: by kind of adversary, how often its attack takes honest devices' models in.
-            tokens: supply and accounts.
-            effort: counts what the devices trained and scored.
-            measure: counts what measuring and the baseline took.
+            config: the configuration, with every default filled in.
+            devices: all devices.
+            final: accuracy of each honest device on the test set, 0 to 1.
+            baseline: accuracy that a device reaches alone.
+            attack_success: for each kind of adversary, how often its attack works on the models of honest devices.
+            tokens: the supply, and the sum over all accounts.
+            effort: the images that the devices trained and scored.
+            measure: the images that measuring and the baseline trained and scored.
             trained_on: the hardware.
-            wall_s: how long the run took.
+            wall_s: how long the run took, in seconds.
         """
         assert config.backend != "auto"
         honest = {device.index for device in devices if device.honest}
@@ -159,11 +181,11 @@ class RunTotals:
         }
 
     def _of_kind(self, members: Sequence[int]) -> dict[str, Any]:
-        """What became of the devices of one kind.
+        """The part of the summary about the devices of one kind.
 
-        Rounds are those in which a device fell out for the first time; `accepted` and `rejected` count contributions as
-        neighbors by the verdict (without an incentive: by whether they were merged), `discarded` those that were
-        accepted but stopped by the learner's own defence. Earnings are means over devices, in tokens.
+        `expelled_round` counts only the first expulsion of a device. `accepted` and `rejected` count contributions as
+        neighbors by the verdict; without an incentive, by whether they were merged. `discarded` counts those that were
+        accepted but left out by the learner's own defence. Earnings are means over devices, in tokens.
         """
         rounds = [self.first_out[device] for device in members if device in self.first_out]
         return {

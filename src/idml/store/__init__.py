@@ -1,4 +1,4 @@
-"""A run's directory: what happened, written by the simulation and read by the reports."""
+"""A run on disk: a directory that says what happened. The simulation writes it, and the reports read it."""
 
 from idml.store.errors import StoreError
 from idml.store.files import write_atomically

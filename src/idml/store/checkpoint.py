@@ -1,7 +1,8 @@
-"""How a run that was stopped is picked up: played again from its start, without its heavy work, up to a checkpoint.
+"""Checkpoints, from which a run that was stopped goes on.
 
-A checkpoint says how many records the run had written, and what their hash was. A run that is picked up gives the same
-records again; they are counted and hashed instead of written, until the checkpoint is reached with the same hash.
+A checkpoint says how many records the run had written, and the hash of them all. To go on, the run is played again from
+its start, without its heavy work, whose outcomes are among the records. It gives the same records again. They are only
+counted and hashed until the checkpoint is reached; there, the hash must be the same.
 """
 
 import hashlib
@@ -16,13 +17,13 @@ from idml.store.schema import TABLES
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stood.
+    """How far a run had come.
 
     Args:
-        records: how many it had written.
-        digest: of them all, in their order, hex.
-        rows: by table.
-        wall_s: how long it had run.
+        records: number of records that it had written.
+        digest: hash of all records in their order, in hexadecimal digits.
+        rows: number of rows of each table, by the table's name.
+        wall_s: how long it had run, in seconds.
     """
 
     records: int
@@ -35,10 +36,10 @@ START = Checkpoint(0, hashlib.sha256().hexdigest(), dict.fromkeys(TABLES.values(
 
 
 class Tape:
-    """Counts and hashes a run's records, and knows which of them an earlier life of the run has written.
+    """Counts and hashes a run's records, and knows which of them were written before the run was stopped.
 
     Args:
-        end: where the earlier life left off.
+        end: how far the run had come before it was stopped; by default it begins now.
     """
 
     def __init__(self, end: Checkpoint = START) -> None:
@@ -49,14 +50,18 @@ class Tape:
 
     @property
     def repeating(self) -> bool:
-        """Whether the next record is one that the earlier life has written."""
+        """Whether the next record is one that was written before the run was stopped."""
         return self._records < self._end.records
 
     def take(self, table: str, row: tuple[object, ...]) -> None:
-        """Count a record.
+        """Count and hash a record.
+
+        Args:
+            table: name of the record's table.
+            row: the record as a row of that table.
 
         Raises:
-            StoreError: if it is the last one to be repeated, and something was not as before.
+            StoreError: if this record reaches the checkpoint, and some record was not the same as before.
         """
         repeating = self.repeating
         self._records += 1
@@ -69,12 +74,20 @@ class Tape:
             )
 
     def stop(self, wall_s: float) -> Checkpoint:
-        """A checkpoint after the last record."""
+        """Make a checkpoint after the last record.
+
+        Args:
+            wall_s: how long the run has taken so far, in seconds.
+        """
         return Checkpoint(self._records, self._hash.hexdigest(), dict(self._rows), wall_s)
 
 
 def read_checkpoint(connection: sqlite3.Connection) -> Checkpoint:
-    """The last checkpoint; the start of the run if there is none."""
+    """Read the last checkpoint of a run; if there is none, the start of the run.
+
+    Args:
+        connection: to the run's database.
+    """
     row = connection.execute("SELECT records, digest, rows, wall_s FROM checkpoint").fetchone()
     return START if row is None else Checkpoint(row[0], row[1], json.loads(row[2]), row[3])
 
@@ -85,9 +98,10 @@ def write_checkpoint(
     """Replace the last checkpoint, within the caller's transaction.
 
     Args:
-        connection: of the run.
-        checkpoint: the new one.
-        models: all that the run may still need, by digest; only those that are new are fetched.
+        connection: to the run's database.
+        checkpoint: the new checkpoint.
+        models: for each model that the run may still need, by digest (32 bytes), a function that returns its vector as
+            bytes. It is called only for models that are not kept yet; models that are not named are dropped.
     """
     kept = {digest for (digest,) in connection.execute("SELECT digest FROM vectors")}
     connection.executemany("DELETE FROM vectors WHERE digest = ?", [(digest,) for digest in kept - models.keys()])
@@ -99,6 +113,11 @@ def write_checkpoint(
 
 
 def cut_to_checkpoint(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
-    """Drop what was written after a checkpoint, within the caller's transaction."""
+    """Delete all records that were written after a checkpoint, within the caller's transaction.
+
+    Args:
+        connection: to the run's database.
+        checkpoint: the checkpoint to go back to.
+    """
     for table, rows in checkpoint.rows.items():
         connection.execute(f"DELETE FROM {table} WHERE rowid > ?", (rows,))

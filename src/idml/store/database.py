@@ -1,4 +1,4 @@
-"""The connection to a run's database: opened, checked, and its errors in one line."""
+"""The connection to a run's database: how it is opened and checked, and how its errors become one line."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ from idml.store.schema import APPLICATION_ID, READABLE_VERSIONS
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:
-    """Let others read while the caller writes."""
+    """Set a connection up so that others can read while it writes.
+
+    Args:
+        connection: to a run's database.
+    """
     connection.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode NORMAL survives a killed process; only a power cut can take the last batches with it.
+    # In WAL mode, NORMAL loses nothing if the process is killed. Only a power cut can lose the last batches.
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def connect_to_read(database: Path) -> sqlite3.Connection:
-    """Open for reading, also where nobody may write."""
+    """Open a run's database for reading, even in a directory in which nobody may write.
+
+    Args:
+        database: its file.
+    """
     uri = f"{database.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        # A WAL database needs a shared-memory file next to it, which cannot be made where nobody may write. Without a
-        # log there is no writer either, and the file can be read as it is.
+        # A WAL database needs a shared-memory file beside it, which cannot be made in a directory that nobody may
+        # write. If there is no log, there is no writer either, and the file can be read as it is.
         if database.with_name(f"{database.name}-wal").exists():
             raise StoreError(
                 f"cannot read {database}: {error}; its writer was stopped, so it is read with write access to the "
@@ -43,7 +51,16 @@ def connect_to_read(database: Path) -> sqlite3.Connection:
 def check_version(
     connection: sqlite3.Connection, database: Path, versions: Collection[int] = READABLE_VERSIONS
 ) -> None:
-    """Raise StoreError if this is not the database of a run, or if its schema is none of these versions."""
+    """Check that a database is that of a run, with a schema that can be read.
+
+    Args:
+        connection: to the database.
+        database: its file, for messages.
+        versions: the versions of the schema that are accepted.
+
+    Raises:
+        StoreError: if it is no run's database, or its schema has another version.
+    """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -59,13 +76,17 @@ def check_version(
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of what is done within, or nothing."""
+    """Make a transaction of all that is done within a `with` block: either all of it is written, or nothing.
+
+    Args:
+        connection: to the database.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # SQLite rolls back by itself on a full disk.
+        # If the disk is full, SQLite has rolled back already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
@@ -73,7 +94,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_line(what: str) -> Iterator[None]:
-    """Turn what the disk, SQLite or JSON says into one StoreError line: `what`, then the cause."""
+    """Turn errors of the disk, of SQLite and of JSON within a `with` block into a StoreError of one line.
+
+    Args:
+        what: what failed, with which the line begins; the cause follows.
+
+    Raises:
+        StoreError: for any such error.
+    """
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that are either old or new, never half written."""
+"""Writes files that hold either the old or the new content, never half of one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from idml.store.errors import StoreError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, which is on the disk when this returns.
+    """Write a file as a whole. When this returns, the content is on the disk.
 
-    Raises StoreError if it cannot be written; the old file, if any, is then untouched.
+    Args:
+        path: the file, which may exist.
+        content: all that it is to hold.
+
+    Raises:
+        StoreError: if it cannot be written. An old file is then unchanged.
     """
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
-            # mkstemp makes files for its owner alone; a run is as readable as any other file of the user.
+            # mkstemp lets only the owner read the file, but a run should be as readable as any other file of the user.
             os.chmod(temporary, 0o666 & ~_umask())
             file.write(content)
             file.flush()
@@ -34,14 +39,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _umask() -> int:
-    # The only portable way to read it is to set it.
+    # The only portable way to read the umask is to set it.
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _sync_directory(directory: Path) -> None:
-    # A rename survives a power cut only once its directory is on the disk; Windows cannot open directories.
+    # A rename survives a power cut only after its directory is on the disk. Windows cannot open directories.
     if os.name == "posix":
         descriptor = os.open(directory, os.O_RDONLY)
         try:

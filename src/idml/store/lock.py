@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""The lock that lets only one process at a time write to a run."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ from idml.store.errors import StoreError
 
 
 class WriterLock:
-    """Holds a run's directory for one process; let go when that process ends, however it ends.
+    """Keeps other processes from writing to a run. It is released when the process ends, however it ends.
 
     Args:
-        directory: the run's.
+        directory: the run's directory.
 
     Raises:
-        StoreError: if another process holds it.
+        StoreError: if another process has locked the run.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -30,10 +30,10 @@ class WriterLock:
             self.release()
             raise StoreError(f"{directory} is being written by another process: wait for it, or stop it") from error
         except OSError:
-            pass  # a file system without locks
+            pass  # this file system has no locks
 
     def release(self) -> None:
-        """Let go. Doing so twice does no harm."""
+        """Release the lock. It may be called more than once."""
         descriptor, self._descriptor = self._descriptor, -1
         with contextlib.suppress(OSError):
             if descriptor >= 0:

@@ -1,8 +1,9 @@
-"""What happened in a run, as plain data: one frozen dataclass per kind of row in `run.sqlite`.
+"""What happened in a run, as plain data: one frozen dataclass for each kind of row in `run.sqlite`.
 
-Conventions: devices, contacts and blocks are numbers given by the simulation; `round` is 0 before the first contact and
-counts from 1 after it (a round is as many contacts as there are devices); amounts are integers in base units (`*_wei`,
-10**18 to the token), times are simulated seconds (`*_s`), digests and ids are 0x-prefixed hex strings.
+Some conventions hold for all of them. Devices, contacts and blocks are numbers that the simulation gives. A round is as
+many contacts as there are devices; `round` is 0 before the first contact and counts from 1 after it. Amounts are
+integers in base units (`*_wei`), 10**18 to the token. Times are simulated seconds (`*_s`). Digests and ids are
+hexadecimal digits after 0x.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HONEST = "honest"
-"""The `DeviceRecord.kind` of a device that follows the rules; every other kind names an adversary."""
+"""The `DeviceRecord.kind` of a device that follows the rules. Every other kind is the name of an adversary."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
-    """A participant: its number, its ledger address, `HONEST` or the kind of adversary, and its training images."""
+    """A participant.
+
+    Args:
+        device: its number.
+        address: its address on the ledger.
+        kind: `HONEST`, or which adversary it is.
+        images: number of its training images.
+    """
 
     device: int
     address: str
@@ -25,12 +33,24 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class EncounterRecord:
-    """One contact and what became of it.
+    """One contact, and what became of it.
 
-    `status` is settled, skipped, rejected (refused by the neighbor), incomplete or unincentivized (no ledger in the
-    run). `reason` says why a contact was skipped or its exchange broken off, else it is empty. `case` is the settlement
-    case 1..5. `accepted` is the verdict; without an incentive, whether the result was merged. `votes` holds (validator,
-    verdict) in the order of voting. `gas` is the sum over the encounter's transactions.
+    Args:
+        contact: number of the contact.
+        round: the round that it belongs to.
+        time_s: when it ended or was skipped; in a run without incentive, when the devices met.
+        block: number of the block in which it ended, or of the last block when it was skipped; 0 without a ledger.
+        learner, neighbor: the two devices.
+        status: "settled", "skipped", "rejected" (the neighbor refused), "incomplete", or "unincentivized" (the run has
+            no ledger).
+        reason: why the contact was skipped or its exchange was broken off; otherwise empty.
+        case: the settlement case, 1 to 5; None if it was not settled.
+        accepted: the verdict. In a run without incentive, whether the result was merged.
+        votes: (validator, verdict) in the order of voting.
+        encounter: the encounter's id.
+        model_before: digest of the learner's model before the encounter.
+        result: digest of the result.
+        gas: gas of all the encounter's transactions together.
     """
 
     contact: int
@@ -52,7 +72,16 @@ class EncounterRecord:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRecord:
-    """A transaction: the step it performs, who sent it (None: not a device) and the contact that it belongs to."""
+    """A transaction on the ledger.
+
+    Args:
+        block: number of its block.
+        time_s: time of that block.
+        step: what it was for, such as "open" or "vote".
+        sender: the device that sent it; None if it was no device.
+        contact: the contact that it belongs to; None if it belongs to none.
+        gas_used: gas that it used.
+    """
 
     block: int
     time_s: int
@@ -64,7 +93,13 @@ class TransactionRecord:
 
 @dataclass(frozen=True, slots=True)
 class StakePoint:
-    """A device's stake from this block on; one point for each end of an encounter that changed it."""
+    """A device's stake from a block on: one at the start, and one for each end of an encounter that changed it.
+
+    Args:
+        block: number of the block.
+        device: the device.
+        stake_wei: its stake from then on.
+    """
 
     block: int
     device: int
@@ -73,7 +108,15 @@ class StakePoint:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyPoint:
-    """A device's accuracy (0..1) on `images` test images, measured after this contact."""
+    """A device's measured accuracy.
+
+    Args:
+        round: the round after which it was measured.
+        contact: the contact after which it was measured.
+        device: the device.
+        accuracy: the share of test images that it classifies correctly, 0 to 1.
+        images: number of test images that it was measured on.
+    """
 
     round: int
     contact: int
@@ -84,8 +127,13 @@ class AccuracyPoint:
 
 @dataclass(frozen=True, slots=True)
 class BaselinePoint:
-    """Accuracy (0..1) of what the run is compared with, such as one device that trains alone, by the round in which the
-    devices of the run have taken as many gradient steps."""
+    """Accuracy of something that the run is compared with, such as one device that trains alone.
+
+    Args:
+        name: what it is.
+        round: the round in which the devices of the run have taken as many gradient steps as it has.
+        accuracy: 0 to 1.
+    """
 
     name: str
     round: int
@@ -94,7 +142,12 @@ class BaselinePoint:
 
 @dataclass(frozen=True, slots=True)
 class EarningsRecord:
-    """What a device gained (negative: lost) over the whole run, by the role it earned it in."""
+    """What a device gained over the whole run in each of its roles. Negative amounts are losses.
+
+    Args:
+        device: the device.
+        as_learner_wei, as_neighbor_wei, as_validator_wei: its net earnings in each role.
+    """
 
     device: int
     as_learner_wei: int
@@ -103,13 +156,20 @@ class EarningsRecord:
 
     @property
     def total_wei(self) -> int:
-        """Net earnings over all three roles, in wei."""
+        """Net earnings in all three roles together."""
         return self.as_learner_wei + self.as_neighbor_wei + self.as_validator_wei
 
 
 @dataclass(frozen=True, slots=True)
 class ExpulsionRecord:
-    """A device's stake fell below the threshold, in this block, settled by this contact."""
+    """The expulsion of a device: its stake fell below the threshold.
+
+    Args:
+        device: the device.
+        block: number of the block in which it did.
+        contact: the contact whose settlement took the stake.
+        round: the round of that contact.
+    """
 
     device: int
     block: int
@@ -119,9 +179,12 @@ class ExpulsionRecord:
 
 @dataclass(frozen=True, slots=True)
 class WorkRecord:
-    """What the heavy work at this contact gave (-1: before the first), in the order in which the run asked.
+    """Outcomes of the heavy work at one contact, from which a stopped run goes on without doing that work again.
 
-    `answers` holds (key of the task, whole numbers, digest of the model or None), keys and digests as plain hex.
+    Args:
+        contact: the contact; -1 before the first one.
+        answers: (key of the task, whole numbers, digest of the model or None), in the order in which the run asked for
+            them. Keys and digests are hexadecimal digits without 0x.
     """
 
     contact: int

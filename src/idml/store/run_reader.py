@@ -1,4 +1,4 @@
-"""What a run's directory holds, for whoever reads it."""
+"""Reads a run's directory."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ SUMMARY = "summary.json"
 
 
 class RunReader:
-    """Reads a run, finished or not; every method raises StoreError, in one line, when the disk does not play along.
+    """Reads a run, finished or not.
+
+    Each method that returns records returns all there are, in the order in which they were written.
 
     Args:
-        directory: the run's.
+        directory: the run's directory.
         connection: to its database.
+
+    Raises:
+        StoreError: every method raises it, in one line, if a file cannot be read.
     """
 
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
@@ -44,12 +49,22 @@ class RunReader:
         self._connection = connection
 
     def recorded_checkpoint(self) -> Checkpoint:
-        """The last checkpoint, as it is now; the start where there is none."""
+        """The last checkpoint as it is on disk now; the start of the run if there is none."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
             return read_checkpoint(self._connection)
 
     def read_vector(self, digest: bytes) -> bytes:
-        """The vector of a model that the checkpoint kept."""
+        """The vector of a model that the checkpoint kept.
+
+        Args:
+            digest: the model's digest, 32 bytes.
+
+        Returns:
+            The vector's float32 numbers as bytes.
+
+        Raises:
+            StoreError: if the checkpoint did not keep this model.
+        """
         with one_line(f"cannot read {self.directory / DATABASE}"):
             row = self._connection.execute("SELECT vector FROM vectors WHERE digest = ?", (digest,)).fetchone()
             if row is None:
@@ -61,15 +76,15 @@ class RunReader:
         return self._read(DeviceRecord)
 
     def encounters(self) -> list[EncounterRecord]:
-        """The contacts and what became of them; like all readers: everything, in the order of writing."""
+        """The contacts, and what became of them."""
         return self._read(EncounterRecord)
 
     def transactions(self) -> list[TransactionRecord]:
-        """The transactions on the ledger; none in a run without incentive."""
+        """The transactions on the ledger. A run without incentive has none."""
         return self._read(TransactionRecord)
 
     def stakes(self) -> list[StakePoint]:
-        """The changes of stakes; none in a run without incentive."""
+        """The changes of stakes. A run without incentive has none."""
         return self._read(StakePoint)
 
     def accuracy(self) -> list[AccuracyPoint]:
@@ -77,11 +92,11 @@ class RunReader:
         return self._read(AccuracyPoint)
 
     def baselines(self) -> list[BaselinePoint]:
-        """What the accuracies are compared with."""
+        """The accuracies that those of the devices are compared with."""
         return self._read(BaselinePoint)
 
     def earnings(self) -> list[EarningsRecord]:
-        """Net earnings, once the run has ended; none in a run without incentive."""
+        """The net earnings of the devices. They are written when the run ends; a run without incentive has none."""
         return self._read(EarningsRecord)
 
     def expulsions(self) -> list[ExpulsionRecord]:
@@ -89,29 +104,29 @@ class RunReader:
         return self._read(ExpulsionRecord)
 
     def work(self) -> list[WorkRecord]:
-        """What heavy work gave."""
+        """The outcomes of the heavy work."""
         return self._read(WorkRecord)
 
     @property
     def meta(self) -> dict[str, str]:
-        """The facts about the run as a whole that `create` was given."""
+        """The facts about the run as a whole that `RunStore.create` was given, by name."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
             return dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
 
     @property
     def config(self) -> str:
-        """The configuration as resolved: the text of `config.toml`."""
+        """The text of `config.toml`: the configuration, with every default filled in."""
         with one_line(f"cannot read {self.directory / CONFIG}"):
             return (self.directory / CONFIG).read_text(encoding="utf-8")
 
     def count(self, kind: type[Record]) -> int:
-        """The number of records of `kind`, without reading them."""
+        """Count the records of one kind, without reading them."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
             (count,) = self._connection.execute(f"SELECT count(*) FROM {TABLES[kind]}").fetchone()
         return int(count)
 
     def read_summary(self) -> dict[str, Any] | None:
-        """The content of `summary.json`; None while the run has not finished."""
+        """The content of `summary.json`; None if the run has not finished."""
         path = self.directory / SUMMARY
         with one_line(f"cannot read {path}"):
             try:
@@ -123,11 +138,11 @@ class RunReader:
             return summary
 
     def model_path(self, device: int) -> Path:
-        """Where the model of `device` is kept, if it is kept."""
+        """Where the model of a device is, if the run keeps it."""
         return self.directory / MODELS / f"device-{device:04d}.safetensors"
 
     def close(self) -> None:
-        """Release the database; this is of no use afterwards. Closing twice does no harm."""
+        """Close the database; nothing can be read afterwards. It may be called more than once."""
         self._connection.close()
 
     def __enter__(self) -> Self:

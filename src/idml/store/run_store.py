@@ -1,4 +1,4 @@
-"""A run on disk: one directory, one database, one writer, any number of readers at the same time."""
+"""A run on disk: one directory with one database. One process may write it while any number of others read it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from idml.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, TABLES, en
 
 
 class RunStore(RunReader):
-    """What happened in a run: `create` it to write, `open` it to read; a context manager, or `close` it yourself.
+    """What happened in a run, on disk. Use `create` to write a new run, `resume` to go on with one, `open` to read one.
 
-    The directory holds `config.toml` (as resolved), `run.sqlite`, `models/*.safetensors` and, once the run has ended,
-    `summary.json`. Every method raises StoreError, in one line, when the disk or the file does not play along.
+    The directory holds `config.toml` with every default filled in, `run.sqlite`, `models/*.safetensors` and, when the
+    run has ended, `summary.json`. Use it in a `with` block, or `close` it yourself.
+
+    Raises:
+        StoreError: every method raises it, in one line, if a file cannot be read or written.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class RunStore(RunReader):
         lock: WriterLock | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        """For `create`, `resume` and `open`, which are the ways to get one."""
+        """Only `create`, `resume` and `open` call this."""
         super().__init__(directory, connection)
         self.checkpoint = checkpoint or START
         self._lock = lock
@@ -42,7 +45,14 @@ class RunStore(RunReader):
 
     @staticmethod
     def check_free(directory: Path | str) -> None:
-        """Raise StoreError if no run can be started in `directory`, before anything is computed for it."""
+        """Check that a run can be started in a directory, before anything is computed for it.
+
+        Args:
+            directory: it may be missing.
+
+        Raises:
+            StoreError: if the directory holds a run already, or cannot be used.
+        """
         directory = Path(directory)
         if directory.exists() and not directory.is_dir():
             raise StoreError(f"{directory} is a file: name a directory with --out")
@@ -51,10 +61,15 @@ class RunStore(RunReader):
 
     @classmethod
     def create(cls, directory: Path | str, config_toml: str, meta: Mapping[str, str] | None = None) -> RunStore:
-        """Start a run in `directory`, which is made if it is missing and must not hold a run yet.
+        """Start a run.
 
-        config_toml: the configuration as resolved, kept word for word in `config.toml`.
-        meta: facts about the run as a whole that readers need, such as `threshold_wei`.
+        Args:
+            directory: made if it is missing; it must not hold a run yet.
+            config_toml: the configuration, with every default filled in. It is written to `config.toml` word for word.
+            meta: facts about the run as a whole that readers need, such as `threshold_wei`.
+
+        Raises:
+            StoreError: if the directory holds a run already, or cannot be written.
         """
         directory = Path(directory)
         with one_line(f"cannot create a run in {directory}"):
@@ -62,7 +77,7 @@ class RunStore(RunReader):
             directory.mkdir(parents=True, exist_ok=True)
             (directory / MODELS).mkdir(exist_ok=True)
             try:
-                # Exclusive: of two processes that start here at once, one gets the directory.
+                # "x" is exclusive: if two processes start here at once, only one gets the directory.
                 (directory / DATABASE).open("xb").close()
             except FileExistsError as error:
                 raise _already_a_run(directory) from error
@@ -71,7 +86,7 @@ class RunStore(RunReader):
                 write_atomically(directory / CONFIG, config_toml.encode())
                 connection = sqlite3.connect(directory / DATABASE, isolation_level=None)
                 try:
-                    # So that what a checkpoint needs can be given back to the disk when the run has ended.
+                    # So that the space that checkpoints took can be given back to the disk when the run has ended.
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                     prepare_to_write(connection)
                     connection.executescript(
@@ -90,10 +105,17 @@ class RunStore(RunReader):
 
     @classmethod
     def resume(cls, directory: Path | str) -> RunStore:
-        """Open a run that was stopped, to be played again from its start.
+        """Open a run that was stopped, to go on with it. The run is then played again from its start.
 
-        Records up to its `checkpoint` must come as they came before, and are not written again. With the first record
-        after it, all that was written beyond the checkpoint is dropped.
+        Records up to its `checkpoint` must be the same as before, and are not written again. Before the first record
+        after it is written, all that had been written after the checkpoint is deleted.
+
+        Args:
+            directory: the run's directory.
+
+        Raises:
+            StoreError: if there is no run, it is finished or damaged, its schema is another version, or another process
+                is writing it.
         """
         directory = Path(directory)
         database = directory / DATABASE
@@ -111,7 +133,7 @@ class RunStore(RunReader):
                     raise sqlite3.DatabaseError(f"{DATABASE} is damaged: {' '.join(problem.split())}")
                 checkpoint = read_checkpoint(connection)
                 prepare_to_write(connection)
-                with transaction(connection):  # finds out now whether it can be written
+                with transaction(connection):  # fails now if the database cannot be written
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             except BaseException:
                 connection.close()
@@ -121,7 +143,14 @@ class RunStore(RunReader):
 
     @classmethod
     def open(cls, directory: Path | str) -> RunStore:
-        """Open the run in `directory` for reading, finished or not, also while it is being written."""
+        """Open a run for reading, finished or not. Another process may be writing it.
+
+        Args:
+            directory: the run's directory.
+
+        Raises:
+            StoreError: if there is no run, or it cannot be read.
+        """
         directory = Path(directory)
         database = directory / DATABASE
         if not database.is_file():
@@ -136,7 +165,15 @@ class RunStore(RunReader):
         return cls(directory, connection)
 
     def append(self, *records: Record) -> None:
-        """Write a batch in one transaction: all of its records, in this order, or none of them."""
+        """Write records, in this order, in one transaction: either all of them are written, or none.
+
+        Args:
+            records: records of any kinds.
+
+        Raises:
+            StoreError: if they cannot be written; or if the run is being resumed and the checkpoint is reached with
+                other records than before.
+        """
         self._must_be_writable()
         with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
             rows: dict[type[Record], list[tuple[object, ...]]] = {}
@@ -153,22 +190,29 @@ class RunStore(RunReader):
 
     @property
     def repeating(self) -> bool:
-        """Whether the next record is one that is written already."""
+        """Whether the next record is one that was written before the run was stopped."""
         return self._tape.repeating
 
     def write_checkpoint(self, models: Mapping[bytes, Callable[[], bytes]], wall_s: float) -> None:
-        """Remember that the run stands here, after the last record; replaces the last checkpoint in one transaction.
+        """Write a checkpoint after the last record. It replaces the one before, in one transaction.
 
-        models: the vectors that the run may still need, by digest; only those that are new are fetched.
-        wall_s: how long it has run so far.
+        Args:
+            models: for each model that the run may still need, by digest (32 bytes), a function that returns its vector
+                as bytes. It is called only for models that are not kept yet.
+            wall_s: how long the run has taken so far, in seconds.
         """
         self._must_be_writable()
         with one_line(f"cannot write to {self.directory / DATABASE}"), transaction(self._connection):
             write_checkpoint(self._connection, self._tape.stop(wall_s), models)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write `summary.json`, which marks the run as finished: keys sorted, two spaces, so that equal runs give equal
-        bytes."""
+        """Write `summary.json`, which marks the run as finished.
+
+        Keys are sorted and indented by two spaces, so that equal runs give equal bytes.
+
+        Args:
+            summary: values that JSON can hold.
+        """
         self._must_be_writable()
         with one_line(f"cannot write {self.directory / SUMMARY}"):
             text = json.dumps(summary, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -176,20 +220,29 @@ class RunStore(RunReader):
             with transaction(self._connection):
                 self._connection.execute("DELETE FROM vectors")
                 self._connection.execute("DELETE FROM checkpoint")
-            # As a script: it gives back one page a step, and only a script takes all steps.
+            # This statement gives back one page at each step, and only a script takes all its steps.
             self._connection.executescript("PRAGMA incremental_vacuum")
 
     def save_model(self, device: int, content: bytes) -> Path:
-        """Keep a device's model, replacing an earlier one; `content` is a safetensors file. Returns its path."""
+        """Keep a device's model, in place of an earlier one.
+
+        Args:
+            device: the device.
+            content: a safetensors file.
+
+        Returns:
+            Where the model is now.
+        """
         self._must_be_writable()
         path = self.model_path(device)
         write_atomically(path, content)
         return path
 
     def close(self) -> None:
-        """Release the database; the store is of no use afterwards. Closing twice does no harm.
+        """Close the database; the store cannot be used afterwards. It may be called more than once.
 
-        The writer leaves one plain file behind, which can be copied and read anywhere, unless someone reads it now.
+        If nobody else is reading, the writer leaves the database as one plain file, which can be copied and read
+        anywhere.
         """
         if self._lock is not None:
             with contextlib.suppress(sqlite3.Error):

@@ -1,4 +1,4 @@
-"""The tables of `run.sqlite`, and how a record becomes a row and comes back."""
+"""The tables of `run.sqlite`: how a record becomes a row, and a row a record."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from idml.store.records import (
 
 R = TypeVar("R", bound=Record)
 
-APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file: tells our databases from others
+APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file, tells our databases from others
 SCHEMA_VERSION = 3  # raise it with every change of SCHEMA
 READABLE_VERSIONS = (2, 3)
-"""Version 2 had a table more, of the contract's events, which nobody read."""
+"""Versions that can be read. Version 2 had one more table, of the contract's events, which nobody read."""
 
 
-# Amounts are TEXT: 10**18 wei to the token leaves 64-bit integers room for 9 tokens. Rows keep their order of writing.
+# Amounts are TEXT, because 64-bit integers have room for 9 tokens only, at 10**18 base units each. Rows keep the order
+# in which they were written.
 SCHEMA = """
 CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE devices (
@@ -81,22 +82,38 @@ TABLES: Mapping[type[Any], str] = {
 
 
 def insert_statement(kind: type[Any]) -> str:
-    """The INSERT for one record of `kind`, to be executed with `encode(record)`."""
+    """The INSERT statement for one record, to be executed with `encode(record)`.
+
+    Args:
+        kind: class of the record.
+    """
     return _INSERTS[kind]
 
 
 def select_statement(kind: type[Any]) -> str:
-    """The SELECT for all records of `kind` in their order of writing, to be read with `decoder`."""
+    """The SELECT statement for all records of one kind, in the order in which they were written; read it by `decoder`.
+
+    Args:
+        kind: class of the records.
+    """
     return f"SELECT {_quoted(_columns(kind))} FROM {TABLES[kind]} ORDER BY rowid"
 
 
 def encode(record: Record) -> tuple[object, ...]:
-    """The row of `record`, in the order of its fields. Raises TypeError or ValueError on what JSON cannot hold."""
+    """Make a row of a record, with its fields in order.
+
+    Raises:
+        TypeError, ValueError: for a value that the table, or JSON, cannot hold.
+    """
     return tuple([write(getattr(record, column)) for column, write in _WRITERS[type(record)]])
 
 
 def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
-    """The function that turns a row, as `select_statement` gives it, back into a record of `kind`."""
+    """Make the function that turns a row of `select_statement` back into a record.
+
+    Args:
+        kind: class of the record.
+    """
     special = [
         (index, _codec(column)[1]) for index, column in enumerate(_columns(kind)) if _codec(column) != _PLAIN_CODEC
     ]
@@ -145,7 +162,7 @@ def _to_answers(text: str) -> tuple[tuple[str, tuple[int, ...], str | None], ...
 
 
 def _to_decimal(amount: int) -> str:
-    return str(operator.index(amount))  # a float has lost its last digits: refuse it
+    return str(operator.index(amount))  # refuses a float, which has lost its last digits
 
 
 _CODECS: Mapping[str, Codec] = {
@@ -166,6 +183,6 @@ def _insert(kind: type[Any]) -> str:
     return f"INSERT INTO {TABLES[kind]} ({_quoted(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-# Looked up once: thousands of records are written a second.
+# Made once, because thousands of records are written in a second.
 _INSERTS = {kind: _insert(kind) for kind in TABLES}
 _WRITERS = {kind: [(column, _codec(column)[0]) for column in _columns(kind)] for kind in TABLES}

@@ -1,4 +1,5 @@
-"""The native engine: the networks of iDML in C++, several times faster than PyTorch, and the same bits everywhere.
+"""The native engine: the networks of iDML in C++. It is several times faster than PyTorch, with the same bits
+everywhere.
 
-`cpp/` holds the library, which `build` compiles and `library` loads; `engine` is what the rest of iDML sees of it.
+`cpp/` holds the library. `build` compiles it, `library` loads it, and `engine` is what the rest of iDML sees of it.
 """

@@ -1,6 +1,6 @@
-"""Compiles the native library: with GCC or clang, else with the zig that comes as the Python package `ziglang`.
+"""Compiles the native library with GCC or clang, or else with zig, which comes as the Python package `ziglang`.
 
-Needs nothing but the standard library, as a build of the package runs it before there is any other.
+It needs only the standard library, because the package is built before any other package is there.
 
     python -m idml.learning.native.build [--compiler zig] [--target aarch64-linux-gnu.2.17] [--out FILE]
 """
@@ -19,9 +19,9 @@ from pathlib import Path
 SOURCES = Path(__file__).parent / "cpp"
 COMPILERS = ("g++", "clang++", "zig")
 PORTABLE_TARGETS = {"x86_64": "x86_64-linux-gnu.2.17", "aarch64": "aarch64-linux-gnu.2.17"}
-"""What zig builds for on Linux: any distribution since 2014."""
+"""The targets that zig builds for on Linux. Their libraries run on any distribution since 2014."""
 
-# No contraction: whether a * b + c is rounded once or twice must not be the compiler's to choose.
+# No contraction: the compiler must not choose whether a * b + c is rounded once or twice.
 _FLAGS = (
     *("-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-exceptions", "-fno-rtti"),
     *("-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"),
@@ -31,7 +31,7 @@ _X86_SETS = ("x86_64_v4", "x86_64_v3")
 
 
 class BuildError(Exception):
-    """The library cannot be compiled; the message is one line."""
+    """The library cannot be compiled. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Recipe:
 
     Args:
         compiler: one of `COMPILERS`.
-        target: a triple that zig knows; None for this machine.
-        sets: instruction sets, best first; by default all that the target's processors may have.
-        optimize: -O2 or -O3: the same bits; zig takes one for the other.
-        flags: more of them.
+        target: a target triple of zig; None for this machine.
+        sets: instruction sets to compile for, the best first; by default all that the target's processors may have.
+        optimize: -O2 or -O3. Results are the same bits; to zig, the two are the same.
+        flags: further flags of the compiler.
     """
 
     compiler: str
@@ -54,32 +54,35 @@ class Recipe:
 
 
 def file_name(target: str | None = None) -> str:
-    """Of the library on this system, or on a target of zig's."""
+    """Name of the library's file on this system, or on a target of zig."""
     system = target or {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
     suffix = ".dylib" if "macos" in system else ".dll" if "windows" in system else ".so"
     return f"libidml_native{suffix}"
 
 
 def library_path() -> Path:
-    """Where the library lies that this package loads."""
+    """Path of the library that this package loads."""
     return Path(__file__).parent / file_name()
 
 
 def compilers() -> list[str]:
-    """Those of `COMPILERS` that are to be had and new enough, in this order."""
+    """Those of `COMPILERS` that are installed and new enough, in this order."""
     return [name for name in COMPILERS if (find_spec("ziglang") if name == "zig" else _is_fit(name))]
 
 
 def build(out: Path, recipe: Recipe, *, program: Path | None = None) -> Path:
-    """Compile the library, or a program that has it inside.
+    """Compile the library, or a program that contains it.
 
     Args:
-        out: the file to write; it appears whole or not at all.
-        recipe: how.
-        program: a C++ file with `main`, for a program.
+        out: the file to write. If compiling fails, it is not written at all.
+        recipe: how to compile.
+        program: a C++ file with `main`, to make a program.
+
+    Returns:
+        The file that was written.
 
     Raises:
-        BuildError: the compiler failed, or knows no fit instruction set.
+        BuildError: if the compiler fails, or knows none of the instruction sets.
     """
     sets = recipe.sets or _usual_sets(recipe)
     command = [sys.executable, "-m", "ziglang", "c++"] if recipe.compiler == "zig" else [recipe.compiler]
@@ -108,10 +111,16 @@ def build(out: Path, recipe: Recipe, *, program: Path | None = None) -> Path:
 
 
 def build_alone(out: Path, source: Path, recipe: Recipe, instruction_set: str) -> Path:
-    """Compile a program of one file, which may include the library's, for one instruction set.
+    """Compile a program from one file, for one instruction set. The file may include those of the library.
+
+    Args:
+        out: the file to write.
+        source: the C++ file.
+        recipe: how to compile.
+        instruction_set: name of the instruction set.
 
     Raises:
-        BuildError: the compiler failed.
+        BuildError: if the compiler fails.
     """
     command = [sys.executable, "-m", "ziglang", "c++"] if recipe.compiler == "zig" else [recipe.compiler]
     flags = (*_FLAGS, recipe.optimize, *_set_flags(recipe, instruction_set), f"-I{SOURCES}")
@@ -126,10 +135,13 @@ def file_name_system(recipe: Recipe) -> str:
 
 
 def build_with_any(out: Path) -> str:
-    """Compile the library with the first compiler that can; returns its name.
+    """Compile the library with the first compiler that can do it.
+
+    Returns:
+        The compiler's name.
 
     Raises:
-        BuildError: there is none, or all failed.
+        BuildError: if there is no compiler, or all of them fail.
     """
     problem = NO_COMPILER
     for name in compilers():
@@ -143,7 +155,7 @@ def build_with_any(out: Path) -> str:
 
 
 def _is_fit(name: str) -> bool:
-    """Whether a compiler is there and knows the built-ins that the library is written with: GCC 12, clang 17."""
+    """Whether a compiler is installed and knows the built-in functions that the library uses: from GCC 12, clang 17."""
     probe = (
         "typedef float V __attribute__((vector_size(8)));\n"
         "V f(V a, V b) { return __builtin_shufflevector(a, b, 0, 2); }\n"
@@ -165,8 +177,8 @@ def _usual_sets(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _set_flags(recipe: Recipe, name: str) -> tuple[str, ...]:
-    """What has the compiler use an instruction set; "baseline" is what every processor of the kind has."""
-    wide = ("-mprefer-vector-width=512",) if name == "x86_64_v4" else ()  # else vectors of 16 are cut in two
+    """Flags that let the compiler use an instruction set. Every processor of the kind has the set "baseline"."""
+    wide = ("-mprefer-vector-width=512",) if name == "x86_64_v4" else ()  # without it, vectors of 16 are cut in two
     if recipe.compiler != "zig":
         return (f"-march={name.replace('_', '-')}", *wide) if name.startswith("x86_64_") else ()
     if name.startswith("x86_64_"):

@@ -27,7 +27,7 @@ Logits = npt.NDArray[np.float32]
 
 
 def beyond_limits(architecture: Architecture) -> str | None:
-    """Say in a few words what of a network the native engine cannot compute; None if it can compute all."""
+    """Say in a few words which part of a network the native engine cannot compute; None if it can compute all of it."""
     if architecture.one_dimensional and architecture.convolutions:
         return "one-dimensional convolutions"
     channels, height, width = architecture.image_shape
@@ -44,17 +44,20 @@ def beyond_limits(architecture: Architecture) -> str | None:
 
 
 class NativeEngine:
-    """An `Engine` of the native library. Results are the same bits on every machine: docs/determinism.md says which.
+    """The `Engine` that computes with the native library.
 
-    Vectors and their layout are those of `TorchEngine` for the same network. Several threads may share an engine, and
-    wait for each other; with an engine each, they do not, as the interpreter's lock is free meanwhile.
+    Results have the same bits on every machine; docs/determinism.md says on which ones. Vectors and their layout are
+    those of `TorchEngine` for the same network.
+
+    Threads that share an engine wait for each other. Threads with an engine each do not, because the library releases
+    the interpreter's lock while it computes.
 
     Args:
         architecture: the network.
 
     Raises:
-        NativeError: the library cannot be used here.
-        LearningError: the network is beyond its limits, or leaves nothing of an image.
+        NativeError: if the library cannot be used here.
+        LearningError: if the network is beyond the library's limits, or has more pools than its images can be halved.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -79,7 +82,7 @@ class NativeEngine:
         self._size: int = self._library.idml_parameters(self._network)
 
     def __reduce__(self) -> tuple[type["NativeEngine"], tuple[Architecture]]:
-        """Pickle and copy by building anew."""
+        """Pickle and copy an engine by making it anew."""
         return NativeEngine, (self._architecture,)
 
     @property
@@ -93,9 +96,10 @@ class NativeEngine:
         return self._size
 
     def initial(self, seed: int) -> FloatVector:
-        """Return a new model's vector, of the distribution that `TorchEngine` draws from.
+        """Draw the vector of a new model, from the same distribution as `TorchEngine`.
 
-        Convolutions are normal with variance 2/fan-in (He et al. 2015), the dense layer with 1/fan-in; biases are zero.
+        Weights are normal, in convolutions with variance 2/fan-in (He et al. 2015), in the dense layer with variance
+        1/fan-in. Biases are zero.
         """
         check_seed(seed)
         generator = np.random.default_rng(seed)
@@ -157,7 +161,7 @@ class NativeEngine:
     def logits(self, vectors: Sequence[FloatVector], images: FloatImages) -> list[Logits]:
         """Return the logits (N, classes) of images (N, C, H, W), one array for each vector.
 
-        They depend on their vector and their image, and on nothing else.
+        Each row depends only on its vector and its image.
         """
         self._check_images(images)
         answers = []
@@ -217,13 +221,13 @@ class NativeEngine:
 
 
 def _check_code(code: int) -> None:
-    """Refuse to go on with what the library has left undone: it names what it refused by a code of idml_native.h."""
+    """Raise an error if the library refused a call. It returns a code of idml_native.h that says what it refused."""
     if code:
         refused = {1: "a label", 2: "the order of the images", 3: "the batch"}.get(code, "something")
         raise LearningError(f"the native library refuses {refused} (code {code}): nothing was computed")
 
 
 def _check_memory(what: str, array: npt.NDArray[np.generic]) -> None:
-    """Refuse an array that the library could not walk through from its first byte on."""
+    """Refuse an array whose numbers do not lie one after another in memory, as the library needs them."""
     if not (array.flags.c_contiguous and array.flags.aligned):
         raise LearningError(f"the {what} not contiguous in memory: take numpy.ascontiguousarray of it")

@@ -1,4 +1,4 @@
-"""Loads the native library, once it has shown that it is the right one for this machine."""
+"""Loads the native library, after checking that it is the right one for this machine."""
 
 import ctypes
 from functools import cache
@@ -8,9 +8,9 @@ from idml.learning.errors import LearningError
 from idml.learning.native.build import library_path
 
 ABI: Final = 1
-"""Of `cpp/idml_native.h`, as this package calls it."""
+"""Version of the interface `cpp/idml_native.h` that this package calls."""
 DEFINITION: Final = 1
-"""The version of what a result is (docs/determinism.md): it changes whenever a bit of any result does."""
+"""Version of the definition of results (docs/determinism.md). It changes whenever one bit of any result changes."""
 TRIALS: Final = (
     0x2C97F99AA7E59687,
     0x89462C04B9ABCF1D,
@@ -21,21 +21,22 @@ TRIALS: Final = (
     0xF41D98096105C1AC,
     0xE6E0A59F6F1082BB,
 )
-"""What `idml_trial` must return, by its number: hashes of trained models, the same on every machine."""
-# What a load has time for, some ten milliseconds. In few images these take all code that the networks of iDML take on
-# pictures of one channel (6) and of three (7), for the usual numbers of channels and for others, with tiles within the
-# map and across its edge; and a pooled first layer (0). Left out are first layers of two and of four channels.
+"""What `idml_trial` must return for each number: hashes of trained models, which are the same on every machine."""
+# The trials that are run at each load, which takes some ten milliseconds. With few images, they go through all code
+# that the networks of iDML use on pictures of one channel (6) and of three (7), for the usual numbers of channels and
+# for others, with tiles within the map and across its edge; and through a pooled first layer (0). First layers of two
+# and of four channels are left out.
 _SELF_TEST: Final = (0, 6, 7)
 
 _REMEDY = "build it with: python -m idml.learning.native.build"
 
 
 class NativeError(LearningError):
-    """The native library cannot be used here; the message is one line."""
+    """The native library cannot be used here. The message is one line."""
 
 
 class Plan(ctypes.Structure):
-    """`idml_plan` of the C interface."""
+    """The structure `idml_plan` of the C interface."""
 
     _fields_ = (
         ("channels", ctypes.c_int32),
@@ -51,11 +52,11 @@ class Plan(ctypes.Structure):
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """Load the library; its functions release the interpreter's lock while they compute.
+    """Load the library. Its functions release the interpreter's lock while they compute.
 
     Raises:
-        NativeError: it was not built, was built from other sources, this processor cannot run it, or it does not
-            compute what it should.
+        NativeError: if the library was not built, was built from other sources, cannot run on this processor, or does
+            not compute what it should.
     """
     path = library_path()
     if not path.exists():
@@ -82,7 +83,7 @@ def instruction_set() -> str:
 
 
 def _declare(library: ctypes.CDLL) -> None:
-    """Tell ctypes the types of cpp/idml_native.h; arrays go as addresses."""
+    """Tell ctypes the types of the functions in cpp/idml_native.h. Arrays are passed as addresses."""
     address, real = ctypes.c_void_p, ctypes.c_float
     whole, small, double = ctypes.c_int64, ctypes.c_int32, ctypes.POINTER(ctypes.c_double)
     seed = ctypes.c_uint64

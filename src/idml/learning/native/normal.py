@@ -1,7 +1,7 @@
-"""Normal numbers with the same bits on every machine.
+"""Normally distributed random numbers with the same bits on every machine.
 
-numpy's own draw from the C library's logarithm in their tails, whose last bits differ between systems. These use sums,
-products, quotients and square roots alone, which IEEE 754 defines to the last bit.
+In their tails, those of numpy use the logarithm of the C library, whose last bits differ between systems. The ones here
+use only sums, products, quotients and square roots, which IEEE 754 defines to the last bit.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ def portable_normal(generator: np.random.Generator, count: int) -> Doubles:
     drawn: list[Doubles] = []
     missing = count
     while missing > 0:
-        # Of the pairs in the square, those in the circle are taken: 79 %.
+        # Of the pairs in the square, only those inside the circle can be used: 79 %.
         points = 2 * generator.random((2 * missing // 3 + 8, 2)) - 1
         squares = points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1]
         taken = (squares > 0) & (squares < 1)
@@ -30,7 +30,10 @@ def portable_normal(generator: np.random.Generator, count: int) -> Doubles:
 
 
 def _log(x: Doubles) -> Doubles:
-    """The natural logarithm of positive normal numbers: the exponent apart, 2 artanh((m - 1) / (m + 1)) of the rest."""
+    """The natural logarithm of positive normal floats.
+
+    It is the exponent times ln 2, plus 2 artanh((m - 1) / (m + 1)) of the mantissa m.
+    """
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.7071067811865476
     mantissa, exponent = np.where(low, 2 * mantissa, mantissa), exponent - low

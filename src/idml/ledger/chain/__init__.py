@@ -1,1 +1,1 @@
-"""The contract on a chain, over JSON-RPC: accounts and keys, transactions that get through, events that stay true."""
+"""The contract on a real chain, reached by JSON-RPC: keys, fees, transactions that get through, and their receipts."""

@@ -1,4 +1,4 @@
-"""What people ask of a chain from outside a run: what is there, and money for accounts."""
+"""What people want from a chain outside of a run: to look at contracts and accounts, and to give accounts money."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -10,15 +10,15 @@ from idml.ledger.wallet import Wallet, checksum_address
 
 
 def describe(ledger: RpcLedger, accounts: Iterable[bytes] = ()) -> dict[str, Any]:
-    """A chain, the contracts on it, and some accounts.
+    """Describe a chain, the contracts on it, and some accounts.
 
     Args:
         ledger: the contracts.
         accounts: addresses, 20 bytes each.
 
     Returns:
-        Plain values for JSON. Amounts `*_wei` are base units; those of `native_wei` and `base_fee_wei` are native
-        currency, all others tokens. Times `*_s` are seconds.
+        Plain values for JSON. `native_wei` and `base_fee_wei` are in wei of native currency; all other `*_wei` are in
+        base units of the token. Times `*_s` are in seconds.
     """
     head, seats = ledger.node.head(), [ledger.seat(index) for index in range(ledger.seat_count())]
     return {
@@ -43,7 +43,7 @@ def describe(ledger: RpcLedger, accounts: Iterable[bytes] = ()) -> dict[str, Any
 
 
 def describe_account(ledger: RpcLedger, address: bytes) -> dict[str, Any]:
-    """One account: its money on the chain, in the token and in the contract, and its record."""
+    """Describe one account: its native currency, its tokens, its account in the contract, and its record."""
     return {
         "address": checksum_address(address),
         "native_wei": ledger.balance_wei(address),
@@ -58,15 +58,15 @@ def equip(ledger: RpcLedger, wallet: Wallet, *, tokens_wei: int = 0, stake_wei: 
 
     Args:
         ledger: the contracts.
-        wallet: buys with its own native currency.
-        tokens_wei: to buy and deposit, in base units of the token.
-        stake_wei: to stake from what is deposited, then or earlier.
+        wallet: key of the account, which pays with its own native currency.
+        tokens_wei: how much to buy and deposit, in base units of the token.
+        stake_wei: how much to stake of what is deposited now or was before, in base units of the token.
 
     Returns:
-        The transactions.
+        The transactions, in order.
 
     Raises:
-        LedgerError: of any kind that sending raises.
+        LedgerError: if a transaction does not get through; see `Sender.send`.
     """
     sent = []
     if tokens_wei:

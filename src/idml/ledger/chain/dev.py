@@ -1,4 +1,4 @@
-"""Simulations on a development node, Anvil or Ganache: real JSON-RPC and real blocks, time under control."""
+"""The ledger for simulations on a development node, Anvil or Ganache: real blocks, with time under control."""
 
 from idml.ledger.chain.fees import FeePolicy
 from idml.ledger.chain.node import Node, to_hex
@@ -10,22 +10,23 @@ from idml.ledger.errors import LedgerError
 from idml.ledger.wallet import DEVELOPER, Wallet
 
 _DEPLOYMENT_MONEY_WEI = 10**18
-# A fixed gas limit, so that calls that revert are mined as they are on the embedded EVM. No tip: nobody competes.
+# The gas limit is fixed, so that transactions that revert are mined, as on the embedded EVM. There is no tip, because
+# nobody competes.
 _SENDING = Sending(gas_limit=GAS_CAP, fees=FeePolicy(tip_wei=0), poll_s=0.05, stuck_after_s=10, give_up_after_s=20)
 
 
 class DevNode(Node):
-    """A node that lets time be moved: each transaction gets a block of its own at `next_timestamp_s`.
+    """A node that lets its time be set. Each transaction gets a block of its own, at `next_timestamp_s`.
 
     Args:
-        url: as for `Node`.
+        url: see `Node`.
 
     Attributes:
-        next_timestamp_s: time of the next block, in seconds; at first that of the last one, or of an embedded EVM's
-            first, whichever is later.
+        next_timestamp_s: time of the next block, in seconds. At first it is the time of the node's last block, or of an
+            embedded EVM's first block if that is later.
 
     Raises:
-        LedgerError: if the node does not let time be moved.
+        LedgerError: if the node does not let its time be set.
     """
 
     def __init__(self, url: str) -> None:
@@ -52,7 +53,7 @@ class DevNode(Node):
             super().broadcast(raw)
 
     def mine(self) -> None:
-        """Add a block with what waits, if anything does."""
+        """Mine the transactions that wait, if there are any."""
         if self._mines_on_demand:
             self.request("evm_mine", {"timestamp": self.next_timestamp_s, "blocks": 1})
         else:
@@ -60,12 +61,12 @@ class DevNode(Node):
             self.request("evm_mine")
 
     def fund(self, address: bytes, amount_wei: int) -> None:
-        """Give an account native currency out of nothing, in wei. Ganache mines an empty block for it."""
+        """Give an account native currency out of nothing, in wei. For this, Ganache mines an empty block."""
         method = "evm_setAccountBalance" if self._mines_on_demand else "anvil_setBalance"
         self.request(method, to_hex(address), hex(self.balance_wei(address) + amount_wei))
 
     def close(self) -> None:
-        """Let the node mine by itself again, and drop the connections."""
+        """Let the node mine by itself again, and close the connections."""
         if self._mines_on_demand:
             self.request("miner_start")
         super().close()
@@ -74,17 +75,17 @@ class DevNode(Node):
 class DevLedger(RpcLedger, ControlledLedger):
     """Fresh contracts on a development node, deployed by `DEVELOPER`.
 
-    On a node that was just started, not after `START_S` and with the chain id of an embedded ledger, all happens as
-    there: the same addresses, the same encounters, the same events.
+    If the node was just started, at a time not later than `START_S`, and has the chain id of an embedded ledger,
+    everything happens as on that ledger: the same addresses, the same encounters, the same events.
 
     Args:
-        url: of the node.
-        rate: tokens per unit of native currency.
+        url: the node's URL.
+        rate: tokens for one unit of native currency.
         stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
-        unbonding_delay_s: time between leaving the stake and being free; more than six days.
+        unbonding_delay_s: time between leaving the stake and being free, in seconds; more than six days.
 
     Raises:
-        LedgerError: if the node does not answer or does not let time be moved.
+        LedgerError: if the node does not answer or does not let its time be set.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a transaction offers for gas (EIP-1559), and how much more when it is stuck."""
+"""Fees: what a transaction offers for gas (EIP-1559), and how much more it offers when it is stuck."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,12 @@ _DEFAULT_TIP_WEI = GWEI
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a transaction offers, in wei a gas: at most `max_wei`, of which `tip_wei` to whoever mines it."""
+    """What a transaction offers for one gas, in wei.
+
+    Attributes:
+        max_wei: the most that it pays, tip included.
+        tip_wei: what of that goes to whoever mines it.
+    """
 
     max_wei: int
     tip_wei: int
@@ -22,15 +27,15 @@ class FeePolicy:
     """How to choose fees.
 
     Args:
-        cap_wei: never offer more than this, in wei a gas.
-        tip_wei: what to offer to whoever mines it; None: what the node suggests.
+        cap_wei: the most that is ever offered for one gas, in wei.
+        tip_wei: what is offered to whoever mines the transaction, in wei for one gas; None for what the node suggests.
     """
 
     cap_wei: int = 500 * GWEI
     tip_wei: int | None = None
 
     def suggest(self, node: Node) -> Fees:
-        """Fees that suffice now and for some blocks to come: twice the base fee, and the tip.
+        """Choose fees that suffice now and for some blocks to come: twice the base fee, and the tip.
 
         Raises:
             LedgerError: for a chain without EIP-1559.
@@ -42,13 +47,16 @@ class FeePolicy:
         return self._capped(2 * base_fee_wei + tip_wei, tip_wei)
 
     def bump(self, offered: Fees, now: Fees) -> Fees | None:
-        """Fees that may replace those offered; None if the cap forbids it.
+        """Choose fees for a transaction that is to replace one that is stuck.
 
-        Nodes take a replacement that offers a tenth more of both; an eighth is safe from rounding.
+        Nodes accept a replacement if it offers a tenth more of both fees. An eighth more is safe from rounding.
 
         Args:
-            offered: by the transaction that is stuck.
-            now: what `suggest` says.
+            offered: what the stuck transaction offers.
+            now: what `suggest` says now.
+
+        Returns:
+            The new fees; None if the cap forbids them.
         """
         max_wei, tip_wei = _eighth_more(offered.max_wei), _eighth_more(offered.tip_wei)
         if max_wei > self.cap_wei:

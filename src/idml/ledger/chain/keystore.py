@@ -1,4 +1,4 @@
-"""Keys on disk: files of Web3 Secret Storage, as other wallets and nodes write and read them."""
+"""Keys on disk, in files of Web3 Secret Storage, which other wallets and nodes read and write too."""
 
 import json
 import os
@@ -12,14 +12,19 @@ from idml.ledger.wallet import Wallet, parse_address
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A keystore file and the address (20 bytes) that it says it holds the key of."""
+    """A keystore file.
+
+    Attributes:
+        path: where it is.
+        address: the address whose key it says that it holds, 20 bytes.
+    """
 
     path: Path
     address: bytes
 
 
 class Keystore:
-    """A folder of keystore files. Files are for their owner's eyes (mode 0600), and none is ever overwritten.
+    """A folder of keystore files. Only their owner may read them (mode 0600), and none is ever overwritten.
 
     Args:
         directory: made when the first file is written; by default `$IDML_KEYSTORE`, else `~/.idml/keystore`.
@@ -29,19 +34,20 @@ class Keystore:
         self.directory = directory or Path(os.environ.get("IDML_KEYSTORE") or Path.home() / ".idml" / "keystore")
 
     def create(self, password: str) -> KeyFile:
-        """Make a new key; nobody but the file has it."""
+        """Make a new key and write it to a file, encrypted with a password. No other copy of it exists."""
         return self.add(Wallet.create(), password)
 
     def add(self, wallet: Wallet, password: str, *, work_factor: int = 1 << 18) -> KeyFile:
         """Write a wallet's key, encrypted.
 
         Args:
-            wallet: the key.
-            password: opens the file.
+            wallet: holds the key.
+            password: the password that will open the file.
             work_factor: see `Wallet.to_keystore`.
 
         Raises:
-            KeystoreError: if the address is here already, the password is empty, or the file cannot be written.
+            KeystoreError: if the folder holds this address already, the password is empty, or the file cannot be
+                written.
         """
         if not password:
             raise KeystoreError("the password is empty: a key needs one")
@@ -60,7 +66,7 @@ class Keystore:
         return KeyFile(path, wallet.address)
 
     def files(self) -> list[KeyFile]:
-        """All keystore files, oldest first; other files in the folder are skipped."""
+        """All keystore files, the oldest first. Other files in the folder are skipped."""
         found = []
         for path in sorted(self.directory.glob("*")):
             try:
@@ -70,10 +76,10 @@ class Keystore:
         return found
 
     def find(self, account: str) -> KeyFile:
-        """A keystore file by its path, or by the address whose key it holds.
+        """Find a keystore file by its path, or by the address whose key it holds.
 
         Raises:
-            KeystoreError: if there is none.
+            KeystoreError: if there is no such file.
         """
         if (path := Path(account)).is_file():
             return _read(path)[0]
@@ -87,10 +93,14 @@ class Keystore:
         raise KeystoreError(f"no key of {account} in {self.directory}: see idml chain accounts list")
 
     def open(self, account: str, password: str) -> Wallet:
-        """The wallet in a keystore file.
+        """Open a keystore file.
+
+        Args:
+            account: its path, or the address whose key it holds.
+            password: the file's password.
 
         Raises:
-            KeystoreError: if there is none, or for a wrong password.
+            KeystoreError: if there is no such file, or the password is wrong.
         """
         found = self.find(account)
         try:
@@ -103,10 +113,10 @@ class Keystore:
 
 
 def parse_private_key(text: str) -> Wallet:
-    """A wallet from a private key in hexadecimal digits, with or without 0x.
+    """Read a private key from hexadecimal digits, with or without 0x.
 
     Raises:
-        KeystoreError: for anything else; the text is not repeated.
+        KeystoreError: for any other text. The message does not repeat it.
     """
     try:
         return Wallet(bytes.fromhex(text.strip().removeprefix("0x")))

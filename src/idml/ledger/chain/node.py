@@ -1,7 +1,7 @@
-"""One node, spoken to by JSON-RPC over HTTP: requests that survive dropped connections, answers as Python values.
+"""One node, reached by JSON-RPC over HTTP. Requests survive dropped connections, and answers are Python values.
 
-web3.py carries the requests. Its method layer is left out: it costs more time than the node does, and it turns the
-errors of different nodes into texts, while what a node said exactly decides here what to do next.
+web3.py carries the requests. Its layer of methods is not used, for two reasons. It takes more time than the node does.
+And it turns the errors of different nodes into texts, while here the exact error decides what to do next.
 """
 
 import logging
@@ -26,13 +26,13 @@ class Node:
     """A JSON-RPC node.
 
     Args:
-        url: http:// or https://; credentials and paths in it are never shown.
-        timeout_s: how long one answer may take.
-        patience_s: how long to go on trying while the connection fails, with growing pauses. A node that never
-            answered yet is given three seconds at most.
+        url: begins with http:// or https://. Credentials and paths in it are never shown.
+        timeout_s: how long one answer may take, in seconds.
+        patience_s: how long to go on trying while the connection fails, in seconds, with growing pauses. A node that
+            has never answered yet gets at most three seconds.
 
     Raises:
-        LedgerError: for a URL of another kind, or if web3.py is not installed.
+        LedgerError: for another kind of URL, or if web3.py is not installed.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 30.0, patience_s: float = 60.0) -> None:
@@ -55,13 +55,17 @@ class Node:
         self._greeted = False
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         self._session.close()
 
     def request(self, method: str, *params: object) -> Any:
-        """Ask, and ask again while the connection fails or the node is busy.
+        """Send a request, and send it again while the connection fails or the node is busy.
 
-        Only for methods of which a second call does no harm: the answer to the first may have been lost.
+        Use it only for methods that may be called twice, because the answer to the first call may have been lost.
+
+        Args:
+            method: name of the JSON-RPC method.
+            params: its parameters.
 
         Raises:
             NodeUnreachableError: if no answer came in time.
@@ -83,11 +87,11 @@ class Node:
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
     def knows(self, method: str, *params: object) -> bool:
-        """Whether the node has a method, told by calling it."""
+        """Whether the node has a method. It is called to find out."""
         try:
             self.request(method, *params)
         except NodeRefusedError as error:
-            # Ganache gives no code, only words.
+            # Ganache gives no error code, only a text.
             return error.code != _METHOD_NOT_FOUND and "does not exist" not in error.message
         return True
 
@@ -100,7 +104,7 @@ class Node:
         return _int(self.request("eth_blockNumber"))
 
     def block(self, which: int | bytes | str) -> Block | None:
-        """A block by its number, hash or name (`latest`); None if there is none."""
+        """A block by its number, its hash or its name (`latest`); None if there is no such block."""
         if isinstance(which, bytes):
             answer = self.request("eth_getBlockByHash", to_hex(which), False)
         else:
@@ -124,7 +128,7 @@ class Node:
         return _int(self.request("eth_getBalance", to_hex(address), "latest"))
 
     def transaction_count(self, address: bytes, at: str) -> int:
-        """An account's next nonce: after the `latest` block, or after what is `pending`."""
+        """The next nonce of an account, after the `latest` block or after all that is `pending`."""
         return _int(self.request("eth_getTransactionCount", to_hex(address), at))
 
     def code(self, address: bytes) -> bytes:
@@ -132,28 +136,32 @@ class Node:
         return from_hex(self.request("eth_getCode", to_hex(address), "latest"))
 
     def call(self, fields: Mapping[str, str], at: int | str = "latest") -> bytes:
-        """Run a call without changing anything, on the state after a block, given by number or name.
+        """Call a contract without changing anything, on the state after a block.
 
         Args:
-            fields: `to`, `data` and so on, encoded.
-            at: the block.
+            fields: `to`, `data` and so on, encoded as in JSON-RPC.
+            at: the block, by its number or its name.
         """
         return from_hex(self.request("eth_call", dict(fields), hex(at) if isinstance(at, int) else at))
 
     def broadcast(self, raw: bytes) -> None:
-        """Hand in a signed transaction."""
+        """Send a signed transaction to the node."""
         self.request("eth_sendRawTransaction", to_hex(raw))
 
     def receipt(self, transaction: bytes) -> dict[str, Any] | None:
-        """The receipt of a transaction by its hash, as the node gives it; None while it is in no block."""
+        """The receipt of a transaction (by hash, 32 bytes), as the node gives it; None while it is in no block."""
         return cast("dict[str, Any] | None", self.request("eth_getTransactionReceipt", to_hex(transaction)))
 
     def has_transaction(self, transaction: bytes) -> bool:
-        """Whether the node knows a transaction, mined or not."""
+        """Whether the node knows a transaction, by its hash, mined or not."""
         return self.request("eth_getTransactionByHash", to_hex(transaction)) is not None
 
     def _try(self, method: str, params: tuple[object, ...]) -> tuple[Any, str]:
-        """One attempt: the answer, or what is wrong with the connection."""
+        """Send a request once.
+
+        Returns:
+            The answer, and a text that says what is wrong with the connection; empty if nothing is.
+        """
         import requests
         from web3.types import RPCEndpoint
 
@@ -182,7 +190,7 @@ class Node:
 
 
 def revert_data(error: NodeRefusedError) -> bytes | None:
-    """What a call returned when it reverted; None if the node refused it for another reason."""
+    """The bytes that a call returned when it reverted; None if the node refused it for another reason."""
     data = error.data
     if isinstance(data, dict):  # Ganache
         data = data.get("result")
@@ -205,10 +213,10 @@ def _int(text: str) -> int:
 
 
 def to_hex(value: bytes) -> str:
-    """Bytes as JSON-RPC writes them."""
+    """Write bytes as JSON-RPC does, in hexadecimal digits after 0x."""
     return "0x" + value.hex()
 
 
 def from_hex(text: str) -> bytes:
-    """Bytes that JSON-RPC wrote."""
+    """Read bytes that JSON-RPC wrote."""
     return bytes.fromhex(text.removeprefix("0x"))

@@ -1,4 +1,4 @@
-"""Which nonce comes next, for many accounts and many threads: none is lost, none is used twice."""
+"""Gives out the nonces of many accounts to many threads, so that none is lost and none is used twice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -17,11 +17,12 @@ class _Account:
 class Nonces:
     """The nonces of all accounts that a process sends from.
 
-    A nonce is given out under the account's lock and counts as used only if the node took its transaction, so a send
-    that fails leaves no gap. Between transactions the node's count is believed, whoever else sends from the account.
+    A nonce is given out under the account's lock. It counts as used only if the node accepted its transaction, so a
+    transaction that could not be sent leaves no gap. If no transaction is under way, the node's count is believed, so
+    others may send from the account too.
 
     Args:
-        count: asks the node for an account's next nonce, what waits in its pool included.
+        count: asks the node for the next nonce of an account, after all that waits in the node's pool.
     """
 
     def __init__(self, count: Callable[[bytes], int]) -> None:
@@ -31,24 +32,28 @@ class Nonces:
 
     @contextmanager
     def take(self, address: bytes) -> Iterator[int]:
-        """Hold an account and give its next nonce: used and attended unless the context ends with an exception."""
+        """Lock an account and give out its next nonce, for a `with` block.
+
+        If the block ends without an exception, the nonce is used, and somebody is expected to look after its
+        transaction until `release`.
+        """
         account = self._account(address)
         with account.lock:
             nonce = self._count(address)
-            if account.attended:  # a pool may have forgotten, or not heard yet, what is under way
+            if account.attended:  # the node's pool may not know all that is under way, or may have forgotten it
                 nonce = max(nonce, account.following)
             yield nonce
             account.following = nonce + 1
             account.attended.add(nonce)
 
     def release(self, address: bytes, nonce: int) -> None:
-        """Nobody looks after this nonce any more: its transaction is mined, or given up."""
+        """Take note that nobody looks after this nonce any more: its transaction is mined or given up."""
         account = self._account(address)
         with account.lock:
             account.attended.discard(nonce)
 
     def attended(self, address: bytes, nonce: int) -> bool:
-        """Whether somebody looks after a transaction with this nonce."""
+        """Whether somebody still looks after a transaction with this nonce."""
         return nonce in self._account(address).attended
 
     def _account(self, address: bytes) -> _Account:

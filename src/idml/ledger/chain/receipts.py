@@ -1,4 +1,4 @@
-"""From what a node says about a transaction to what everyone else knows: receipts, logs, reasons."""
+"""Reads what a node says about transactions: receipts, logs, and why one reverted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _OUTERMOST_CALL = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a transaction shall do, before it has a nonce, fees and a signature.
+    """What a transaction is to do, before it has a nonce, fees and a signature.
 
     Attributes:
-        wallet: signs and pays.
-        to: address, 20 bytes; None creates a contract.
+        wallet: key of the account that signs and pays.
+        to: address, 20 bytes; None to create a contract.
         data: calldata.
-        value_wei: native currency sent along.
+        value_wei: native currency that is sent along.
     """
 
     wallet: Wallet
@@ -30,18 +30,18 @@ class Request:
     value_wei: int = 0
 
     def as_call(self) -> dict[str, str]:
-        """The same as a call that is only simulated, encoded."""
+        """The same as a call that is only simulated, encoded as in JSON-RPC."""
         call = {"from": self.wallet.address_hex, "data": to_hex(self.data), "value": hex(self.value_wei)}
         return call if self.to is None else {**call, "to": to_hex(self.to)}
 
 
 def estimate_gas(node: Node, order: Request) -> int:
-    """The gas that a transaction would take now.
+    """Ask the node how much gas a transaction would take now.
 
     Raises:
         ExecutionReverted: if it would revert.
-        GasMoneyError: if the sender cannot even pay the value.
-        NodeRefusedError: if the node has another reason.
+        GasMoneyError: if the sender cannot even pay the value that is sent along.
+        NodeRefusedError: if the node refuses for another reason.
     """
     try:
         return int(node.request("eth_estimateGas", order.as_call(), "latest"), 16)
@@ -55,11 +55,16 @@ def estimate_gas(node: Node, order: Request) -> int:
 
 
 def read_receipt(node: Node, order: Request, receipt: dict[str, Any]) -> Receipt:
-    """A node's receipt of an order.
+    """Read the node's receipt of a transaction.
+
+    Args:
+        node: the node.
+        order: what the transaction was to do.
+        receipt: the receipt as the node gives it.
 
     Returns:
-        The receipt; its output is the reason if the transaction reverted, the address if it created a contract, else
-        empty, for nodes do not keep what a transaction returned.
+        The receipt. Its output is the reason if the transaction reverted, and the address if it created a contract.
+        Otherwise it is empty, because nodes do not keep what a transaction returned.
 
     Raises:
         LedgerError: if the node has lost the block.
@@ -77,10 +82,15 @@ def read_receipt(node: Node, order: Request, receipt: dict[str, Any]) -> Receipt
 
 
 def read_logs(node: Node, first: int, last: int, addresses: Iterable[bytes]) -> list[tuple[bytes, list[Log]]]:
-    """What contracts wrote down from one block to another, both included.
+    """Read the logs of contracts in a range of blocks.
+
+    Args:
+        node: the node.
+        first, last: numbers of the first and the last block of the range.
+        addresses: addresses of the contracts, 20 bytes each.
 
     Returns:
-        The hashes of the blocks in which they did, with the logs of each, in order.
+        The hash of each block that holds logs, with its logs, in order.
 
     Raises:
         NodeRefusedError: if the node refuses so many blocks, or so many logs, at once.
@@ -93,21 +103,21 @@ def read_logs(node: Node, first: int, last: int, addresses: Iterable[bytes]) -> 
 
 
 def _read_log(log: dict[str, Any]) -> Log:
-    """A node's log."""
+    """Read one log as the node gives it."""
     return Log(from_hex(log["address"]), tuple(map(from_hex, log["topics"])), from_hex(log["data"]))
 
 
 def _reason(node: Node, order: Request, transaction: str, block: int) -> bytes:
-    """Why a transaction reverted in a block; empty if that cannot be known.
+    """Find out why a transaction reverted in its block: the bytes that it returned; empty if that cannot be known.
 
-    Few nodes trace, but a trace is exact. Without one it is simulated after that block, for transactions before it in
-    the same block may be what it stumbled over, then before it.
+    A trace is exact, but few nodes can trace. Without one, the transaction is simulated on the state after its block,
+    because other transactions of the same block may be why it reverted; and then on the state before its block.
     """
     try:
         trace = node.request("debug_traceTransaction", transaction, _OUTERMOST_CALL)
         return from_hex(trace["output"])
     except (LedgerError, KeyError, TypeError, ValueError):
-        pass  # it does not trace, or in a form of its own
+        pass  # it cannot trace, or answers in a form of its own
     for at in (block, block - 1):
         try:
             node.call(order.as_call(), at)

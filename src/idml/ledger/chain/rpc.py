@@ -1,4 +1,4 @@
-"""The ledger on any chain that speaks Ethereum's JSON-RPC; needs the extra `chain`."""
+"""The ledger on any chain whose nodes speak Ethereum's JSON-RPC. It needs the extra `chain`."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from idml.protocol.events import Event
 
 
 class RpcLedger(Ledger):
-    """Both contracts on a real chain. Any number of threads may send, for the same and for different accounts.
+    """Both contracts on a real chain. Any number of threads may send, from the same account or from different ones.
 
-    A call that would revert raises `Reverted` before anything is sent, or, if it reverts in its block all the same,
-    with the reason found by simulating it there.
+    A transaction that would revert raises `Reverted` before it is sent. If it reverts in its block nevertheless, it
+    also raises `Reverted`, with the reason that simulating it there gives.
 
     Args:
-        node: speaks for the chain.
-        deployment: where the contracts live.
-        sending: how to send.
+        node: a node of the chain.
+        deployment: where the contracts are.
+        sending: how to send transactions.
 
     Raises:
         WrongChainError, NoContractError: if the node's chain is not the one of the deployment.
@@ -43,7 +43,13 @@ class RpcLedger(Ledger):
 
     @classmethod
     def connect(cls, url: str, deployment: Deployment | Path, sending: Sending | None = None) -> "RpcLedger":
-        """Open a ledger by a node's URL and a deployment, or the file that holds it."""
+        """Open a ledger.
+
+        Args:
+            url: the node's URL.
+            deployment: where the contracts are, or the file that says so.
+            sending: how to send transactions.
+        """
         record = Deployment.load(deployment) if isinstance(deployment, Path) else deployment
         return cls(Node(url), record, sending)
 
@@ -88,10 +94,10 @@ class RpcLedger(Ledger):
         return self.node.balance_wei(address)
 
     def pay(self, sender: Wallet, to: bytes, value_wei: int) -> Receipt:
-        """Send native currency, in wei.
+        """Send native currency, in wei, to an address (20 bytes).
 
         Raises:
-            Reverted: if a contract is there that takes none.
+            Reverted: if there is a contract at the address, and it accepts none.
         """
         receipt = self._send(sender, to, b"", value_wei)
         if not receipt.success:
@@ -99,7 +105,7 @@ class RpcLedger(Ledger):
         return receipt
 
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         self.node.close()
 
     def _send(self, sender: Wallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
@@ -123,18 +129,19 @@ def deploy(
     unbonding_delay_s: int = 7 * 24 * 3600,
     sending: Sending | None = None,
 ) -> Deployment:
-    """Put both contracts on a chain.
+    """Deploy both contracts on a chain.
 
     Args:
-        node: speaks for the chain.
-        deployer: pays; it has no power over the contracts afterwards.
-        rate: tokens per unit of native currency.
+        node: a node of the chain.
+        deployer: key of the account that pays. It has no power over the contracts afterwards.
+        rate: tokens for one unit of native currency.
         stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
-        unbonding_delay_s: time between leaving the stake and being free; more than six days.
-        sending: how to send.
+        unbonding_delay_s: time between leaving the stake and being free, in seconds; more than six days.
+        sending: how to send transactions.
 
     Raises:
-        LedgerError: of any kind that sending raises; `Reverted` for numbers that the contracts refuse.
+        Reverted: if the contracts refuse these numbers.
+        LedgerError: if a transaction does not get through; see `Sender.send`.
     """
     chain_id = node.chain_id()
     sender = Sender(node, chain_id, sending or Sending())

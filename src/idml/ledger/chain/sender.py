@@ -1,4 +1,4 @@
-"""Transactions on a real chain: signed here, handed in, watched until they are final, pushed when they are stuck."""
+"""Sends transactions on a real chain: signs them, watches until they are final, and pushes those that are stuck."""
 
 import logging
 import time
@@ -29,16 +29,16 @@ _NOTHING_GAS = 21_000
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How to send.
+    """How to send transactions.
 
     Args:
-        confirmations: how many blocks make a transaction final, its own included.
-        fees: what to offer.
-        stuck_after_s: offer more if a transaction was in no block for so long.
-        give_up_after_s: stop watching after so long.
-        poll_s: the longest pause between two looks at the chain.
-        gas_limit: for every transaction; None: a quarter more than the node estimates, so that calls that would revert
-            are noticed before they cost anything.
+        confirmations: how many blocks make a transaction final, counting its own.
+        fees: what to offer for gas.
+        stuck_after_s: how long a transaction may be in no block until it offers more, in seconds.
+        give_up_after_s: how long a transaction is watched, in seconds.
+        poll_s: the longest pause between two looks at the chain, in seconds.
+        gas_limit: the gas limit of every transaction. None takes a quarter more than the node estimates; then a
+            transaction that would revert is noticed before it costs anything.
     """
 
     confirmations: int = 1
@@ -51,7 +51,17 @@ class Sending:
 
 @dataclass(slots=True)
 class _Flight:
-    """A transaction under way: all versions of it by hash, and the last one signed."""
+    """A transaction under way. It may have several versions, with the same nonce and rising fees.
+
+    Attributes:
+        order: what it is to do.
+        gas_limit, nonce: those of all versions.
+        fees: what the latest version offers.
+        raw: the latest version, signed.
+        hashes: hashes of all versions.
+        seen: whether one of them was in the chain when it was last looked for.
+        overtaken: whether the node's count said before that the nonce is used, though no receipt was found.
+    """
 
     order: Request
     gas_limit: int
@@ -64,12 +74,12 @@ class _Flight:
 
 
 class Sender:
-    """Sends for any number of accounts and threads at once.
+    """Sends transactions from any number of accounts and threads at once.
 
     Args:
-        node: takes the transactions.
-        chain_id: of its chain.
-        sending: how.
+        node: the node that they are sent to.
+        chain_id: EIP-155 chain id of its chain.
+        sending: how to send.
     """
 
     def __init__(self, node: Node, chain_id: int, sending: Sending) -> None:
@@ -83,10 +93,15 @@ class Sender:
         """Send a transaction and wait until it is final.
 
         Returns:
-            What became of it, see `read_receipt`. A transaction that would revert is not sent: it used no gas.
+            What became of it, see `read_receipt`. A transaction that would revert is not sent; its receipt says that it
+            used no gas.
 
         Raises:
-            GasMoneyError, NodeRefusedError, NodeUnreachableError, TransactionStuckError, TransactionReplacedError.
+            GasMoneyError: if the account cannot pay for it.
+            NodeRefusedError: if the node refuses it.
+            NodeUnreachableError: if the node does not answer.
+            TransactionStuckError: if it was not mined in time.
+            TransactionReplacedError: if another program sent another transaction with its nonce.
         """
         gas_limit = self._sending.gas_limit
         if gas_limit is None:
@@ -108,7 +123,7 @@ class Sender:
             self._nonces.release(address, flight.nonce)
 
     def _launch(self, order: Request, gas_limit: int) -> _Flight:
-        """Hand a transaction in under the account's next nonce."""
+        """Send a transaction with the account's next nonce."""
         wallet, fees = order.wallet, self._sending.fees.suggest(self._node)
         for _ in range(_NONCE_ATTEMPTS):
             try:
@@ -123,10 +138,11 @@ class Sender:
         )
 
     def _hand_in(self, flight: _Flight) -> None:
-        """Sign and broadcast the first version.
+        """Sign and send the first version.
 
-        A refusal may answer the second copy of a request whose first answer was lost, so it only counts if the node
-        does not know the transaction. Nodes word refusals differently: facts decide, not words.
+        A request may be sent twice if the first answer was lost, and then the second copy is refused. So a refusal only
+        counts if the node does not know the transaction. Nodes word refusals differently, so their words decide
+        nothing.
         """
         self._sign(flight)
         try:
@@ -144,7 +160,11 @@ class Sender:
             raise
 
     def _watch(self, flight: _Flight) -> dict[str, Any]:
-        """Wait until one version of a transaction is final."""
+        """Wait until one version of a transaction is final.
+
+        Returns:
+            Its receipt, as the node gives it.
+        """
         sending = self._sending
         begun = handed_in = time.monotonic()
         pause_s = _FIRST_POLL_S
@@ -179,7 +199,7 @@ class Sender:
             pause_s = min(1.5 * pause_s, sending.poll_s)
 
     def _receipt(self, flight: _Flight) -> dict[str, Any] | None:
-        """The receipt of whichever version is in the chain."""
+        """The receipt of the version that is in the chain; None if none is."""
         for version in reversed(flight.hashes):
             receipt = self._node.receipt(version)
             if receipt is not None:
@@ -187,11 +207,12 @@ class Sender:
         return None
 
     def _push(self, flight: _Flight) -> None:
-        """Find out why a transaction is stuck, and do about it what can be done."""
+        """Find out why a transaction is stuck, and do what can be done about it."""
         address = flight.order.wallet.address
         mined = self._node.transaction_count(address, "latest")
         if mined > flight.nonce:
-            # Behind one URL there may be several nodes, and the one with the receipt may be late: wait once more.
+            # Several nodes may be behind one URL, and the one that answers may not know the receipt yet: wait once
+            # more.
             if flight.overtaken and self._receipt(flight) is None:
                 raise TransactionReplacedError(
                     f"{_describe(flight)} will never be mined: another transaction took its nonce; "
@@ -210,7 +231,10 @@ class Sender:
         self._rebroadcast(flight)
 
     def _fill(self, wallet: Wallet, nonce: int) -> None:
-        """Close the gap that a given up or forgotten transaction leaves before later ones: send nothing to oneself."""
+        """Close the gap before later transactions that one leaves which was given up or forgotten.
+
+        The account sends a transaction with this nonce to itself, with no value and no data.
+        """
         policy = self._sending.fees
         fees = policy.suggest(self._node)
         if (before := self._given_up.get((wallet.address, nonce))) is not None:
@@ -222,7 +246,7 @@ class Sender:
         self._rebroadcast(flight)
 
     def _sign(self, flight: _Flight) -> None:
-        """Make a new version of a transaction, with the fees that it offers now."""
+        """Sign a new version of a transaction, with its present fees."""
         order = flight.order
         fields = {
             "type": 2,
@@ -239,7 +263,7 @@ class Sender:
         flight.hashes.append(version)
 
     def _rebroadcast(self, flight: _Flight) -> None:
-        """Hand in what may be known already: what the node says to that decides nothing."""
+        """Send the latest version again. The node may know it already, so a refusal decides nothing."""
         try:
             self._node.broadcast(flight.raw)
         except NodeRefusedError as error:
@@ -247,7 +271,7 @@ class Sender:
 
 
 class _NonceUsedError(LedgerError):
-    """The node has mined another transaction with this nonce."""
+    """Another transaction with this nonce was mined."""
 
 
 def _describe(flight: _Flight) -> str:

@@ -1,1 +1,1 @@
-"""The contract on an EVM in this process."""
+"""The contract on an EVM (the machine that runs Ethereum's contracts) inside this process."""

@@ -1,9 +1,9 @@
-"""An EVM in the same process: one block a transaction, gas as on mainnet, no fees, no signatures, no node.
+"""An EVM in the same process: each transaction gets one block, and there are no fees, no signatures and no node.
 
-Rules are those of the Cancun fork plus the calldata floor of EIP-7623 and the gas cap of EIP-7825; for contracts that
-use no newer opcode or precompile these are Osaka's gas numbers. The price of gas is zero, so only `gas_used` tells
-what a transaction would cost. Block hashes follow from the block's number, so anyone can foresee them; a contract that
-destroys itself is refused.
+Gas is counted as on mainnet. The rules are those of the Cancun fork, with the calldata floor of EIP-7623 and the gas
+cap of EIP-7825. For contracts that use no newer opcode or precompile, this gives the gas numbers of Osaka. The price of
+gas is zero, so only `gas_used` tells what a transaction would cost. Block hashes follow from the block's number, so
+anyone can foresee them. A contract that destroys itself is refused.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +26,13 @@ Snapshot = NewType("Snapshot", ChainState)
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a contract wrote down: its address (20 bytes), up to four topics (32 bytes each), data."""
+    """One entry that a contract wrote to the log.
+
+    Attributes:
+        address: the contract's address, 20 bytes.
+        topics: up to four topics, 32 bytes each.
+        data: all the rest.
+    """
 
     address: bytes
     topics: tuple[bytes, ...]
@@ -35,7 +41,14 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block: number, hash (32 bytes), time in seconds, base fee in wei a gas (None where there is none)."""
+    """A block.
+
+    Attributes:
+        number: its number.
+        hash: its hash, 32 bytes.
+        timestamp_s: its time, in seconds.
+        base_fee_wei: its base fee, in wei for one gas; None if the chain has none.
+    """
 
     number: int
     hash: bytes
@@ -48,12 +61,12 @@ class Receipt:
     """What became of a transaction.
 
     Attributes:
-        success: whether its effects stand; if not, only the sender's nonce moved.
-        gas_used: what it costs, refunds deducted.
-        logs: in order; none without success.
-        output: what it returned, or the reason for which it reverted.
-        block_number: the block that holds it, alone.
-        timestamp_s: of that block.
+        success: whether its effects stand. If not, only the sender's nonce changed.
+        gas_used: gas that it used, with refunds deducted.
+        logs: its log entries, in order; none without success.
+        output: what it returned; if it reverted, the reason.
+        block_number: number of its block, which holds no other transaction.
+        timestamp_s: time of that block, in seconds.
     """
 
     success: bool
@@ -66,7 +79,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction as a backend runs it, valid and with its intrinsic gas counted; `to` None creates `created`."""
+    """A transaction as a backend runs it. It was checked already, and its intrinsic gas was counted.
+
+    If `to` is None, it creates a contract at the address `created`.
+    """
 
     sender: bytes
     to: bytes | None
@@ -81,7 +97,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What a backend answers. `gas_used` has refunds deducted, the calldata floor not applied."""
+    """What a backend answers. In `gas_used`, refunds are deducted, but the calldata floor is not applied yet."""
 
     success: bool
     gas_used: int
@@ -91,17 +107,21 @@ class ExecutionResult:
 
 
 def block_hash(number: int) -> bytes:
-    """What BLOCKHASH answers, 32 bytes: the hash of the number in decimal, as revm has it without a chain behind it."""
+    """The hash of a block as contracts see it, 32 bytes.
+
+    It is the hash of the block's number in decimal digits, which is what revm answers if no chain is behind it.
+    """
     return keccak256(str(number).encode())
 
 
 class Evm(ABC):
-    """An embedded EVM over a `ChainState`.
+    """An embedded EVM with its state, a `ChainState`.
 
-    Backends say how one transaction runs; all else is here, so they cannot differ.
+    A backend, which is a subclass, only says how one transaction runs. All else is here, so that backends cannot differ
+    in it.
 
     Args:
-        chain_id: what CHAINID answers.
+        chain_id: the chain id that contracts see.
         timestamp_s: time of the first block, in seconds.
     """
 
@@ -110,24 +130,24 @@ class Evm(ABC):
 
     @property
     def chain_id(self) -> int:
-        """What CHAINID answers."""
+        """The chain id that contracts see."""
         return self._world.chain_id
 
     @property
     def block_number(self) -> int:
-        """The last block: one for each transaction, and those mined without one."""
+        """Number of the last block. Each transaction adds one, and so does each block that is mined empty."""
         return self._world.block_number
 
     @property
     def timestamp_s(self) -> int:
-        """The time of the next block and of calls, in seconds. It stands still unless warped."""
+        """The time of the next block and of calls, in seconds. It stands still until `warp` changes it."""
         return self._world.timestamp_s
 
     def warp(self, timestamp_s: int) -> None:
-        """Let time pass.
+        """Set the time of the next block, in seconds.
 
         Raises:
-            EvmError: if that moment is past.
+            EvmError: for a time in the past.
         """
         if timestamp_s < self._world.timestamp_s:
             raise EvmError(f"cannot warp to {timestamp_s}: it is {self._world.timestamp_s} already")
@@ -169,22 +189,22 @@ class Evm(ABC):
         """Run a transaction in a block of its own.
 
         Args:
-            sender: address, 20 bytes; it signs nothing and pays no fee.
+            sender: address, 20 bytes. It signs nothing and pays no fee.
             to: address, 20 bytes.
             data: calldata.
-            value_wei: native currency sent along.
-            gas_limit: the most it may use.
+            value_wei: native currency that is sent along.
+            gas_limit: the most gas that it may use.
 
         Raises:
-            EvmError: if the transaction is invalid: too little gas to begin with, or more value than the sender has.
+            EvmError: if the transaction is invalid: it has too little gas to begin, or more value than the sender has.
         """
         return self._send(self._transaction(sender, to, data, value_wei, gas_limit))
 
     def call(self, to: bytes, data: bytes, sender: bytes = bytes(20)) -> bytes:
-        """Ask without changing anything.
+        """Call a contract without changing anything.
 
         Raises:
-            ExecutionReverted: with what came back.
+            ExecutionReverted: if the call reverts. It holds the bytes that came back.
         """
         outcome = self._ask(self._transaction(sender, to, data, 0, GAS_CAP))
         if not outcome.success:
@@ -192,7 +212,7 @@ class Evm(ABC):
         return outcome.output
 
     def snapshot(self) -> Snapshot:
-        """Remember the present state, clock included; `restore` may return to it any number of times."""
+        """Remember the present state, clock included. `restore` can return to it any number of times."""
         return Snapshot(self._world.copy())
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -201,29 +221,29 @@ class Evm(ABC):
         self._reload()
 
     def dump(self) -> bytes:
-        """The present state as bytes, the same from every backend."""
+        """Write the present state as bytes, which are the same for every backend."""
         return self._world.dump()
 
     def load(self, data: bytes) -> None:
-        """Go on from what `dump` of any backend wrote.
+        """Go on from a state that `dump` wrote, of any backend.
 
         Raises:
-            EvmError: if it is nothing that `dump` wrote; the state stays as it was.
+            EvmError: for any other bytes. The state then stays as it was.
         """
         self._world = ChainState.load(data)
         self._reload()
 
     @abstractmethod
     def _execute(self, transaction: Transaction) -> ExecutionResult:
-        """Run a transaction against the world without changing it."""
+        """Run a transaction on the present state, without changing that state."""
 
     def _ask(self, transaction: Transaction) -> ExecutionResult:
-        """Run a transaction of which only success and output are wanted; backends may leave out the rest."""
+        """Run a transaction of which only `success` and `output` are needed. Backends may leave out the rest."""
         return self._execute(transaction)
 
     @abstractmethod
     def _reload(self) -> None:
-        """The world was replaced."""
+        """Take note that the whole state was replaced."""
 
     def _apply(self, diff: Diff) -> None:
         self._world.apply(diff)
@@ -266,7 +286,7 @@ class Evm(ABC):
 
 
 def contract_address(sender: bytes, nonce: int) -> bytes:
-    """Where a contract created by this transaction will live: the last 20 bytes of keccak256(rlp([sender, nonce]))."""
+    """The address of a contract that this transaction creates: the last 20 bytes of keccak256(rlp([sender, nonce]))."""
     number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
     encoded = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
     payload = b"\x94" + sender + encoded
@@ -274,5 +294,5 @@ def contract_address(sender: bytes, nonce: int) -> bytes:
 
 
 def _floor_gas(data: bytes) -> int:
-    """EIP-7623."""
+    """The least gas that a transaction with this calldata costs (EIP-7623)."""
     return _TX_GAS + _FLOOR_TOKEN_GAS * (4 * len(data) - 3 * data.count(0))

@@ -1,4 +1,4 @@
-"""The ledger in the same process: both contracts on an embedded EVM, no node, time under control."""
+"""The ledger in the same process: both contracts on an embedded EVM, without a node, and with time under control."""
 
 from dataclasses import dataclass
 
@@ -19,31 +19,38 @@ _CONTRACT = contract_address(_DEPLOYER, 1)
 
 @dataclass(frozen=True, slots=True)
 class LedgerSnapshot:
-    """A state of an embedded ledger, and the blocks that led there, with their logs, where they are kept."""
+    """A remembered state of an embedded ledger.
+
+    Attributes:
+        evm: state of the EVM.
+        blocks: all blocks up to there, with their logs; None if the ledger does not keep its blocks.
+    """
 
     evm: Snapshot
     blocks: tuple[tuple[Block, tuple[Log, ...]], ...] | None
 
 
 class EmbeddedLedger(ControlledLedger):
-    """Deploys IDMLToken and IDML on a fresh embedded EVM. One block a transaction; wallets need no signature to send.
+    """Both contracts on a fresh embedded EVM, where they are deployed first.
+
+    Each transaction has a block of its own, and needs no signature of the sender.
 
     Args:
-        backend: see `open_evm`.
-        chain_id: what the chain calls itself.
-        rate: tokens per unit of native currency.
+        backend: which EVM, see `open_evm`.
+        chain_id: the chain id that contracts see.
+        rate: tokens for one unit of native currency.
         stake_threshold_wei: the stake that neighbors and validators need, in base units of the token.
-        unbonding_delay_s: time between leaving the stake and being free; more than six days.
+        unbonding_delay_s: time between leaving the stake and being free, in seconds; more than six days.
         timestamp_s: time of the first block, in seconds.
-        keep_blocks: whether to remember all blocks, which takes memory, for `EventSync` to read; it notices `restore`
-            as a reorganization. A block's hash follows from its content and the block before; BLOCKHASH answers
-            another.
+        keep_blocks: whether to remember all blocks, which takes memory, so that `EventSync` can read them. To it, a
+            `restore` looks like a reorganization. A kept block's hash follows from its content and the block before;
+            contracts see another hash, see `block_hash`.
 
     Attributes:
-        deployment_gas: gas by contract name.
+        deployment_gas: gas that deploying took, by contract name.
 
     Raises:
-        LedgerError: for a backend that cannot be had, or contracts that refuse these numbers.
+        LedgerError: if the backend is not available, or the contracts refuse these numbers.
     """
 
     def __init__(
@@ -99,7 +106,7 @@ class EmbeddedLedger(ControlledLedger):
         return [(block, events) for block, events in found if events]
 
     def warp(self, timestamp_s: int) -> None:
-        """Let time pass; see `Evm.warp`."""
+        """Set the time of the next block; see `Evm.warp`."""
         self._evm.warp(timestamp_s)
 
     def mine(self, blocks: int) -> None:
@@ -125,14 +132,14 @@ class EmbeddedLedger(ControlledLedger):
         self._blocks = None if snapshot.blocks is None else list(snapshot.blocks)
 
     def dump(self) -> bytes:
-        """The present state as bytes; any embedded ledger that keeps no blocks can `load` it."""
+        """Write the present state as bytes. Any embedded ledger that keeps no blocks can `load` it."""
         return self._evm.dump()
 
     def load(self, data: bytes) -> None:
-        """Go on from what `dump` wrote, threshold and delay of that ledger included.
+        """Go on from a state that `dump` wrote. Stake threshold and unbonding delay are those of that ledger.
 
         Raises:
-            EvmError: for anything else; the state stays as it was.
+            EvmError: for any other bytes. The state then stays as it was.
             LedgerError: if this ledger keeps its blocks.
         """
         if self._blocks is not None:
@@ -159,7 +166,7 @@ class EmbeddedLedger(ControlledLedger):
         return self._evm.call(to, data)
 
     def _keep(self, content: object = None, logs: tuple[Log, ...] = ()) -> None:
-        """Remember, if that is wanted, the blocks that were just added: what is in them, and what was written down."""
+        """Remember the blocks that were just added, with their content and logs, if the ledger keeps its blocks."""
         while self._blocks is not None and len(self._blocks) <= self.block_number:
             before = self._blocks[-1][0].hash if self._blocks else b""
             identity = keccak256(before + repr((self.now_s, content)).encode())
@@ -167,7 +174,7 @@ class EmbeddedLedger(ControlledLedger):
 
     @property
     def _kept(self) -> list[tuple[Block, tuple[Log, ...]]]:
-        """All blocks by their number, with their logs."""
+        """All blocks with their logs; a block's place in the list is its number."""
         if self._blocks is None:
             raise LedgerError("this ledger keeps no blocks to read: make it with EmbeddedLedger(keep_blocks=True)")
         return self._blocks

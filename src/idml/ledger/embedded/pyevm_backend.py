@@ -1,4 +1,4 @@
-"""The embedded EVM on py-evm: runs everywhere, used at the level of its virtual machine, without tries or headers."""
+"""The embedded EVM on py-evm, which runs everywhere. Only its virtual machine is used, without tries and headers."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ _JumpTargets = dict[bytes, tuple[set[int], set[int]]]
 
 
 class _State(CancunState):
-    """What py-evm sees of a `ChainState` during one transaction.
+    """A `ChainState` as py-evm sees it during one transaction.
 
-    Reads fall through; writes stay here and can be undone.
+    Reads go through to the `ChainState`. Writes stay here and can be undone.
     """
 
     def __init__(self, world: ChainState, context: ExecutionContext, jump_targets: _JumpTargets) -> None:
@@ -52,7 +52,7 @@ class _State(CancunState):
                 table[key] = old
 
     def commit(self, snapshot: Any) -> None:
-        """Nothing to do: what is not reverted stands."""
+        """Do nothing: what is not reverted stands."""
 
     def get_storage(self, address: Address, slot: int, from_journal: bool = True) -> int:
         original = self._world.account(address).storage.get(slot, 0)
@@ -62,7 +62,7 @@ class _State(CancunState):
         self._put(self.diff.storage, (address, slot), value)
 
     def delete_storage(self, address: Address) -> None:
-        """Nothing to do: called for addresses about to be created, which have none."""
+        """Do nothing: this is called for addresses about to be created, which have no storage."""
 
     def get_transient_storage(self, address: Address, slot: int) -> bytes:
         return self._transient.get((address, slot), b"")
@@ -107,7 +107,7 @@ class _State(CancunState):
         return not self.account_is_empty(address)
 
     def touch_account(self, address: Address) -> None:
-        """Nothing to do: a `ChainState` keeps no empty accounts."""
+        """Do nothing: a `ChainState` keeps no empty accounts."""
 
     def is_storage_warm(self, address: Address, slot: int) -> bool:
         return (address, slot) in self._warm
@@ -123,7 +123,7 @@ class _State(CancunState):
 
 
 class _Computation(CancunComputation):
-    """Cancun's, which remembers the jump targets of contracts that it has run before."""
+    """The computation of the Cancun fork. It remembers the jump targets of contracts that it has run before."""
 
     def __init__(self, state: StateAPI, message: MessageAPI, transaction_context: TransactionContextAPI) -> None:
         super().__init__(state, message, transaction_context)
@@ -133,7 +133,7 @@ class _Computation(CancunComputation):
 
     @classmethod
     def consume_initcode_gas_cost(cls, computation: ComputationAPI) -> None:
-        """Nothing to do: it is part of the transaction's intrinsic gas."""
+        """Do nothing: this cost is part of the transaction's intrinsic gas."""
 
 
 _State.computation_class = _Computation
@@ -175,7 +175,7 @@ class PyEvm(Evm):
         return ExecutionResult(computation.is_success, gas_used, computation.output, logs, state.diff)
 
     def _reload(self) -> None:
-        """Nothing to do: the world is all the state there is."""
+        """Do nothing: this backend has no state beside the `ChainState`."""
 
     def _context(self, transaction: Transaction) -> ExecutionContext:
         return ExecutionContext(

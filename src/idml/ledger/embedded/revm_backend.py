@@ -1,9 +1,10 @@
-"""The embedded EVM on revm: fast, where pyrevm has a wheel.
+"""The embedded EVM on revm, which is fast. It can be used where the package pyrevm has a wheel.
 
-pyrevm keeps accounts and slots warm from one transaction to the next, which makes gas wrong from the second on. So each
-transaction runs inside a checkpoint that is reverted afterwards; what it changed is read before that from the list of
-journal entries, and written to the world and back into pyrevm's database. The list is a debug format: `check` compares
-gas, output, logs and state with known numbers, and is run before the backend is used.
+pyrevm keeps accounts and slots warm from one transaction to the next, so gas would be wrong from the second one on.
+Therefore each transaction runs inside a checkpoint that is reverted afterwards. Before that, its changes are read from
+pyrevm's list of journal entries; then they are written to the `ChainState` and back into pyrevm's database. That list
+is meant for debugging and may change with pyrevm. So before the backend is used, `idml.ledger.embedded.backends.check`
+compares gas, output, logs and state with known ones.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from idml.protocol.hashing import keccak256
 
 pyrevm: Any = importlib.import_module("pyrevm")  # untyped: its stubs lack arguments that it takes
 
-# Patterns begin with a word, by which `re` finds them fast. A storage entry without `Some` only marks a slot as warm.
+# Each pattern begins with a word, so that `re` finds it fast. A storage entry without `Some` only marks a slot as warm.
 _ADDRESS = "0x([0-9a-f]{40})"
 _STORED = re.compile(rf"StorageChange \{{ address: {_ADDRESS}, key: (\d+), had_value: Some")
 _TRANSFERRED = re.compile(rf"BalanceTransfer \{{ from: {_ADDRESS}, to: {_ADDRESS}")
@@ -80,7 +81,7 @@ class Revm(Evm):
         return bytes(self._engine.message_call(sender, to, data, value=value_wei, gas=transaction.gas_limit))
 
     def _changes(self) -> Diff:
-        """Read what the transaction changed; what an inner call rolled back is in the journal no more."""
+        """Read what the transaction changed. What an inner call rolled back is no longer in the journal."""
         engine, diff = self._engine, Diff()
         text = engine.journal_str
         journal = text[text.rindex(", journal: [") :]
@@ -123,18 +124,20 @@ class Revm(Evm):
         for address in addresses:
             engine.insert_account_info(_hex(address), self._info(self._world.account(address)))
         for (address, slot), value in slots:
-            # Inserting loads the account into the journal, which would hide the next slot: so one checkpoint for each.
+            # To insert a slot loads the account into the journal, which would hide the next slot: so each slot has a
+            # checkpoint of its own.
             checkpoint = engine.snapshot()
             engine.insert_account_storage(_hex(address), slot, value)
             engine.revert(checkpoint)
 
     def _info(self, account: Account) -> Any:
-        """What pyrevm's database holds of an account."""
+        """An account in the form of pyrevm's database."""
         plain = pyrevm.AccountInfo(nonce=account.nonce, balance=account.balance, code=account.code or None)
         if not account.code or account.balance or account.nonce not in _NONCES:
             return plain
-        # Given plain code, revm looks for its jump targets in every call, which takes as long as a small call itself.
-        # What it has created it has analysed: so let it create the same account once, and keep what comes of it.
+        # If it is given plain code, revm looks for jump targets in every call, which takes as long as a small call
+        # itself. Code that it has created itself it has analysed: so let it create the account once, and keep that
+        # code.
         checkpoint = self._engine.snapshot()
         try:
             created = self._engine.deploy(_hex(COINBASE), _creating(account), gas=GAS_CAP)
@@ -163,8 +166,9 @@ def _hex(address: bytes) -> str:
 
 
 def _creating(account: Account) -> bytes:
-    """Creation code after which a new contract has this account's nonce and code."""
-    # Each contract that it creates, here an empty one, counts its nonce up: 3 times PUSH1 0, CREATE, POP.
+    """Creation code that leaves a new contract with this account's nonce and code."""
+    # With each contract that it creates, its nonce grows by one. So it creates empty ones: 3 times PUSH1 0, CREATE,
+    # POP.
     counting = bytes.fromhex("600060006000f050") * (account.nonce - 1)
     size, start = len(account.code).to_bytes(2, "big"), bytes([len(counting) + 14])
     # PUSH2 size, PUSH1 start, PUSH1 0, CODECOPY, PUSH2 size, PUSH1 0, RETURN

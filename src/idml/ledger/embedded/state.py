@@ -1,4 +1,4 @@
-"""The state of an embedded chain: accounts, code, storage, clock; one canonical form on disk."""
+"""The state of an embedded chain: accounts, code, storage and clock, with one canonical form as bytes."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ VERSION = 1
 
 @dataclass(slots=True)
 class Account:
-    """One account. Balance in wei; storage maps slot to value and holds no zeros."""
+    """One account. The balance is in wei. The storage maps slots to values, and holds no zeros."""
 
     nonce: int = 0
     balance: int = 0
@@ -22,7 +22,7 @@ class Account:
 
 @dataclass(slots=True)
 class Diff:
-    """What one transaction leaves behind: new values by address (20 bytes), and by address and slot."""
+    """What one transaction changed: new values by address (20 bytes); for storage, by address and slot."""
 
     nonces: dict[bytes, int] = field(default_factory=dict)
     balances: dict[bytes, int] = field(default_factory=dict)
@@ -35,13 +35,13 @@ _NOBODY = Account()
 
 @dataclass(slots=True)
 class ChainState:
-    """Everything a transaction can read, and the only copy that counts.
+    """Everything that a transaction can read. Whatever else a backend keeps is only a copy of this.
 
     Args:
-        chain_id: what CHAINID answers.
+        chain_id: the chain id that contracts see.
         timestamp_s: time of the next block, in seconds.
-        block_number: the last block.
-        accounts: by address, 20 bytes.
+        block_number: number of the last block.
+        accounts: all accounts by address (20 bytes).
     """
 
     chain_id: int
@@ -50,7 +50,7 @@ class ChainState:
     accounts: dict[bytes, Account] = field(default_factory=dict)
 
     def account(self, address: bytes) -> Account:
-        """The account to read from; the empty one where nobody is."""
+        """The account at an address, only to read from; an empty one if there is none."""
         return self.accounts.get(address, _NOBODY)
 
     def apply(self, diff: Diff) -> None:
@@ -77,7 +77,7 @@ class ChainState:
         return ChainState(self.chain_id, self.timestamp_s, self.block_number, accounts)
 
     def dump(self) -> bytes:
-        """Canonical JSON: equal states give equal bytes; accounts in which nothing is left out (EIP-161)."""
+        """Write the state as canonical JSON: equal states give equal bytes. Empty accounts are left out (EIP-161)."""
         accounts = {
             address.hex(): {
                 "nonce": account.nonce,
@@ -100,10 +100,10 @@ class ChainState:
 
     @classmethod
     def load(cls, data: bytes) -> "ChainState":
-        """Read what `dump` wrote.
+        """Read a state that `dump` wrote.
 
         Raises:
-            EvmError: for anything else.
+            EvmError: for any other bytes.
         """
         try:
             state: dict[str, Any] = json.loads(data)

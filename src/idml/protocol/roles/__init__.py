@@ -1,4 +1,4 @@
-"""The roles of an encounter as sans-IO state machines, what they say to each other, and the driver that feeds them."""
+"""The roles of an encounter, what they say to each other, and the driver that feeds them. None of it does I/O."""
 
 from idml.protocol.roles.actions import (
     Action,

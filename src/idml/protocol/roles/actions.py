@@ -1,4 +1,4 @@
-"""What roles ask of whoever drives them: to send a message, to submit a transaction, to do a piece of work."""
+"""Actions: what a role asks of its driver. It asks to send a message, to submit a transaction, or to do some work."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,19 +8,23 @@ from idml.protocol.roles.conversation import Message
 
 
 class Identity(Protocol):
-    """Who signs: a wallet, a keystore, a hardware key."""
+    """Whatever signs for a participant: a wallet, a keystore or a hardware key."""
 
     @property
     def address(self) -> bytes:
-        """The signer's address, 20 bytes."""
+        """The address that the signatures are valid for, 20 bytes."""
         ...
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign 32 bytes; returns a signature that the contract accepts for `address`, always the same one."""
+        """Sign a digest (32 bytes).
+
+        Returns:
+            A signature that the contract accepts for `address`. For the same digest it is always the same one.
+        """
         ...
 
     def verify(self, address: bytes, digest: bytes, signature: bytes) -> bool:
-        """Whether `signature` is `address`'s on 32 bytes."""
+        """Whether a signature on a digest (32 bytes) is valid for an address (20 bytes)."""
         ...
 
 
@@ -29,7 +33,12 @@ class Identity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Transaction `open`, from the learner."""
+    """Transaction `open`, sent by the learner: it prepays and opens the encounter.
+
+    Args:
+        terms: what learner and neighbor agreed on.
+        neighbor_signature: the neighbor's, on these Terms.
+    """
 
     terms: Terms
     neighbor_signature: bytes
@@ -37,22 +46,27 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Transaction `reject`, from the neighbor."""
+    """Transaction `reject`, sent by the neighbor: it refuses to collaborate."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitReport:
-    """Transaction `report`, from the reporter."""
+    """Transaction `report`, sent by the party whose Report it is."""
 
     report: Report
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitReports:
-    """Transaction `reportBoth`, from either party; it overrules what either reported otherwise.
+    """Transaction `reportBoth`, sent by either party: it brings two Reports that agree.
+
+    It goes before any other result that one party reported alone.
 
     Args:
-        learner_signature: empty if the learner brings them.
+        result: the digest that both reported, 32 bytes.
+        neighbor_secret, learner_secret: 32 bytes each.
+        neighbor_signature: on the neighbor's Report.
+        learner_signature: on the learner's Report; empty if the learner sends the transaction.
     """
 
     result: bytes
@@ -64,24 +78,24 @@ class SubmitReports:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Transaction `contest`, from the neighbor."""
+    """Transaction `contest`, sent by the neighbor: it asks for a committee against a silent or denying learner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Transaction `draw`, from anyone."""
+    """Transaction `draw`, sent by anyone: it draws the committee of a contested encounter."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitVote:
-    """Transaction `vote`, from the validator."""
+    """Transaction `vote`, sent by the validator."""
 
     vote: Vote
 
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """Transaction `finalize`, from anyone."""
+    """Transaction `finalize`, sent by anyone: it ends an encounter whose time is over."""
 
 
 Submission = Open | Reject | SubmitReport | SubmitReports | Contest | Draw | SubmitVote | Finalize
@@ -92,7 +106,7 @@ Submission = Open | Reject | SubmitReport | SubmitReports | Contest | Draw | Sub
 
 @dataclass(frozen=True, slots=True)
 class Contribute:
-    """Work for the neighbor: do the algorithm's part on the learner's model; the answer is `Contributed`.
+    """Work for the neighbor: do its part of the learning algorithm on the learner's model. The answer is `Contributed`.
 
     Args:
         model: digest of the learner's model, 32 bytes.
@@ -103,7 +117,7 @@ class Contribute:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Work for a validator: judge the result against the model before; the answer is `Judged`.
+    """Work for a validator: judge the result against the model before the encounter. The answer is `Judged`.
 
     Args:
         model: digest of the learner's model before the encounter, 32 bytes.
@@ -116,10 +130,10 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Work for the learner: merge the accepted result; nothing is answered.
+    """Work for the learner: merge the accepted result into its model. There is no answer.
 
     Args:
-        result: its digest, 32 bytes.
+        result: digest of the result, 32 bytes.
     """
 
     result: bytes
@@ -133,7 +147,12 @@ Work = Contribute | Judge | Adopt
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message to a participant (20-byte address)."""
+    """Send a message to a participant.
+
+    Args:
+        to: address of the participant, 20 bytes.
+        message: what is said.
+    """
 
     to: bytes
     message: Message
@@ -143,8 +162,8 @@ class Send:
 class Submit:
     """Submit a transaction about this encounter from the role's own account.
 
-    Whoever submits it adds a free lane to an opening, and the learner's signature where it has a budget; and the latest
-    Progress to all else.
+    Whoever submits it completes it. An opening needs a free lane, and the learner's signature if the learner has a
+    budget. All others need the encounter's latest Progress.
     """
 
     submission: Submission
@@ -152,10 +171,10 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The role waits for nothing more in this encounter; should something come all the same, it answers.
+    """Take note that the role waits for nothing more in this encounter. If something comes all the same, it answers.
 
     Args:
-        reason: why it ended, in a few words.
+        reason: why the encounter ended for it, in a few words.
     """
 
     reason: str
@@ -163,10 +182,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """The role pays no heed to a message; a good one may follow.
+    """Take note that the role did not heed a message. A better one may still follow.
 
     Args:
-        reason: what is wrong with it, in a few words.
+        reason: what is wrong with the message, in a few words.
     """
 
     reason: str
@@ -174,7 +193,11 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Do something once all else is done that can be done now. No role asks for it; a participant's conduct may."""
+    """Do something after everything else that can be done now. No role asks for this, but a participant's conduct may.
+
+    Args:
+        action: what is to be done then.
+    """
 
     action: "Send | Submit | Work | Ignore | Finish"
 

@@ -1,4 +1,4 @@
-"""What both parties and bystanders do alike: whom to ask to judge, how an encounter ended, what the time allows."""
+"""What several roles do in the same way: ask for votes, say how an encounter ended, and act when its time is up."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,10 @@ def ask_to_judge(encounter: Encounter, task: TaskParams, result: bytes, validato
     """Ask for votes on an encounter that is under validation, as either party does.
 
     Args:
+        encounter: the encounter.
+        task: its rules.
         result: digest of what is to be judged, 32 bytes.
-        validators: whom to ask where anyone may vote; otherwise the committee is asked.
+        validators: addresses of those to ask if anyone may vote. If there is a committee, the committee is asked.
     """
     request = ValidationRequest(encounter.id, encounter.terms.model_before, result)
     judges = encounter.progress.committee if task.committee_size else validators
@@ -29,12 +31,12 @@ def describe(end: Settled | Ended) -> str:
 
 
 def is_late(encounter: Encounter, task: TaskParams, now_s: int) -> bool:
-    """Whether the last quarter of a party's window has begun and it may still act: time to stop waiting for others."""
+    """Whether a party should stop waiting for others: its window's last quarter has begun, and it may still act."""
     return encounter.progress.late_s(task) <= now_s <= encounter.progress.due_s(task)
 
 
 def go_on_if_due(encounter: Encounter, task: TaskParams, now_s: int, block: int) -> list[Action]:
-    """Ask for what anyone may do in a block of this time and number: draw a contested committee, or finalize."""
+    """Ask for what anyone may do in a block of this time (s) and number: draw a contested committee, or finalize."""
     progress = encounter.progress
     if progress.phase is Phase.CONTESTED and progress.seed_block < block <= progress.seed_block + BLOCKHASH_REACH:
         return [Submit(Draw())]
@@ -42,5 +44,5 @@ def go_on_if_due(encounter: Encounter, task: TaskParams, now_s: int, block: int)
 
 
 def finalize_if_due(encounter: Encounter, task: TaskParams, now_s: int, block: int) -> list[Action]:
-    """Ask to finalize an encounter if the ledger allows it in a block of this time and number."""
+    """Ask to finalize an encounter if the ledger allows it in a block of this time (s) and number."""
     return [Submit(Finalize())] if encounter.progress.finalizable(task, now_s, block) else []

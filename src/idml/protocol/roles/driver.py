@@ -1,8 +1,8 @@
-"""The driver of an encounter: feeds roles messages, events and time, and carries out what they ask for.
+"""The driver of an encounter: it gives roles messages, events and the time, and carries out what they ask for.
 
-It is the same for a simulation, where all roles of an encounter are played in one process, and for a device, where one
-is. What differs, it asks of its `Port`: how messages travel, how transactions are sent, who does the work, what time it
-is. It does no I/O itself.
+The same driver serves a simulation, which plays all roles of an encounter in one process, and a device, which plays
+one. It does no I/O. For all that differs between the two it asks its `Port`: how messages travel, how transactions are
+sent, who does the work, and what time it is.
 """
 
 from collections import deque
@@ -42,24 +42,24 @@ from idml.protocol.roles.inputs import (
 from idml.protocol.task import TaskParams
 
 _WOKEN: tuple[Part, ...] = ("neighbor", "learner", "keeper")
-"""Whom time moves, in this order: the keeper does what both parties leave undone."""
+"""The roles that act when time passes, in this order. The keeper comes last: it does what both parties left undone."""
 
 HONEST = Conduct()
 
 
 class Player:
-    """A role that is played here, by someone.
+    """A participant that plays a role of this encounter in this process.
 
     Args:
-        address: the participant's, 20 bytes.
-        part: what it is in this encounter.
-        make: makes its role, as it is before any input.
-        conduct: how it carries out what the role asks for.
+        address: the participant's address, 20 bytes.
+        part: which role it plays.
+        make: makes the role, as it is before any input.
+        conduct: how the participant carries out what the role asks for.
 
     Attributes:
-        role: as it stands.
-        inputs: what the role was given, without what cannot have changed it: looks at the clock that led to nothing,
-            messages that it ignored, and the same once more.
+        role: the role in its present state.
+        inputs: what the role was given, as far as it can have changed the role. Left out are looks at the clock that
+            led to nothing, messages that it ignored, and repetitions.
         working: work that the port has not answered yet.
     """
 
@@ -74,14 +74,18 @@ class Player:
         self._asked: list[Action] = []
 
     def take(self, given: Input) -> list[Action]:
-        """Give the role an input; returns what its participant does of what the role asks for."""
+        """Give the role an input.
+
+        Returns:
+            The actions that the participant carries out, which is for its conduct to say.
+        """
         asked = self.role.take(given)
         self._keep(given, asked)
         acts = [self.conduct.act(action, self.part) for action in asked]
         return [action for action in acts if action is not None]
 
     def _keep(self, given: Input, asked: list[Action]) -> None:
-        """Keep an input, unless the role is as it was without it."""
+        """Keep an input, unless it left the role as it was."""
         if isinstance(given, Clock) and not asked:
             return
         if isinstance(given, Heard) and asked and all(isinstance(action, Ignore) for action in asked):
@@ -97,8 +101,8 @@ class Player:
         """Make the role anew from its inputs.
 
         Returns:
-            What its participant may still owe: what it does since the phase began in which the encounter is, and work
-            whose outcome is not among the inputs.
+            What the participant may still have to do: work whose outcome is not among the inputs, and the other actions
+            that followed since the encounter's present phase began.
         """
         self.role, self.inputs, self._asked = self._make(), [], []
         work: list[Action] = []
@@ -121,7 +125,7 @@ class Player:
 
 
 def _answers(outcome: Contributed | Judged, action: Action) -> bool:
-    """Whether this is what came of a piece of work."""
+    """Whether an outcome is that of this piece of work."""
     if isinstance(outcome, Contributed):
         return isinstance(action, Contribute)
     return isinstance(action, Judge) and action.result == outcome.result
@@ -129,12 +133,12 @@ def _answers(outcome: Contributed | Judged, action: Action) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A transaction that the contract does not take.
+    """The answer that the contract refused a transaction.
 
     Args:
-        reason: in the contract's words.
-        stale: whether it may take the same later, with the newest state of the encounter (`StateMismatch`): others
-            acted since the state was read. Any other refusal is final.
+        reason: why, in the contract's words.
+        stale: whether it was only refused because others had acted since the encounter's state was read
+            (`StateMismatch`). Then the same may be accepted with the newest state. Any other refusal is final.
     """
 
     reason: str
@@ -142,13 +146,18 @@ class Refusal:
 
 
 class Port(Protocol):
-    """What a driver needs from outside. Whatever may take its time can be answered later, by the driver's methods."""
+    """What a driver needs from the world outside. Answers that take time may come later, by the driver's methods."""
 
     def carry(self, to: bytes, envelope: Envelope) -> Player | None:
-        """Take a message to a participant (20-byte address).
+        """Carry a message to a participant.
+
+        Args:
+            to: address of the participant, 20 bytes.
+            envelope: the message.
 
         Returns:
-            Whom it reaches at once, in this process; None where it goes elsewhere (see `Driver.hear`), or is lost.
+            The player that it reaches at once, if it plays in this process. None if the message goes elsewhere, where
+            `Driver.hear` takes it, or is lost.
         """
         ...
 
@@ -158,27 +167,34 @@ class Port(Protocol):
         """Send a transaction.
 
         Args:
-            sender: who submits it, 20 bytes.
-            submission: what the role wants. An opening needs a lane, all else the latest Progress. A vote, and the
-                learner's own Report, go only with the Progress that they are about: see `idml.ledger.submit`.
-            encounter: where the driver knows the encounter to stand; None before it was opened.
+            sender: address of the participant that submits it, 20 bytes.
+            submission: what the role wants. An opening needs a lane, all others the latest Progress. A vote and the
+                learner's own Report may be sent only with the Progress that they are about: see `idml.ledger.submit`.
+            encounter: the encounter as far as the driver has followed it; None before it was opened.
 
         Returns:
-            All that the contract announced in it, or why it was refused. None: that comes later, by `Driver.follow` or
-            `Driver.refused`, or never; the same is not asked for again until then.
+            All events of the transaction, or the refusal. None if that comes later, by `Driver.follow` or
+            `Driver.refused`, or never; until then the driver does not ask for the same again.
         """
         ...
 
     def work(self, worker: bytes, work: Work) -> Contributed | Judged | None:
-        """Have a participant do a piece of work; None: there is no answer, or it comes later, by `Driver.done`.
+        """Have a participant do a piece of work.
 
-        To adopt the result of an encounter may be asked for more than once, after a crash and where the chain took its
-        end back: it is to be done once.
+        `Adopt` may be asked for more than once, after a crash or after the chain took back the block that ended the
+        encounter. It must be done only once.
+
+        Args:
+            worker: address of the participant, 20 bytes.
+            work: what is to be done.
+
+        Returns:
+            The outcome. None if there is none, or if it comes later, by `Driver.done`.
         """
         ...
 
     def finish(self, address: bytes, reason: str) -> None:
-        """Take that a participant's role has nothing more to do, and why."""
+        """Take note that the role of a participant (20-byte address) has nothing more to do, and why."""
         ...
 
     def clock(self) -> Clock:
@@ -187,18 +203,18 @@ class Port(Protocol):
 
 
 class Driver:
-    """Drives one encounter, from the offer to its end, for all who play a part in it here.
+    """Drives one encounter from the offer to its end, for all participants who play a role of it in this process.
 
     Args:
-        domain: of the contract.
+        domain: the contract's EIP-712 domain.
         task: the rules.
-        conversation: names the encounter before it has an id, see `conversation_of`, 32 bytes.
+        conversation: name of the encounter before it has an id, see `conversation_of`, 32 bytes.
         port: the world outside.
 
     Attributes:
-        encounter: where it stands on the ledger, as far as it was followed; None before it was opened.
+        encounter: the encounter on the ledger, as far as the driver has followed it; None before it was opened.
         over: whether it has ended there.
-        players: who plays a part here, by address.
+        players: who plays a role in this process, by address.
     """
 
     def __init__(self, *, domain: Domain, task: TaskParams, conversation: bytes, port: Port) -> None:
@@ -215,19 +231,22 @@ class Driver:
 
     @property
     def encounter(self) -> Encounter | None:
-        """See the class."""
+        """The encounter on the ledger, as far as the driver has followed it; None before it was opened."""
         return self._happened[-1].encounter if self._happened else None
 
     @property
     def over(self) -> bool:
-        """See the class."""
+        """Whether the encounter has ended on the ledger."""
         return bool(self._happened) and self._happened[-1].end is not None
 
     def join(self, player: Player) -> Player:
-        """Let someone play a part from now on; it learns at once what happened so far.
+        """Let a participant play a role from now on. It learns at once what happened so far.
+
+        Returns:
+            The same player.
 
         Raises:
-            ValueError: if someone plays here under its address.
+            ValueError: if someone plays here under its address already.
         """
         if player.address in self.players:
             raise ValueError(f"0x{player.address.hex()} is the {self.players[player.address].part} here already")
@@ -245,23 +264,28 @@ class Driver:
         self._run()
 
     def hear(self, to: bytes, envelope: Envelope) -> None:
-        """Take a message for someone who plays here (20-byte address); those for others are passed over, and those of
-        other conversations."""
+        """Take a message. It is passed over if it is for nobody who plays here, or of another conversation.
+
+        Args:
+            to: address of the participant that it is for, 20 bytes.
+            envelope: the message.
+        """
         if envelope.conversation == self.conversation and to in self.players:
             self._queue.extend(self._reach(self.players[to], envelope))
             self._run()
 
     def follow(self, events: Iterable[Event]) -> None:
-        """Take all that the contract announced in one transaction, or in one block, whoever sent it.
+        """Take all events of one transaction, or of one block, whoever sent the transactions.
 
         Raises:
-            ValueError: for an event that cannot follow on those before it: some are missing, or blocks were taken back.
+            ValueError: for an event that cannot follow on those before it. Then some are missing, or the chain took
+                blocks back.
         """
         self._queue.extend(self._follow(events))
         self._run()
 
     def wake(self) -> None:
-        """Let everyone see the time: they stop waiting for each other, and end what is over."""
+        """Let all roles look at the time, so that they stop waiting for each other and end what is over."""
         stale, self._stale = self._stale, {}
         self._queue.extend((self.players[address], Submit(submission)) for address, submission in stale)
         self._run()
@@ -271,24 +295,33 @@ class Driver:
                 self._run()
 
     def done(self, worker: bytes, outcome: Contributed | Judged) -> None:
-        """Take what came of work that took its time, if who did it plays here."""
+        """Take the outcome of work that was not answered at once.
+
+        It is passed over if the participant that did it (20-byte address) does not play here.
+        """
         if (player := self.players.get(worker)) is not None:
             player.working = [work for work in player.working if not _answers(outcome, work)]
             self._ask(player, outcome)
             self._run()
 
     def refused(self, sender: bytes, submission: Submission, refusal: Refusal) -> None:
-        """Take that a transaction which was under way was refused, if who sent it plays here."""
+        """Take the refusal of a transaction that was not answered at once.
+
+        It is passed over if the participant that sent it (20-byte address) does not play here.
+        """
         if (player := self.players.get(sender)) is not None:
             self._queue.extend(self._refused(player, submission, refusal))
             self._run()
 
     def roll_back(self, block: int) -> None:
-        """Take that blocks above this one are no longer part of the chain.
+        """Take note that blocks above this one are no longer part of the chain.
 
-        Roles are made anew from what is left of their inputs. What they ask for since the phase began in which the
-        encounter is now is done again: it may have been undone. Work is not done again that is under way, or whose
-        outcome is among the inputs; nor is a result adopted before the encounter is over again.
+        Roles are made anew from the inputs that are left. What they asked for since the encounter's present phase began
+        is done again, as it may have been undone. Two things are not: work that is under way, or whose outcome is among
+        the inputs; and adopting a result, which waits until the encounter is over again.
+
+        Args:
+            block: number of the last block that is still part of the chain.
         """
         kept = [happened for happened in self._happened if happened.block <= block]
         undone, self._happened = len(kept) < len(self._happened), kept
@@ -297,18 +330,20 @@ class Driver:
             self._under_way.clear()
         for player in self.players.values():
             owed = player.restore(_before_rollback(player.inputs, block)) if undone else []
-            # What it did not fit may be what was taken back, seen or not.
+            # These submissions were refused as stale, perhaps because of blocks that are gone now: try them again.
             owed += [Submit(submission) for address, submission in stale if address == player.address]
             owed = [action for action in dict.fromkeys(owed) if action not in player.working]
             self._queue.extend((player, action) for action in owed if not isinstance(action, Adopt | Finish))
         self._run()
 
     def restore(self, inputs: Mapping[bytes, Sequence[Input]]) -> None:
-        """Go on where an earlier life left off.
+        """Go on where an earlier process stopped.
+
+        What the players still have to do is done now. What had been sent before may be sent once more.
 
         Args:
-            inputs: of each player's role, by address: what its `inputs` were; of those who do not play now they are
-                passed over. What they still owe is done now; what had been sent may be sent once more.
+            inputs: what `Player.inputs` was, by the player's address. Those of addresses that do not play here are
+                passed over.
         """
         for address, given in inputs.items():
             if address not in self.players:
@@ -322,15 +357,16 @@ class Driver:
     # Time
 
     def wake_s(self, now_s: int, retry_s: int | None = None) -> int | None:
-        """The next second after `now_s` at which time allows something new in the open encounter.
-
-        While blocks decide, it is the next second. None before the encounter was opened, where the offer's deadline is
-        what counts, and once it is over.
+        """The next time at which `wake` should be called, because time then allows something new.
 
         Args:
-            now_s: the time.
-            retry_s: in how many seconds to look again at the latest: what was refused or lost may go through then.
-                Without it, None too once time allows nothing new.
+            now_s: the time, in seconds.
+            retry_s: after how many seconds to look again at the latest. What was refused or lost may go through then.
+
+        Returns:
+            A second after `now_s`; the very next one as long as blocks decide instead of time. None before the
+            encounter was opened, when the offer's deadline is what counts, and once it is over. Without `retry_s` also
+            None if time allows nothing new.
         """
         encounter = self.encounter
         if encounter is None or self.over:
@@ -351,10 +387,13 @@ class Driver:
         return [(player, action) for action in player.take(given)]
 
     def _run(self) -> None:
-        """Carry out actions depth first, so that each decision sees the ledger as the last one left it."""
+        """Carry out actions depth first: all that an action leads to is done before the next action.
+
+        So each decision sees the ledger as the one before it left it.
+        """
         queue = self._queue
         if self._running:
-            return  # the port, or someone's conduct, answers in the middle of something: that goes first
+            return  # called by the port or a conduct while an action is carried out: the loop below goes on with it
         self._running = True
         try:
             while queue:
@@ -373,7 +412,7 @@ class Driver:
             case Submit(submission):
                 return self._submit(player, submission)
             case Judge() | Contribute() if self.over:
-                return []  # the votes were complete before it came to this
+                return []  # the encounter was settled before this work began
             case Adopt():
                 self._port.work(player.address, action)
             case Contribute() | Judge():
@@ -399,7 +438,7 @@ class Driver:
     def _reach(self, player: Player, envelope: Envelope) -> list[tuple[Player, Action]]:
         message = envelope.message
         if isinstance(message, Offer) and conversation_of(message.terms, self._domain) != self.conversation:
-            return []  # it would be another encounter
+            return []  # an offer of other Terms is another encounter
         of_its_own = player.conduct.hear(message, player.part)
         return [
             *((player, action) for action in of_its_own),
@@ -420,7 +459,11 @@ class Driver:
         return self._follow(answer)
 
     def _refused(self, player: Player, submission: Submission, refusal: Refusal) -> list[tuple[Player, Action]]:
-        """Tell the role, unless the same may do once what others did is known, or as it is known by now."""
+        """Tell the role that its submission was refused, unless it was only stale.
+
+        A stale one is sent again: at once if the driver has followed the encounter further meanwhile, else as soon as
+        it does.
+        """
         sent_at = self._under_way.pop((player.address, submission), None)
         if not refusal.stale or self.over:
             return self._asked(player, SubmissionRefused(submission, refusal.reason))
@@ -430,7 +473,7 @@ class Driver:
         return []
 
     def _follow(self, events: Iterable[Event]) -> list[tuple[Player, Action]]:
-        """Tell all players what one transaction did, and try again what was refused for not knowing it."""
+        """Tell all players what one transaction did, and send again what was refused as stale."""
         happened = self._happened_in(events)
         if happened is None:
             return []
@@ -452,7 +495,7 @@ class Driver:
     def _happened_in(self, events: Iterable[Event]) -> Happened | None:
         encounter, about = self.encounter, list[EncounterEvent]()
         if self.over:
-            return None  # told once more, or of no weight
+            return None  # a repetition, or of no consequence
         for event in events:
             if isinstance(event, Opened) and encounter is None:
                 if conversation_of(event.terms, self._domain) == self.conversation:
@@ -466,7 +509,7 @@ class Driver:
 
 
 def _before_rollback(inputs: Iterable[Input], block: int) -> list[Input]:
-    """A role's inputs without what happened above a block, and without refusals that may have come of it."""
+    """A role's inputs without what happened above a block, and without the refusals that may have come of it."""
     kept: list[Input] = []
     undone = False
     for given in inputs:

@@ -1,7 +1,7 @@
-"""What roles take: messages, what happened on the ledger, the time, and what came of what they asked for.
+"""Inputs: what a role takes. They are messages, what happened on the ledger, the time, and results of work.
 
-A role does nothing by itself and draws nothing at random. Given the same inputs in the same order it comes to the same
-state and asks for the same actions, so a role is restored by giving it its inputs again.
+A role does nothing by itself and draws nothing at random. The same inputs in the same order lead to the same state and
+to the same actions. So a role is restored by giving it its inputs again.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from idml.protocol.roles.conversation import Message
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The learner may begin."""
+    """The learner may begin: it is to make its offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Heard:
     """A message of this conversation arrived.
 
     Args:
-        sender: who said it, 20 bytes.
+        sender: address of the participant that said it, 20 bytes.
+        message: what it said.
     """
 
     sender: bytes
@@ -32,11 +33,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """What one transaction did to this encounter, or several of one block.
+    """One transaction changed this encounter, or several of one block did.
 
     Args:
-        events: all that the contract announced about it, in order; at least one.
-        encounter: where it stands afterwards; where it is over, as it stood last.
+        events: all events about it that the contract announced, in order; at least one.
+        encounter: the encounter as it stands afterwards. If it is over, as it stood last.
     """
 
     events: tuple[EncounterEvent, ...]
@@ -61,7 +62,12 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, in seconds, and number of the next block."""
+    """The time.
+
+    Args:
+        now_s: the time, in seconds.
+        block: number of the next block.
+    """
 
     now_s: int
     block: int
@@ -69,10 +75,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Contributed:
-    """The neighbor's work is done.
+    """The neighbor's work is done; answers `Contribute`.
 
     Args:
-        result: digest of what came of it, 32 bytes.
+        result: digest of the result, 32 bytes.
     """
 
     result: bytes
@@ -80,11 +86,11 @@ class Contributed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The validator's work is done.
+    """The validator's work is done; answers `Judge`.
 
     Args:
         result: digest of what was judged, 32 bytes.
-        accept: whether the contribution was real.
+        accept: whether the validator finds that the neighbor really contributed.
     """
 
     result: bytes
@@ -96,7 +102,8 @@ class SubmissionRefused:
     """The contract refused a submission, and would refuse it again.
 
     Args:
-        reason: in the contract's words.
+        submission: what was refused.
+        reason: why, in the contract's words.
     """
 
     submission: Submission
@@ -110,5 +117,9 @@ class Role(Protocol):
     """One participant's part in one encounter."""
 
     def take(self, given: Input) -> list[Action]:
-        """Take what happened; returns what is to be done, in this order."""
+        """Take an input.
+
+        Returns:
+            What is to be done now, in this order.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The keeper: does what anyone may do, so that an encounter ends though both its parties let go of it."""
+"""The keeper: does what anyone may do, so that an encounter ends even if both its parties have given it up."""
 
 from idml.protocol.encounter import Encounter
 from idml.protocol.roles.actions import Action
@@ -8,7 +8,7 @@ from idml.protocol.task import TaskParams
 
 
 class Keeper:
-    """One encounter as a bystander sees it who wants it to end.
+    """The keeper's part in one encounter. It draws a contested committee and finalizes, when the time allows it.
 
     Args:
         task: the rules of the encounter.

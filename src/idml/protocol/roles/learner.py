@@ -35,20 +35,21 @@ from idml.protocol.roles.inputs import Clock, Happened, Heard, Input, Started, S
 from idml.protocol.task import TaskParams
 
 _ANSWERABLE = (Phase.OPEN, Phase.REFUSED, Phase.REPORTED, Phase.DISPUTED)
-"""Until the neighbor contests, two signed reports that agree go before whatever else was reported."""
+"""Phases in which both Reports may be brought. Two that agree go before anything else, until the neighbor contests."""
 
 
 class Learner:
-    """One encounter as its learner sees it.
+    """The learner's part in one encounter.
 
     Args:
         identity: signs for `offer.learner`.
         domain: the contract's EIP-712 domain.
         task: the rules that `offer.task` names.
-        offer: the Terms to propose, see `propose`; the neighbor fills in its commitment (zero here).
-        secret: 32 bytes whose commitment the offer holds.
-        validators: whom to ask where anyone may vote (`committee_size` 0); otherwise the committee is asked.
-        adopt_unjudged: whether to merge a result on which too few voted (the paper does).
+        offer: the Terms to propose, see `propose`. The neighbor's commitment in them must be zero.
+        secret: the secret whose commitment the offer holds, 32 bytes.
+        validators: addresses of those to ask for votes if anyone may vote (`committee_size` 0). If there is a
+            committee, the committee is asked.
+        adopt_unjudged: whether to merge a result on which too few voted, as the paper does.
 
     Raises:
         ValueError: if the offer does not fit identity, task or secret.
@@ -137,7 +138,7 @@ class Learner:
         return [Submit(Open(terms, message.signature))]
 
     def _repeat_model(self, message: Accept) -> list[Action]:
-        """Hand the model over again to a neighbor that accepts again: it may not have come."""
+        """Hand the model over again to a neighbor that accepts again: the model may not have arrived."""
         is_open = self._encounter is not None and self._encounter.progress.phase is Phase.OPEN
         return [self._hand_over()] if is_open and message.terms == self._terms else []
 
@@ -150,22 +151,22 @@ class Learner:
 
     def _on_result(self, message: ResultSent) -> list[Action]:
         if self._agreed is not None and self._agreed[0] == message and self._brought_both:
-            return [Send(self._offer.neighbor, self._agreed[1])]  # the answer may not have come
+            return [Send(self._offer.neighbor, self._agreed[1])]  # the answer may not have arrived
         encounter = self._encounter
         disputed = encounter is not None and encounter.progress.phase is Phase.DISPUTED
         answered = self._reported or self._is_reported(self._result)
         if self._brought_both or (answered and not disputed):
             return []
         if not self._is_reported(self._result):
-            self._handed = message  # the last one, until one is what the neighbor reported
+            self._handed = message  # the latest result counts, until one comes that the neighbor reported
         return self._report_both(message) or self._report_if_ready()
 
     def _report_both(self, message: ResultSent) -> list[Action]:
-        """Bring both reports where its own does not do, if the neighbor's is what the neighbor says it is.
+        """Bring both Reports if the neighbor's is valid and the learner's alone would not do.
 
-        It does so as long as the neighbor's is not on the ledger. It also does so where the neighbor went on to report
-        another result: what the neighbor signed first, and handed over, is what counts. And it does so where it denied
-        before the right result came.
+        That is so in three cases. The neighbor's Report is not on the ledger yet. Or the neighbor reported another
+        result there than the one that it signed and handed over; then the one that it handed over counts. Or the
+        learner denied before the right result came.
         """
         encounter, report = self._encounter, message.report
         if encounter is None or encounter.progress.phase not in _ANSWERABLE:
@@ -181,7 +182,7 @@ class Learner:
         if (encounter.progress.phase, both) in self._useless:
             return []
         if self._agreed is not None and self._agreed[0].result != message.result:
-            return []  # it has signed for another one, which the neighbor signed too
+            return []  # it has signed for another result already, which the neighbor signed too
         own = Report(encounter.id, terms.learner, report.result, self._secret, digest)
         agreed = ReportSent(own, self._identity.sign(self._domain.digest(own)))
         self._brought_both, self._handed, self._agreed = True, message, (message, agreed)
@@ -196,24 +197,24 @@ class Learner:
         if happened.end is not None:
             over, self._over = self._over, True
             return [] if over else self._finish_by(happened)
-        self._finished = False  # an opening that came late is an opening all the same
+        self._finished = False  # it may have given up, but an opening that came late is still an opening
         phase = happened.phase
         if phase is Phase.OPEN:
             return [self._hand_over(), *(self._report_both(self._handed) if self._handed else [])]
         if phase is Phase.REPORTED:
             return self._report_if_ready()
         if phase is Phase.DISPUTED and before is not Phase.DISPUTED and self._handed is not None:
-            self._brought_both = False  # in vain, as it seems
+            self._brought_both = False  # if it did, the transaction was in vain
             return self._report_both(self._handed)
         if phase is Phase.VALIDATING and before is not Phase.VALIDATING and self._result is not None:
             return ask_to_judge(encounter, self._task, self._result, self._validators)
         return []
 
     def _finish_by(self, happened: Happened) -> list[Action]:
-        """Merge what was accepted, and be done.
+        """Merge what was accepted, and finish.
 
-        What it pays for is what was judged. After a contest it may hold another result, or none. Then it asks those for
-        it who voted yes.
+        The learner pays for the result that was judged. After a contest it may hold another result, or none. Then it
+        asks the validators who voted yes for the right one.
         """
         progress, end = happened.encounter.progress, happened.end
         assert end is not None
@@ -229,7 +230,7 @@ class Learner:
         return work + self._finish(describe(end))
 
     def _on_judged_result(self, sender: bytes, result: bytes) -> list[Action]:
-        """Merge what came from one who voted for it, if it is what was judged."""
+        """Merge a result that came from a validator, if it was judged and this validator voted for it."""
         encounter = self._encounter
         if self._wanted is None or encounter is None or result != self._wanted:
             return [Ignore("this result was not asked for")]
@@ -238,14 +239,14 @@ class Learner:
         return self._on_late_result(result)
 
     def _on_late_result(self, result: bytes) -> list[Action]:
-        """Merge what was accepted and missing when the encounter ended."""
+        """Merge the accepted result, if it was missing when the encounter ended."""
         if self._wanted is None or result != self._wanted:
             return []
         self._wanted = None
         return [Adopt(result)]
 
     def _on_time(self, now_s: int, block: int) -> list[Action]:
-        """Answer a report at last, end what is over."""
+        """Answer the neighbor's Report when the time runs out, and finalize what is over."""
         if self._finished:
             return []
         encounter = self._encounter
@@ -256,7 +257,7 @@ class Learner:
         return finalize_if_due(encounter, self._task, now_s, block)
 
     def _on_refused(self, refused: SubmissionRefused) -> list[Action]:
-        """Go another way where there is one."""
+        """Try another way if there is one."""
         match refused.submission:
             case Open() if self._encounter is None:
                 return self._finish(refused.reason)
@@ -273,10 +274,12 @@ class Learner:
         return self._encounter is not None and result is not None and result == self._encounter.progress.result
 
     def _report_if_ready(self, *, late: bool = False) -> list[Action]:
-        """Report what came. Another result than the neighbor's is only denied late: the right one may yet come.
+        """Answer the neighbor's Report with a Report on the result that was handed over.
 
-        Who brought both reports waits likewise: the neighbor's own may be all of theirs that is seen so far, or it was
-        there first and the learner must still answer it. Where the neighbor signed another, both are brought again.
+        If that result is not the one that the neighbor reported, the learner denies it only when its time runs out: the
+        right one may still come. A learner that brought both Reports waits as long. Perhaps their transaction is not
+        seen yet; or the neighbor's own Report was there first, and must still be answered. If the neighbor reported
+        another result than it signed, both are brought again.
         """
         encounter, handed = self._encounter, self._handed
         if self._reported or handed is None or encounter is None or encounter.progress.phase is not Phase.REPORTED:

@@ -32,22 +32,24 @@ from idml.protocol.roles.inputs import Clock, Contributed, Happened, Heard, Inpu
 from idml.protocol.task import TaskParams
 
 Policy = Callable[[Terms], str | None]
-"""Decides on offered Terms: None to accept, or why not. Step 2 of the paper: price, the learner's record, own means.
+"""A function that decides on offered Terms: it returns None to accept them, or the reason to decline.
 
-It must answer alike when it is asked again: a role that is restored asks it anew.
+This is step 2 of the paper. It may look at the price, at the learner's record, and at what the neighbor can afford. It
+must give the same answer when it is asked again, because a role that is restored asks it again.
 """
 
 
 class Neighbor:
-    """One encounter as its neighbor sees it.
+    """The neighbor's part in one encounter.
 
     Args:
         identity: signs for the neighbor.
         domain: the contract's EIP-712 domain.
-        task: the only task this neighbor serves.
-        secret: 32 fresh bytes, revealed in its report.
+        task: the only task that this neighbor serves.
+        secret: 32 fresh bytes, which its Report will reveal.
         policy: decides whether to accept an offer.
-        validators: whom to ask where anyone may vote (`committee_size` 0); otherwise the committee is asked.
+        validators: addresses of those to ask for votes if anyone may vote (`committee_size` 0). If there is a
+            committee, the committee is asked.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Neighbor:
         if self._offer is not None and offer != self._offer:
             return [Ignore("another offer is being talked about")]
         if self._answer is not None:
-            return [Send(offer.learner, self._answer)]  # it may not have come
+            return [Send(offer.learner, self._answer)]  # the first answer may not have arrived
         self._offer = offer
         refusal = self._refusal(offer)
         if refusal is not None:
@@ -123,7 +125,7 @@ class Neighbor:
 
     def _on_model(self, model: bytes) -> list[Action]:
         if not self._is_named(self._model):
-            self._model = model  # the last one, until one is the one that the Terms name
+            self._model = model  # the latest model counts, until the one comes that the Terms name
         return self._work_if_ready()
 
     def _refusal(self, offer: Terms) -> str | None:
@@ -144,7 +146,7 @@ class Neighbor:
         if happened.end is not None:
             self._over = True
             return self._finish(describe(happened.end))
-        self._finished = False  # an opening that came late is an opening all the same
+        self._finished = False  # it may have given up, but an opening that came late is still an opening
         phase = happened.phase
         if phase is Phase.OPEN:
             return self._work_if_ready()
@@ -159,14 +161,17 @@ class Neighbor:
         return []
 
     def _on_contribution(self, result: bytes) -> list[Action]:
-        """Take the outcome of the work: hand it over with the signed report, which the learner may bring."""
+        """Hand over the result of the work, with the signed Report, which the learner may bring to the contract."""
         if self._terms is None or self._result is not None:
             return []
         self._result = result
         return [] if self._encounter is None or self._over else [self._hand_over(self._encounter, result)]
 
     def _on_report(self, message: ReportSent) -> list[Action]:
-        """Keep the learner's Report if it agrees with the own one; it may have denied meanwhile."""
+        """Keep the learner's Report if it agrees with the neighbor's own.
+
+        If the learner has denied on the ledger meanwhile, both Reports are brought at once.
+        """
         terms, result, report = self._terms, self._result, message.report
         if self._agreed is not None or message == self._useless or terms is None or result is None:
             return []
@@ -180,7 +185,7 @@ class Neighbor:
         return self._report_both(encounter, result) if encounter is not None and disputed else []
 
     def _report_both(self, encounter: Encounter, result: bytes) -> list[Action]:
-        """Bring both reports, if the learner handed over its own."""
+        """Bring both Reports, if the learner handed over its own."""
         if self._agreed is None:
             return []
         signature = self._identity.sign(self._domain.digest(self._report(encounter.terms, result)))
@@ -188,13 +193,17 @@ class Neighbor:
         return [Submit(SubmitReports(result, self._secret, learners, signature, self._agreed.signature))]
 
     def _answer_denial(self, encounter: Encounter, result: bytes) -> list[Action]:
-        """Hold the learner to what it signed, else contest; where nobody could judge, hand the result over again."""
+        """Answer a learner that denies.
+
+        If it signed a Report that agrees, both Reports are brought. Otherwise the neighbor contests. If the task has no
+        committee that could judge, it hands the result over again.
+        """
         if both := self._report_both(encounter, result):
             return both
         return [Submit(Contest())] if self._task.committee_size else [self._hand_over(encounter, result)]
 
     def _on_useless_agreement(self) -> list[Action]:
-        """Go on without the learner's Report, which the contract does not take: its wallet took the signature back."""
+        """Go on without the learner's Report. The contract refused it: the learner's wallet revoked its signature."""
         self._useless, self._agreed = self._agreed, None
         disputed = self._encounter is not None and self._encounter.progress.phase is Phase.DISPUTED
         return [Submit(Contest())] if disputed and not self._over and self._task.committee_size else []
@@ -208,10 +217,10 @@ class Neighbor:
         return Report(self._domain.digest(terms), terms.neighbor, result, self._secret)
 
     def _on_time(self, now_s: int, block: int) -> list[Action]:
-        """Report alone, contest, draw, and end what is over.
+        """Do what the time calls for: refuse, report, contest, draw the committee, or finalize.
 
-        It refuses when it waited too long for a model, and reports by itself when the learner does not bring both
-        reports.
+        The neighbor refuses if it has waited too long for the model. It reports alone if the learner has not brought
+        both Reports.
         """
         if self._finished or self._terms is None:
             return []
@@ -231,9 +240,10 @@ class Neighbor:
         return go_on_if_due(encounter, task, now_s, block)
 
     def _may_report_both(self, encounter: Encounter, now_s: int) -> bool:
-        """Whether it is time to bring both reports: late, as the learner may yet answer; after a denial at any time.
+        """Whether it is time to bring both Reports.
 
-        It contests a denial late all the same: the learner's wallet may have taken its signature back.
+        As long as the learner may still answer, that is only late in the window. After a denial it is at any time, but
+        late in the window the neighbor contests instead: the learner's wallet may have revoked its signature.
         """
         progress, task = encounter.progress, self._task
         late = is_late(encounter, task, now_s)
@@ -248,9 +258,9 @@ class Neighbor:
         return self._terms is not None and model is not None and model == self._terms.model_before
 
     def _work_if_ready(self) -> list[Action]:
-        """Begin once the prepayment is on the ledger and the model is the one that the Terms name.
+        """Begin to work once the prepayment is on the ledger and the model is the one that the Terms name.
 
-        Where the work is done already, what came of it is handed over once more: it may not have come.
+        If the work is done already, its result is handed over once more: it may not have arrived.
         """
         encounter, model = self._encounter, self._model
         if encounter is None or encounter.progress.phase is not Phase.OPEN:

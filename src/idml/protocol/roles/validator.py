@@ -7,14 +7,14 @@ from idml.protocol.roles.inputs import Happened, Heard, Input, Judged, Submissio
 from idml.protocol.task import TaskParams
 
 _MOST_WAITING = 64
-"""Requests kept that came before their encounter could be judged, one of each sender: anyone may send one."""
+"""How many requests are kept until their encounter can be judged, one from each sender. Anyone may send one."""
 
 
 class Validator:
-    """One encounter as one of its validators sees it.
+    """A validator's part in one encounter.
 
     Args:
-        address: the validator's, 20 bytes.
+        address: the validator's address, 20 bytes.
         task: the rules of the encounter.
     """
 
@@ -49,9 +49,9 @@ class Validator:
         return []
 
     def _on_request(self, sender: bytes, request: ValidationRequest) -> list[Action]:
-        """Keep a request until the encounter is under validation: the ledger may be seen late."""
+        """Keep a request until the encounter is under validation, which the validator may see later than the party."""
         if self._judging is not None:
-            return []  # from the other party, or once more
+            return []  # the other party asks as well, or the same one again
         if self._encounter is not None and sender not in _parties(self._encounter):
             return [Ignore("only a party may ask to judge")]
         if sender not in self._waiting and len(self._waiting) == _MOST_WAITING:
@@ -60,9 +60,9 @@ class Validator:
         return self._judge_what_waits()
 
     def _judge_what_waits(self) -> list[Action]:
-        """Judge by the first good request, once the encounter is under validation."""
+        """Begin to judge by the first good request, once the encounter is under validation."""
         if self._encounter is None or (self._encounter.progress.phase is not Phase.VALIDATING and not self._over):
-            return []  # not yet is not no
+            return []  # too early to refuse the requests
         waiting, self._waiting = self._waiting, {}
         ignored: list[Action] = []
         for request in waiting.values():
@@ -92,7 +92,7 @@ class Validator:
         return None
 
     def _on_verdict(self, result: bytes, accept: bool) -> list[Action]:
-        """Vote, if this is still what is under validation; others may have voted meanwhile."""
+        """Vote, if this result is still under validation; others may have decided the encounter meanwhile."""
         encounter = self._encounter
         if self._judging is None or self._verdict is not None or encounter is None or self._over:
             return []
@@ -102,7 +102,7 @@ class Validator:
         return [Submit(SubmitVote(encounter.vote(self._address, accept)))]
 
     def _hand_over(self, sender: bytes, encounter: bytes, result: bytes) -> list[Action]:
-        """Give the learner what it pays for, if this validator voted for it."""
+        """Hand the result to the learner that paid for it, if this validator voted for it."""
         held = self._judging
         if held is None or self._encounter is None or (encounter, result) != (held.encounter, held.result):
             return [Ignore("this result was not judged here")]

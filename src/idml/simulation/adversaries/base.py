@@ -32,8 +32,8 @@ class Participant(Conduct):
     hands over and votes.
 
     Class attributes:
-        kind: the name in configurations and reports.
-        poison: what it does to the data that it trains on, as a neighbor and by itself.
+        kind: the name in reports, lower case; no two adversaries of a run have the same.
+        poison: what it does to the data that it trains on, as a neighbor and by itself; None: nothing.
     """
 
     kind: ClassVar[str] = "honest"

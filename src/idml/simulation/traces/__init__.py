@@ -1,4 +1,4 @@
-"""Contact traces: who met whom, when and for how long, in real life or as if. Knows no torch and no chain."""
+"""Contact traces: who met whom, when and for how long, measured or generated. Needs neither PyTorch nor a chain."""
 
 from idml.simulation.traces.files import read_trace, write_trace
 from idml.simulation.traces.formats import FORMATS, Format

@@ -1,4 +1,4 @@
-"""Traces on disk: any known format, plain, gzipped or zipped, in; plain csv, gzipped or not, out."""
+"""Traces in files: reads all known formats, plain, gzipped or zipped, and writes csv, plain or gzipped."""
 
 import gzip
 import io
@@ -21,15 +21,17 @@ _SHOWN = 80
 def read_trace(path: Path | str, format: str | None = None) -> Trace:
     """Read a contact trace.
 
-    Contacts of a device with itself are left out and counted in `Trace.dropped`, as are the rows that a format's
-    publisher says are not meant (see `docs/traces.md`). Empty lines and lines that begin with # are passed over.
+    Two kinds of rows are left out and counted in `Trace.dropped`: contacts of a device with itself, and rows that the
+    publisher of a format says are not meant (see `docs/traces.md`). Empty lines and lines that begin with # are
+    skipped.
 
     Args:
-        path: a text file, plain or gzipped, or a zip archive that holds one; the content tells which.
-        format: one of `FORMATS`; by default recognized by the first line.
+        path: a text file, plain or gzipped, or a zip archive with one text file. Its content tells which it is.
+        format: one of `FORMATS`. By default it is recognized by the first line.
 
     Raises:
-        TraceError: one line that names file, line, what was expected and what stood there.
+        TraceError: if the file is no such trace. Its message names the file and the line, and says what was expected
+            and what was found.
     """
     path = Path(path)
     try:
@@ -40,7 +42,7 @@ def read_trace(path: Path | str, format: str | None = None) -> Trace:
 
 
 def write_trace(trace: Trace, path: Path | str) -> None:
-    """Write a trace as csv, `time_start,client1,client2,time_end`, gzipped if the name ends in .gz.
+    """Write a trace as csv with the columns `time_start,client1,client2,time_end`, gzipped if the name ends in .gz.
 
     Raises:
         TraceError: if the file cannot be written.
@@ -52,7 +54,7 @@ def write_trace(trace: Trace, path: Path | str) -> None:
     )
     content = (",".join(FORMATS["csv"].header) + "\n" + text).encode()
     try:
-        # Without a time in the gzip header equal traces are equal files.
+        # No time goes into the gzip header, so that equal traces give equal files.
         path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror or error}") from None

@@ -1,31 +1,33 @@
-"""The formats that contact traces are published in: one reader of rows each."""
+"""The formats in which contact traces are published, with a reader of rows for each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 SLOT_S = 20.0
-"""A SocioPatterns badge reports once in this time."""
+"""A SocioPatterns badge reports once in this time, in seconds."""
 LONGEST_MOBEMU_S = 4 * 3600.0
-"""Longer contacts in MobEmu's version of hyccups (up to 48 days) are artefacts of its log."""
+"""Contacts longer than this in MobEmu's version of hyccups (up to 48 days) are artefacts of its log. In seconds."""
 CARRIERS = 22
-"""Devices of upb/mobility2011 that were given out; higher ids are whatever Bluetooth device came near."""
+"""Number of devices that upb/mobility2011 gave out. Higher ids are other Bluetooth devices that came near."""
 _EARLIEST_UNIX_MS = 10**11
 
 Sighting = tuple[float, float, str, str]
-"""start_s, end_s and two names."""
+"""One row of a trace: start and end in seconds, and the names of the two devices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a file is read.
+    """A format of traces: how a file of it is read.
 
     Args:
-        name: on the command line.
-        expects: a row, in words.
-        separator: between columns; None: blanks or tabs.
-        header: columns that the first row names, in any order and with others between them; empty: there is no header.
-        parse: turns the columns of a row (those of `header`, if there is one) into a sighting, or says in words why
-            rows such as this are left out. Raises ValueError for a row that is not as expected.
+        name: its name on the command line.
+        expects: what a row must be, in words.
+        separator: what separates columns; None for blanks or tabs.
+        header: columns that the first row must name, in any order and possibly with others between them. Empty if the
+            format has no header.
+        parse: a function that turns the columns of a row, or those of `header` if there is one, into a sighting. For a
+            row that is to be left out it returns the reason, in words. It raises ValueError for a row that is not as
+            expected.
     """
 
     name: str
@@ -35,13 +37,13 @@ class Format:
     parse: Callable[[Sequence[str]], Sighting | str]
 
     def split(self, line: str) -> list[str]:
-        """The columns of a line."""
+        """Split a line into its columns."""
         if self.separator is None:
             return line.split()
         return [column.strip() for column in line.split(self.separator)]
 
     def recognizes(self, line: str) -> bool:
-        """Whether a file's first line can be of this format."""
+        """Whether the first line of a file can be of this format."""
         columns = self.split(line)
         if self.header:
             return set(self.header) <= set(columns)
@@ -149,4 +151,4 @@ FORMATS = {
         ),
     )
 }
-"""By name, in the order in which they are tried on a file."""
+"""All formats by name, in the order in which they are tried on a file."""

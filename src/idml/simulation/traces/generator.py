@@ -1,9 +1,9 @@
-"""New traces from old ones: the same rhythm of contacts, spread evenly over any number of devices.
+"""Makes new traces from old ones, with the same rhythm of contacts, spread evenly over any number of devices.
 
-The paper's evaluation (section IV-A) finds that published traces favour popular devices, and so generates from them
-"larger encounter patterns that provide evenly distributed contact patterns". How is left open there. Here the contacts
-of a pair stay together as they are, with their durations, the times between them and their hours of the day; only to
-whom they happen is dealt anew.
+The paper's evaluation (section IV-A) finds that published traces favour popular devices. Therefore it generates from
+them "larger encounter patterns that provide evenly distributed contact patterns", but does not say how. Here, the
+contacts of a pair stay together as they are: their durations, the times between them, and their hours of the day. Only
+the pair of devices that has these contacts is chosen anew.
 """
 
 import heapq
@@ -18,15 +18,16 @@ _LEAST_PIECES = 4
 def spread_evenly(trace: Trace, devices: int, seed: int) -> Trace:
     """Generate a trace in which every device has about equally many contacts.
 
-    The sequence of contacts of each pair is dealt to a pair of new devices, the longest first and always to the two
-    that have the fewest contacts so far and have not met. A sequence that would give a device more than a quarter of
-    the contacts that it is due is cut into pieces. As many pieces are dealt as give a new device the number of partners
-    that an old one has (fewer, if there are not so many others): drawn evenly from all lengths, each as often as any
-    other.
+    The contacts of each pair of old devices are a sequence. A sequence that would give a device more than a quarter of
+    its due contacts is cut into pieces. Pieces are given to pairs of new devices, the longest piece first, and always
+    to the two devices that have the fewest contacts so far and have not met.
+
+    There are so many pieces that a new device has as many partners as an old one, or fewer if there are not so many
+    other devices. The pieces are drawn evenly from all lengths, each as often as any other.
 
     Args:
-        trace: whose statistics to keep.
-        devices: how many the new trace has, at least 2; all of them have contacts.
+        trace: the trace whose statistics are kept.
+        devices: number of devices in the new trace, at least 2. All of them have contacts.
         seed: equal seeds give equal traces.
 
     Raises:
@@ -54,7 +55,11 @@ def spread_evenly(trace: Trace, devices: int, seed: int) -> Trace:
 
 
 def _pieces(pair: Numbers, *, most: int) -> tuple[Numbers, Numbers]:
-    """Cut sorted contacts into pieces of one pair and at most `most` contacts; returns first places and sizes."""
+    """Cut sorted contacts into pieces, each of one pair and with at most `most` contacts.
+
+    Returns:
+        The place of the first contact of each piece, and the number of its contacts.
+    """
     place = np.arange(len(pair))
     changes = np.ones(len(pair), bool)
     changes[1:] = pair[1:] != pair[:-1]
@@ -64,7 +69,10 @@ def _pieces(pair: Numbers, *, most: int) -> tuple[Numbers, Numbers]:
 
 
 def _draw(size: Numbers, count: int, generator: np.random.Generator) -> Numbers:
-    """Draw `count` pieces, the largest first: at equal steps through all, ordered by size, among equals by chance."""
+    """Draw `count` pieces, and return them with the largest first.
+
+    All pieces are ordered by size, and by chance among equals. Then they are drawn at equal steps through this order.
+    """
     ordered = np.lexsort((generator.random(len(size)), -size))
     steps = (np.arange(count) + generator.random()) * len(size) / count
     drawn: Numbers = ordered[steps.astype(np.int64)]
@@ -72,10 +80,10 @@ def _draw(size: Numbers, count: int, generator: np.random.Generator) -> Numbers:
 
 
 def _deal(sizes: Numbers, devices: int, generator: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Give each piece, the largest first, to the two devices with the fewest contacts that do not have each other yet.
+    """Give each piece, the largest first, to the two devices with the fewest contacts that have not met yet.
 
-    There always are two while there are fewer pieces than pairs: whoever has not met all others is on the heap, and so
-    is the one that it has not met.
+    As long as there are fewer pieces than pairs, there always are two such devices: any device that has not met all
+    others is on the heap, and so is the one that it has not met.
     """
     chance = iter(generator.random(devices + 2 * len(sizes)).tolist())
     heap = [(0, next(chance), device) for device in range(devices)]

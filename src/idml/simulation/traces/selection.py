@@ -1,4 +1,4 @@
-"""Some devices of a trace, and what happened between them."""
+"""Selects some devices of a trace, with the contacts between them."""
 
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -10,14 +10,16 @@ from idml.simulation.traces.trace import Trace
 
 
 def most_met(trace: Trace, count: int) -> Trace:
-    """Keep the devices that meet each other most: whoever has the fewest contacts with those left goes, one by one.
+    """Keep the devices of a trace that meet each other most.
+
+    The device that has the fewest contacts with the remaining ones is removed, again and again, until `count` are left.
 
     Args:
-        trace: of any number of devices; it comes back as it is if there are no more than `count`.
-        count: how many to keep, at least 2.
+        trace: any trace. It is returned as it is if it has no more than `count` devices.
+        count: how many devices to keep, at least 2.
 
     Returns:
-        The contacts among them; fewer devices, if one of them has no contact with the others.
+        The contacts among these devices. It has fewer devices if one of them has no contact with the others.
     """
     if len(trace.devices) <= count:
         return trace
@@ -26,7 +28,8 @@ def most_met(trace: Trace, count: int) -> Trace:
         meetings[a][b] += 1
         meetings[b][a] += 1
     left = {device: others.total() for device, others in meetings.items()}
-    # An entry counts if it is up to date; of two alike, the one with the higher number goes first.
+    # An entry counts only if it is up to date. Of two devices with as many contacts, the one with the higher number is
+    # removed first.
     heap = [(contacts, -device) for device, contacts in left.items()]
     heapify(heap)
     while len(left) > count:

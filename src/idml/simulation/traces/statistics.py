@@ -1,4 +1,4 @@
-"""What a trace is like: how long contacts last, how long they are apart, and how they are spread over devices."""
+"""Statistics of a trace: how long contacts last, how long they are apart, and how they are spread over devices."""
 
 from typing import Any
 
@@ -9,34 +9,34 @@ from idml.simulation.traces.trace import Numbers, Seconds, Trace, union
 
 
 def durations(trace: Trace) -> Seconds:
-    """How long each contact lasts, float64 (n,)."""
+    """Duration of each contact, in seconds, float64 (n,)."""
     return trace.end_s - trace.start_s
 
 
 def pair_gaps(trace: Trace) -> Seconds:
-    """Inter-contact times: from the end of each contact of a pair to the start of its next."""
+    """Inter-contact times in seconds, float64: from the end of each contact of a pair to the start of its next one."""
     return _gaps(trace.pair, trace.start_s, trace.end_s)
 
 
 def device_gaps(trace: Trace) -> Seconds:
-    """How long devices are alone: from a time in which a device is in contact with anyone to its next."""
+    """Times for which devices are in contact with nobody, between two in which they are; in seconds, float64."""
     device = np.concatenate([trace.a, trace.b])
     return _gaps(*union(device, np.tile(trace.start_s, 2), np.tile(trace.end_s, 2)))
 
 
 def degrees(trace: Trace) -> Numbers:
-    """With how many others each device has contacts, int64 (devices,)."""
+    """Number of others with which each device has contacts, int64 (devices,)."""
     low, high = np.divmod(np.unique(trace.pair), len(trace.devices))
     return _count(trace, low, high)
 
 
 def contacts_per_device(trace: Trace) -> Numbers:
-    """How many contacts each device has, int64 (devices,)."""
+    """Number of contacts of each device, int64 (devices,)."""
     return _count(trace, trace.a, trace.b)
 
 
 def describe(trace: Trace) -> dict[str, Any]:
-    """A trace in figures, fit for JSON; times in seconds."""
+    """Describe a trace in numbers that JSON can hold. Times are in seconds."""
     return {
         "devices": len(trace.devices),
         "contacts": len(trace),
@@ -53,7 +53,7 @@ def describe(trace: Trace) -> dict[str, Any]:
 
 
 def _spread(values: npt.NDArray[Any]) -> dict[str, float] | None:
-    """Count, mean and quantiles; None where there is nothing to tell."""
+    """Count, mean and quantiles of some values; None if there are none."""
     if not len(values):
         return None
     quantiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 0.9, 1])

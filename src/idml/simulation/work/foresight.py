@@ -1,4 +1,4 @@
-"""What will probably come of a contact, from what is known before it: nothing here needs to be right."""
+"""Guesses what will come of a contact, so that its heavy work can begin earlier. A wrong guess only costs time."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,13 +14,15 @@ from idml.simulation.work.encounter import contributes
 
 
 class Foresight:
-    """Foresees who will judge: everybody took a seat in the order of numbers, and the expelled left theirs.
+    """Guesses who will judge an encounter, by drawing its committee in advance.
+
+    It assumes that all devices took a seat in the order of their numbers, and that expelled devices have left theirs.
 
     Args:
-        world: who takes part.
-        accounts: who is staked; None without an incentive.
-        expelled: devices whose stake fell below the threshold, as the run adds them.
-        open_voters: whom a learner asks where anyone may vote.
+        world: the devices and their contacts.
+        accounts: the participants' accounts; None without an incentive.
+        expelled: devices whose stake fell below the threshold; the run adds to it.
+        open_voters: whom a learner asks for votes if anyone may vote, by contact and number of the encounter.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class Section:
         claims: that rest on it.
         unjudged: claims of the paper that its runs cannot tell about.
         data: the numbers behind all of it, for JSON.
-        scaled: whether it depends on the scale.
+        scaled: whether it depends on the size.
     """
 
     key: str
