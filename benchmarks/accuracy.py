@@ -12,11 +12,13 @@ import statistics
 import numpy as np
 import torch
 
-from idml.learning.architectures import MODELS, find_architecture
-from idml.learning.data.datasets import DATASETS, Dataset, load_dataset
+from idml.learning.data.datasets import Dataset, load_dataset
+from idml.learning.data.registry import DATASETS
 from idml.learning.engine import Engine, prepare
 from idml.learning.models import module_factory
 from idml.learning.native.engine import NativeEngine
+from idml.learning.networks import find_architecture
+from idml.learning.registry import MODELS
 from idml.learning.torch_engine import TorchEngine
 
 _IMAGES, _TESTED = 1_200, 10_000
@@ -59,8 +61,8 @@ def compare(net: str, dataset: Dataset, seeds: int, epochs: int, *, learning_rat
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--net", choices=MODELS, default="cnn6")
-    parser.add_argument("--data", choices=DATASETS, default="fashion-mnist")
+    parser.add_argument("--net", choices=MODELS.built_in, default="cnn6")
+    parser.add_argument("--data", choices=DATASETS.built_in, default="fashion-mnist")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()

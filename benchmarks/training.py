@@ -17,10 +17,10 @@ from timing import alternate, cpu_seconds, ratio
 from torch import nn
 
 from idml.learning.algorithms import mean
-from idml.learning.architectures import find_architecture
 from idml.learning.arrays import FloatImages, Labels
 from idml.learning.models import module_factory
 from idml.learning.native.engine import NativeEngine
+from idml.learning.networks import find_architecture
 from idml.learning.torch_engine import EVALUATED_AT_ONCE, TorchEngine
 
 NETS = ("cnn6", "cnn10", "cnn14")

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from idml.learning.architectures import MODELS
 from idml.learning.models import model_factory
+from idml.learning.registry import MODELS
 from idml.simulation.config import make_config
 from idml.simulation.runs import simulate
 from idml.simulation.totals import Snapshot
@@ -116,7 +116,7 @@ def played(workers: int, encounters: int, options: argparse.Namespace) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--model", choices=MODELS, default="cnn6")
+    parser.add_argument("--model", choices=MODELS.built_in, default="cnn6")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--algorithm", default="oppcl")
     parser.add_argument("--images", type=int, default=600, help="of each device")

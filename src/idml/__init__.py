@@ -13,12 +13,30 @@ if TYPE_CHECKING:
     from idml.adapters.base import Adapter, LocalTraining
     from idml.adapters.checker import check_adapter
     from idml.adapters.errors import AdapterError
+    from idml.adapters.means import Assignment
     from idml.api import Run, resume, run
+    from idml.learning.architectures import Architecture, Convolution
+    from idml.learning.arrays import Samples
+    from idml.learning.checker import check_model
+    from idml.learning.data.checker import check_dataset, check_partition
+    from idml.learning.data.datasets import Dataset
+    from idml.learning.data.partition import Partition, Shares
+    from idml.learning.data.source import DataSource, TrainingDefaults
     from idml.learning.errors import DataError, LearningError
+    from idml.learning.judging.checker import check_defence, check_rule
+    from idml.learning.judging.defences import Defence
+    from idml.learning.judging.evidence import View
+    from idml.learning.judging.validation import CountRule, Rule
+    from idml.learning.networks import Network
     from idml.ledger.errors import LedgerError
     from idml.protocol.settlement import Settlement, settle
     from idml.protocol.task import TaskParams, preset_task
+    from idml.registry import PluginError
+    from idml.simulation.adversaries.base import Ballot, Participant
+    from idml.simulation.adversaries.checker import check_adversary
     from idml.simulation.config import Config, ConfigError, load_config
+    from idml.simulation.contacts import Contact, ContactSource
+    from idml.simulation.contacts.checker import check_contacts
     from idml.simulation.totals import Stopped
     from idml.simulation.traces import TraceError
     from idml.simulation.work.executors.base import ExecutorError
@@ -27,20 +45,46 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "Adapter": "idml.adapters.base",
     "AdapterError": "idml.adapters.errors",
+    "Architecture": "idml.learning.architectures",
+    "Assignment": "idml.adapters.means",
+    "Ballot": "idml.simulation.adversaries.base",
     "Config": "idml.simulation.config",
     "ConfigError": "idml.simulation.config",
+    "Contact": "idml.simulation.contacts",
+    "ContactSource": "idml.simulation.contacts",
+    "Convolution": "idml.learning.architectures",
+    "CountRule": "idml.learning.judging.validation",
     "DataError": "idml.learning.errors",
+    "DataSource": "idml.learning.data.source",
+    "Dataset": "idml.learning.data.datasets",
+    "Defence": "idml.learning.judging.defences",
     "ExecutorError": "idml.simulation.work.executors.base",
     "LearningError": "idml.learning.errors",
     "LedgerError": "idml.ledger.errors",
     "LocalTraining": "idml.adapters.base",
+    "Network": "idml.learning.networks",
+    "Participant": "idml.simulation.adversaries.base",
+    "Partition": "idml.learning.data.partition",
+    "PluginError": "idml.registry",
+    "Rule": "idml.learning.judging.validation",
     "Run": "idml.api",
+    "Samples": "idml.learning.arrays",
     "Settlement": "idml.protocol.settlement",
+    "Shares": "idml.learning.data.partition",
     "Stopped": "idml.simulation.totals",
     "StoreError": "idml.store.errors",
     "TaskParams": "idml.protocol.task",
     "TraceError": "idml.simulation.traces",
+    "TrainingDefaults": "idml.learning.data.source",
+    "View": "idml.learning.judging.evidence",
     "check_adapter": "idml.adapters.checker",
+    "check_adversary": "idml.simulation.adversaries.checker",
+    "check_contacts": "idml.simulation.contacts.checker",
+    "check_dataset": "idml.learning.data.checker",
+    "check_defence": "idml.learning.judging.checker",
+    "check_model": "idml.learning.checker",
+    "check_partition": "idml.learning.data.checker",
+    "check_rule": "idml.learning.judging.checker",
     "load_config": "idml.simulation.config",
     "preset_task": "idml.protocol.task",
     "resume": "idml.api",
@@ -51,20 +95,46 @@ _EXPORTS = {
 __all__ = [
     "Adapter",
     "AdapterError",
+    "Architecture",
+    "Assignment",
+    "Ballot",
     "Config",
     "ConfigError",
+    "Contact",
+    "ContactSource",
+    "Convolution",
+    "CountRule",
     "DataError",
+    "DataSource",
+    "Dataset",
+    "Defence",
     "ExecutorError",
     "LearningError",
     "LedgerError",
     "LocalTraining",
+    "Network",
+    "Participant",
+    "Partition",
+    "PluginError",
+    "Rule",
     "Run",
+    "Samples",
     "Settlement",
+    "Shares",
     "Stopped",
     "StoreError",
     "TaskParams",
     "TraceError",
+    "TrainingDefaults",
+    "View",
     "check_adapter",
+    "check_adversary",
+    "check_contacts",
+    "check_dataset",
+    "check_defence",
+    "check_model",
+    "check_partition",
+    "check_rule",
     "load_config",
     "preset_task",
     "resume",

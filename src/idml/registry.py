@@ -14,9 +14,8 @@ What ships is written down as text and imported when someone asks for it, so tha
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -32,6 +31,8 @@ _FILE_MODULE: Final = "idml_plugin_"
 
 class PluginError(IdmlError, ValueError):
     """A thing that is not there, cannot be made, or does not do what its kind must; the message says which."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,16 @@ class Registry(Generic[Thing]):
         """Whether this may name a thing; a file or a module is not opened for it."""
         return name in self._built_in or ":" in name or any(point.name == name for point in self._entry_points())
 
-    def require(self, name: str) -> None:
-        """Raise the registry's error if this can name nothing."""
-        if not self.knows(name):
-            raise self._error(
-                f"{self.kind} is {name!r}: choose {', '.join(self.names())}, FILE.py:NAME or PACKAGE.MODULE:NAME"
-            )
+    def require(self, name: str, *, besides: Sequence[str] = ()) -> None:
+        """Raise the registry's error if this can name nothing.
+
+        Args:
+            name: as a configuration has it.
+            besides: words that the configuration takes in place of a name.
+        """
+        if name not in besides and not self.knows(name):
+            choices = ", ".join((*besides, *self.names()))
+            raise self._error(f"{self.kind} is {name!r}: choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME")
 
     def find(self, name: str) -> Thing:
         """The thing of a name, new for each call if the name leads to a class.
@@ -122,34 +127,54 @@ class Registry(Generic[Thing]):
         return cast(type, _attribute(self._base))
 
     @property
-    def check(self) -> Callable[[Thing], None]:
+    def check(self) -> Callable[..., None]:
         """Checks a thing that does not ship, and raises `PluginError` for the first thing that would break a run."""
-        return cast(Callable[[Thing], None], _attribute(self._check))
+        return cast(Callable[..., None], _attribute(self._check))
 
-    def find_checked(self, name: str) -> Thing:
+    def find_checked(self, name: str, **details: object) -> Thing:
         """The thing of a name; one that does not ship is checked first.
+
+        Args:
+            name: see `find`.
+            details: what the check takes beside the thing.
 
         Raises:
             PluginError: as `find`, or it does not pass the check.
         """
         thing = self.find(name)
-        if name not in self._built_in:
-            self.check(thing)
+        if name in self._built_in:
+            return thing
+        try:
+            self.check(thing, **details)
+        except PluginError as error:
+            raise self._wrong(name, str(error)) from error
         return thing
 
+    def ships(self, thing: Thing) -> bool:
+        """Whether a thing is one of those that ship."""
+        return _place(type(thing)) in self._built_in.values()
+
     def name_of(self, thing: Thing) -> str | None:
-        """What `find` takes to make this thing again; None where that cannot be told, as for a class in a function."""
+        """What `find` takes to make a thing of this class again.
+
+        None where that cannot be told, as for a class that was made in a function.
+        """
         kind = type(thing)
-        where = f"{kind.__module__}:{kind.__qualname__}"
         for name, place in self._built_in.items():
-            if place == where:
+            if place == _place(kind):
                 return name
-        file = _files.get(kind.__module__)
-        if file is not None:
-            return f"{_short(file)}:{kind.__qualname__}"
-        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        if "<locals>" in kind.__qualname__:
             return None
-        return where
+        loaded, module = _files.get(kind.__module__), sys.modules.get(kind.__module__)
+        if loaded is not None:
+            return f"{_short(loaded.path)}:{kind.__qualname__}"
+        if module is None:
+            return None
+        # A file that belongs to no package, such as the program itself: another process may not find it by its name.
+        file = getattr(module, "__file__", None)
+        if not module.__name__.rpartition(".")[0] and file is not None and file.endswith(".py"):
+            return f"{_short(Path(file).resolve())}:{kind.__qualname__}"
+        return None if kind.__module__ == "__main__" else _place(kind)
 
     def entries(self) -> Iterator[Entry]:
         """All that there are by name, one after another.
@@ -168,26 +193,35 @@ class Registry(Generic[Thing]):
                 yield Entry(point.name, summary, origin)
 
     def digest(self, name: str) -> str | None:
-        """SHA-256 of the source that a name leads to, hexadecimal; None for what ships.
+        """SHA-256 of the Python file that a name leads to, hexadecimal; None for what ships. The file is not run.
 
         Raises:
-            PluginError: as `find`.
+            PluginError: there is no such file or module.
         """
         if name in self._built_in:
             return None
-        found = self._locate(name)
-        owner = found if isinstance(found, type) else type(found)
-        module = sys.modules.get(owner.__module__)
-        source = getattr(module, "__file__", None)
+        source = next((point.module for point in self._entry_points() if point.name == name), None)
         if source is None:
-            return None
-        return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+            self.require(name)
+            source = name.rpartition(":")[0]
+        try:
+            if source.endswith(".py"):
+                return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+            spec = importlib.util.find_spec(source)
+        except FileNotFoundError:
+            raise self._wrong(name, f"there is no file {source}") from None
+        except (Exception, SystemExit) as error:
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+        if spec is None:
+            raise self._wrong(name, f"there is no module {source}")
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest() if spec.has_location and spec.origin else None
 
     def _locate(self, name: str) -> object:
+        """What a name leads to."""
         place = self._built_in.get(name)
         if place is not None:
             return _attribute(place)
-        for point in self._entry_points():
+        for point in self._entry_points() if ":" not in name else ():
             if point.name == name:
                 try:
                     return point.load()
@@ -195,8 +229,7 @@ class Registry(Generic[Thing]):
                     raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}") from error
         self.require(name)
         source, _, attribute = name.rpartition(":")
-        module = self._import(name, source)
-        found: object = module
+        found: object = self._import(name, source)
         for part in attribute.split("."):
             found = getattr(found, part, None)
         if found is None:
@@ -224,15 +257,54 @@ class Registry(Generic[Thing]):
         return self._error(f"{self.kind} is {name!r}: {why}")
 
 
-_files: dict[str, Path] = {}
+@dataclass(frozen=True, slots=True)
+class PluginFile:
+    """A Python file as it was when it was read; it can be sent to another process.
+
+    Args:
+        path: where it lies, absolute.
+        content: all of it.
+    """
+
+    path: Path
+    content: bytes
+
+    @property
+    def module(self) -> str:
+        """Name of its module, which path and content decide."""
+        key = hashlib.sha256(str(self.path).encode() + b"\0" + self.content).hexdigest()[:16]
+        return f"{_FILE_MODULE}{self.path.stem}_{key}"
+
+    def load(self) -> ModuleType:
+        """Import it, once in a process. What it defines can be pickled for another process that loads it as well.
+
+        Raises:
+            Whatever the file raises.
+        """
+        name = self.module
+        if name in sys.modules:
+            return sys.modules[name]
+        # Not by the import system's own loader: it would take bytecode of another content of equal size and time.
+        spec = importlib.util.spec_from_file_location(name, self.path)
+        if spec is None:
+            raise ImportError(f"{self.path} is no Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            exec(compile(self.content, self.path, "exec"), vars(module))
+        except BaseException:
+            del sys.modules[name]
+            raise
+        _files[name] = self
+        return module
+
+
+_files: dict[str, PluginFile] = {}
 """Files that were loaded by their path, by the names of their modules."""
 
 
 def load_file(path: Path) -> ModuleType:
     """Import a Python file by its path, once for each content that it has.
-
-    Its module gets a name that its path and content decide, so that what it defines can be pickled for other processes,
-    which load the same file first: see `loaded_files`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -241,27 +313,16 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(path)
     path = path.resolve()
-    key = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes()).hexdigest()[:16]
-    name = f"{_FILE_MODULE}{path.stem}_{key}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    _files[name] = path
-    return module
+    return PluginFile(path, path.read_bytes()).load()
 
 
-def loaded_files() -> tuple[Path, ...]:
-    """The files that were loaded by their path in this process: another loads them before it unpickles their things."""
-    return tuple(_files.values())
+def files_of(pickled: bytes) -> tuple[PluginFile, ...]:
+    """The files in which something of a pickle is defined: another process loads them before it unpickles it."""
+    return tuple(file for name, file in _files.items() if name.encode() in pickled)
+
+
+def _place(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _attribute(place: str) -> Any:
@@ -276,8 +337,9 @@ def _short(path: Path) -> Path:
 
 
 def _summary(found: object) -> str:
-    """The first line of what documents a thing."""
-    text = inspect.getdoc(found) or inspect.getdoc(type(found)) or ""
+    """The first line of what documents a thing's class, else its module; a base class documents another thing."""
+    kind = found if isinstance(found, type) else type(found)
+    text = kind.__doc__ or sys.modules[kind.__module__].__doc__ or ""
     return text.strip().partition("\n")[0]
 
 

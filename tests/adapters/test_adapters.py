@@ -1,6 +1,5 @@
 """Adapters: what each algorithm exchanges, judges and merges, and how a third party's is checked and loaded."""
 
-import importlib.util
 import warnings
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +15,7 @@ from idml.adapters.errors import AdapterError
 from idml.adapters.gossip import Gossip
 from idml.adapters.keys import draw_seed
 from idml.adapters.oppcl import OppCL
-from idml.adapters.registry import load_adapter, name_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.torch_engine import TorchEngine
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_algorithm.py"
@@ -143,57 +142,15 @@ def test_the_checker_takes_adapters_only() -> None:
 
 
 def test_algorithms_are_found_by_name_and_by_file() -> None:
-    assert isinstance(load_adapter("oppcl"), OppCL)
-    assert isinstance(load_adapter("gossip"), Gossip)
-    assert load_adapter(f"{EXAMPLE}:MeetInTheMiddle").name == "meet-in-the-middle"
-
-
-def test_a_run_records_which_algorithm_it_ran(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (name_adapter(OppCL()), name_adapter(Gossip())) == ("oppcl", "gossip")
-    monkeypatch.chdir(EXAMPLE.parent)
-    own = load_adapter("custom_algorithm.py:MeetInTheMiddle")
-    assert name_adapter(own) == "custom_algorithm.py:MeetInTheMiddle"
-    monkeypatch.chdir("/")
-    assert load_adapter(name_adapter(own)).name == own.name
-    nowhere: dict[str, type[Adapter]] = {}
-    exec(
-        "class Typed(Good):\n    name = 'typed'\n    def merge(self, c, r): return r",
-        {"Good": Good, "__name__": "nowhere"},
-        nowhere,
-    )
-    assert name_adapter(nowhere["Typed"]()) == "typed"
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "message"),
-    [
-        (None, "fedavg", "choose gossip, oppcl or FILE.py:CLASS"),
-        (None, "missing.py:X", "there is no file missing.py"),
-        ("class X: pass", "X", "has no subclass of Adapter named X"),
-        ("1 / 0", "X", "failed: ZeroDivisionError"),
-        ("import sys; sys.exit(3)", "X", "failed: SystemExit"),
-        ("import idml\nclass X(idml.Adapter): pass", "X", r"X\(\) failed: Can't instantiate abstract class"),
-    ],
-)
-def test_what_cannot_be_loaded_says_why(tmp_path: Path, text: str | None, name: str, message: str) -> None:
-    if text is not None:
-        (tmp_path / "own.py").write_text(text)
-        name = f"{tmp_path / 'own.py'}:{name}"
-    with pytest.raises(AdapterError, match=message):
-        load_adapter(name)
+    assert isinstance(ALGORITHMS.find("oppcl"), OppCL)
+    assert isinstance(ALGORITHMS.find("gossip"), Gossip)
+    assert ALGORITHMS.find(f"{EXAMPLE}:MeetInTheMiddle").name == "meet-in-the-middle"
 
 
 def test_the_example_runs(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("custom_algorithm", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_adapter(module.MeetInTheMiddle())
-    run = idml.run(
-        tmp_path / "run", adapter=module.MeetInTheMiddle(), dataset="digits", devices=6, encounters=24, batch=32
-    )
+        adapter = ALGORITHMS.find_checked(f"{EXAMPLE}:MeetInTheMiddle")
+    run = idml.run(tmp_path / "run", adapter=adapter, dataset="digits", devices=6, encounters=24, batch=32)
     assert run.summary["encounters"] == 24
     assert run.report.is_file()

@@ -172,6 +172,9 @@ def test_what_cannot_be_resumed_is_said_in_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+ALGORITHMS_THERE_ARE = "choose gossip, oppcl, FILE.py:NAME or PACKAGE.MODULE:NAME"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
@@ -183,9 +186,9 @@ def test_what_cannot_be_resumed_is_said_in_one_line(tmp_path: Path) -> None:
         ),
         (["run", "--set", "speed=9"], 2, "idml: speed is 9: unknown key"),
         (["run", "missing.toml"], 2, "idml: missing.toml: No such file or directory"),
-        (["run", "--set", "algorithm=fedavg"], 2, "idml: algorithm is 'fedavg': choose gossip, oppcl or FILE.py:CLASS"),
+        (["run", "--set", "algorithm=fedavg"], 2, f"idml: algorithm is 'fedavg': {ALGORITHMS_THERE_ARE}"),
         (["run", "--data-dir", "nowhere"], 2, "idml: data_dir is 'nowhere': there is no such folder"),
-        (["run", "--set", "algorithm=3"], 2, "idml: algorithm is '3': choose gossip, oppcl or FILE.py:CLASS"),
+        (["run", "--set", "algorithm=3"], 2, f"idml: algorithm is '3': {ALGORITHMS_THERE_ARE}"),
         (["run", "--set", "dataset=digits", "--set", "images_per_device=9999"], 2, "idml: digits cannot be dealt out"),
         (["report", "nowhere"], 1, "idml: nowhere holds no run"),
     ],

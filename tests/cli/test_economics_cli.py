@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idml.learning.judging.validation import rule_names
+from idml.learning.judging.registry import RULES
 from idml.store import HONEST
 from idml.studies.error_rates import JudgedContribution
 from idml.studies.tables import rules_csv
@@ -121,7 +121,7 @@ def test_who_takes_the_advice_has_honest_voting_lead_and_stakes_that_last() -> N
 def rates(path: Path) -> Path:
     """Contributions judged by three: of ten honest ones two are rejected by all, of ten attacks one passes them all."""
     judged = [
-        JudgedContribution(contact, 0, kind, validator, dict.fromkeys(rule_names(), 1.0 if bad else -1.0))
+        JudgedContribution(contact, 0, kind, validator, dict.fromkeys(RULES.built_in, 1.0 if bad else -1.0))
         for place, (kind, wrong) in enumerate(((HONEST, 2), ("label_flip", 9), ("free_rider", 0), ("noise", 7)))
         for contact in range(10 * place, 10 * place + 10)
         for validator in range(3)
@@ -146,7 +146,7 @@ def test_error_rates_come_from_what_was_measured(tmp_path: Path) -> None:
 def test_error_rates_are_those_of_all_encounters_at_the_tolerance_asked_for(tmp_path: Path) -> None:
     # Honest work is rejected, and drift passes, in a learner's sixth encounter alone; noise passes a wide tolerance.
     judged = [
-        JudgedContribution(encounter, encounter, kind, validator, dict.fromkeys(rule_names(), harm))
+        JudgedContribution(encounter, encounter, kind, validator, dict.fromkeys(RULES.built_in, harm))
         for encounter in (0, 5)
         for kind, harm in ((HONEST, 2.0 if encounter else 0.0), ("noise", 0.9), ("drift", 0.3 if encounter else 2.0))
         for validator in range(3)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from idml.cli.main import main
-from idml.learning.data import fashion_mnist
+from idml.learning.data.fashion_mnist import FashionMnist
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_cost_is_said_even_if_quiet_and_without_data(
     nowhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def download(folder: Path) -> Path:
+    def download(_source: object, folder: Path) -> Path:
         raise AssertionError(f"downloads into {folder}")
 
-    monkeypatch.setattr(fashion_mnist, "download", download)
+    monkeypatch.setattr(FashionMnist, "fetch", download)
     out = nowhere / "out"
     assert main(["reproduce", "fig9", "--scale", "laptop", "--out", str(out), "--cost", "--quiet"]) == 0
     said = capsys.readouterr()

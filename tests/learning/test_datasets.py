@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idml.learning.data import cifar10, fashion_mnist
-from idml.learning.data.datasets import DATASETS, Dataset, find_dataset, load_dataset, user_cache
-from idml.learning.errors import DataError, LearningError
+from idml.learning.data import cifar10
+from idml.learning.data.datasets import Dataset, find_dataset, load_dataset
+from idml.learning.data.fashion_mnist import FashionMnist
+from idml.learning.data.files import user_cache
+from idml.learning.data.registry import DATASETS
+from idml.learning.errors import DataError
+from idml.registry import PluginError
 
 FASHION_FILES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 CIFAR_BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
@@ -154,7 +158,7 @@ def test_without_data_or_network_the_places_are_named(name: str, tmp_path: Path,
 
 def test_wrong_names_and_folders_are_named(tmp_path: Path) -> None:
     for call in (load_dataset, find_dataset):
-        with pytest.raises(LearningError, match=f"'mnist' is unknown: choose one of {', '.join(DATASETS)}"):
+        with pytest.raises(PluginError, match=f"^dataset is 'mnist': choose {', '.join(DATASETS.built_in)}, FILE.py"):
             call("mnist")
     with pytest.raises(DataError, match=f"{tmp_path / 'nowhere'} does not exist"):
         load_dataset("cifar10", tmp_path / "nowhere")
@@ -278,5 +282,5 @@ def test_cifar10_is_decoded_once_and_a_damaged_cache_made_anew(
 
 
 def test_the_class_names_are_ten_each(digits: Dataset) -> None:
-    for names in (fashion_mnist.CLASS_NAMES, cifar10.CLASS_NAMES, digits.class_names):
-        assert len(set(names)) == 10
+    for source in (FashionMnist(), cifar10.Cifar10(), digits.source):
+        assert len(set(source.class_names)) == source.classes == 10

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from idml.learning.arrays import Samples
-from idml.learning.data import hapt
-from idml.learning.data.datasets import CLASSES, IMAGE_SHAPES, find_dataset, find_file, load_dataset
+from idml.learning.data.datasets import find_dataset, load_dataset
+from idml.learning.data.files import find_file
+from idml.learning.data.hapt import Hapt
 from idml.learning.engine import prepare
 from idml.learning.errors import DataError
 
@@ -23,19 +24,19 @@ def packed() -> Path:
 
 @pytest.fixture(scope="module")
 def samples(packed: Path) -> Samples:
-    return hapt.read(packed.parent, Path("unused"))
+    return Hapt().read(packed.parent, Path("unused"))
 
 
 def test_its_windows_are_those_of_the_six_activities(samples: Samples) -> None:
     train, train_labels, test, test_labels, train_owners, test_owners = samples
     assert train_owners is not None
     assert test_owners is not None
-    assert train.shape[1:] == test.shape[1:] == IMAGE_SHAPES["hapt"]
+    assert train.shape[1:] == test.shape[1:] == Hapt.image_shape
     assert train.dtype == test.dtype == np.float32
     # The official number of windows of each activity.
     labels = np.concatenate([train_labels, test_labels])
     assert np.bincount(labels).tolist() == [1722, 1544, 1407, 1801, 1979, 1958]
-    assert len(hapt.CLASS_NAMES) == CLASSES["hapt"]
+    assert Hapt().classes == 6
     counts = np.bincount(np.concatenate([train_owners, test_owners]))
     assert len(counts) == 30
     assert (counts.min(), counts.max()) == (284, 413)
@@ -92,10 +93,10 @@ def test_the_official_text_files_are_the_same(packed: Path, samples: Samples, tm
         assert np.array_equal(one, other)  # type: ignore[arg-type]
     (folder / "gyro_exp07_user04.txt").unlink()
     with pytest.raises(DataError, match=r"RawData is damaged \(.*gyro_exp07_user04.txt not found.*\): get it again$"):
-        hapt.read(tmp_path / "hapt", tmp_path)
+        Hapt().read(tmp_path / "hapt", tmp_path)
     (folder / "acc_exp07_user04.txt").unlink()
     with pytest.raises(DataError, match=r"RawData has 60 recordings of 61: get it again$"):
-        hapt.read(tmp_path / "hapt", tmp_path)
+        Hapt().read(tmp_path / "hapt", tmp_path)
 
 
 def test_one_sample_that_differs_is_noticed(packed: Path, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_one_sample_that_differs_is_noticed(packed: Path, tmp_path: Path) -> Non
     arrays["signals"][500_000, 3] += 1
     np.savez(tmp_path / PACKED, **arrays)
     with pytest.raises(DataError, match=r"not hold the signals of HAPT 2.1 \(SHA-256 [0-9a-f]{64}\): get it again$"):
-        hapt.read(tmp_path, tmp_path)
+        Hapt().read(tmp_path, tmp_path)
 
 
 def test_damage_and_absence_are_one_line(tmp_path: Path) -> None:

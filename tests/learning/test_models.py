@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from idml.learning.architectures import MODELS, find_architecture
-from idml.learning.errors import LearningError
+from idml.errors import IdmlError
 from idml.learning.models import build_model, model_factory
 from idml.learning.native.engine import beyond_limits
+from idml.learning.networks import find_architecture
+from idml.learning.registry import MODELS
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (6, 1, 128)]
 
@@ -42,7 +43,7 @@ def test_deep_nets_double_their_channels_at_each_of_three_stages(name: str, per_
     assert [layer.p for layer in layers(module, nn.Dropout)] == [0.25] * 3
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.built_in)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_net_takes_every_data_set_and_keeps_the_signal(name: str, shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
@@ -90,7 +91,7 @@ def test_a_model_follows_torchs_seed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "cnn7"}, "'cnn7' is unknown: choose one of linear, small, cnn6, cnn10, cnn14"),
+        ({"name": "cnn7"}, "^model is 'cnn7': choose linear, small, cnn6, cnn10, cnn14, FILE.py:NAME or "),
         ({"image_shape": (1, 7, 28)}, "at least 8x8"),
         ({"image_shape": (1, 2, 28)}, "at least 8x8"),
         ({"image_shape": (6, 1, 7)}, "or 1x8 samples"),
@@ -104,7 +105,7 @@ def test_a_model_follows_torchs_seed() -> None:
 )
 def test_values_out_of_range_are_named(change: dict[str, object], message: str) -> None:
     arguments = {"name": "small", "image_shape": (1, 8, 8), "classes": 10} | change
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(IdmlError, match=message):
         build_model(**arguments)  # type: ignore[arg-type]
 
 

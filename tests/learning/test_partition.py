@@ -1,18 +1,46 @@
 """Every partition gives each device as much, without overlap unless asked, and the same for the same arguments."""
 
+import hashlib
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from idml.learning.arrays import Labels
+from idml.learning.arrays import Indices, Labels, Samples
 from idml.learning.data.datasets import Dataset
-from idml.learning.data.partition import Kind, by_owner, draw_owners, partition
+from idml.learning.data.partition import Partition, Shares, deal_out
+from idml.learning.data.registry import PARTITIONS
+from idml.learning.data.source import DataSource
 from idml.learning.errors import LearningError
+from idml.registry import PluginError
 
 KINDS = st.sampled_from(["iid", "two-class"])
+
+
+class Labelled(DataSource):
+    """Is about labels alone."""
+
+    name = "labelled"
+    image_shape = (1, 1, 1)
+    class_names = tuple("0123456789")
+    licence = "none needed"
+
+    def load(self, data_dir: Path | None, *, download: bool) -> Samples:
+        raise NotImplementedError
+
+
+def dataset(labels: Labels, owners: Indices | None = None) -> Dataset:
+    images = np.zeros((len(labels), 1, 1, 1), np.uint8)
+    return Dataset(Labelled(), images, labels, images, labels, owners, owners)
+
+
+def deal(kind: str, labels: Labels, *, devices: int, seed: int = 0, size: int | None = None) -> list[Indices]:
+    shares = PARTITIONS.find(kind).deal(dataset(labels), devices=devices, seed=seed, images_per_device=size)
+    assert shares.test is None
+    return list(shares.train)
 
 
 @st.composite
@@ -25,15 +53,13 @@ def label_arrays(draw: st.DrawFn) -> Labels:
 
 @given(labels=label_arrays(), devices=st.integers(1, 12), kind=KINDS, seed=st.integers(0, 2**64), data=st.data())
 def test_partitions_hold_what_they_promise(
-    labels: Labels, devices: int, kind: Kind, seed: int, data: st.DataObject
+    labels: Labels, devices: int, kind: str, seed: int, data: st.DataObject
 ) -> None:
-    share = data.draw(st.booleans(), "share")
     # In the worst case every device needs the smallest class, of which there are ten.
-    limit = 20 if share else 2 * (10 // devices)
-    assume(limit >= 2)
-    size = data.draw(st.integers(2, limit) if share else st.none() | st.integers(2, limit), "size")
-    parts = partition(labels, devices=devices, kind=kind, seed=seed, images_per_device=size, share=share)
-    again = partition(labels, devices=devices, kind=kind, seed=seed, images_per_device=size, share=share)
+    assume(10 // devices)
+    size = data.draw(st.none() | st.integers(2, 10), "size")
+    parts = deal(kind, labels, devices=devices, seed=seed, size=size)
+    again = deal(kind, labels, devices=devices, seed=seed, size=size)
     assert [part.tolist() for part in parts] == [part.tolist() for part in again]
     assert len(parts) == devices
     assert len({len(part) for part in parts}) == 1
@@ -46,7 +72,7 @@ def test_partitions_hold_what_they_promise(
         assert all(a < b for a, b in pairwise(part.tolist()))
         assert part[0] >= 0
         assert part[-1] < len(labels)
-    if not share:
+    if size is None:
         assert len(np.unique(np.concatenate(parts))) == devices * len(parts[0])
     if kind == "two-class":
         held = [np.unique(labels[part], return_counts=True) for part in parts]
@@ -55,22 +81,41 @@ def test_partitions_hold_what_they_promise(
         assert uses.max() - uses.min() <= 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "digest"),
+    [
+        ("iid", None, "020040024118e80e"),
+        ("iid", 37, "4c6df16e2eaa0a5a"),
+        ("two-class", None, "590ae57b059a534e"),
+        ("two-class", 37, "edc3f8d00e3b882f"),
+        ("natural", None, "40c87d7f466e0aed"),
+        ("natural", 20, "b10b4d1e34f6cc28"),
+    ],
+)
+def test_the_draws_are_those_of_the_runs_on_record(kind: str, size: int | None, digest: str) -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 60))
+    owners = np.random.default_rng(1).permutation(np.repeat(np.arange(12), 50))
+    shares = PARTITIONS.find(kind).deal(dataset(labels, owners), devices=7, seed=5, images_per_device=size)
+    drawn = b"".join(part.tobytes() for part in (*shares.train, *(shares.test or ())))
+    assert hashlib.sha256(drawn).hexdigest()[:16] == digest
+
+
 @pytest.mark.parametrize("kind", ["iid", "two-class"])
-def test_fifty_devices_share_out_all_of_sixty_thousand_images(kind: Kind) -> None:
+def test_fifty_devices_share_out_all_of_sixty_thousand_images(kind: str) -> None:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 6000))
-    parts = partition(labels, devices=50, kind=kind, seed=1)
+    parts = deal(kind, labels, devices=50, seed=1)
     assert [len(part) for part in parts] == [1200] * 50
     assert len(np.unique(np.concatenate(parts))) == 60_000
 
 
 def test_odd_numbers_of_devices_and_images_work() -> None:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 6000))
-    parts = partition(labels, devices=7, kind="two-class", seed=1, images_per_device=5999)
+    parts = deal("two-class", labels, devices=7, seed=1, size=5999)
     assert all(sorted(np.unique(labels[p], return_counts=True)[1].tolist()) == [2999, 3000] for p in parts)
 
 
 def test_sharing_devices_draw_from_all_images(digits: Dataset) -> None:
-    parts = partition(digits.train_labels, devices=30, kind="iid", seed=0, images_per_device=300, share=True)
+    parts = deal("iid", digits.train_labels, devices=30, size=300)
     assert all(len(np.unique(part)) == 300 for part in parts)
     assert len(np.unique(np.concatenate(parts))) > 1400
     assert len({part.tobytes() for part in parts}) == 30
@@ -78,55 +123,108 @@ def test_sharing_devices_draw_from_all_images(digits: Dataset) -> None:
 
 def test_the_seed_and_only_the_seed_changes_the_draw() -> None:
     labels = np.repeat(np.arange(10), 50)
-    one, two = (np.concatenate(partition(labels, devices=5, kind="iid", seed=seed)) for seed in (1, 2))
+    one, two = (np.concatenate(deal("iid", labels, devices=5, seed=seed)) for seed in (1, 2))
     assert (one != two).any()
 
 
+@pytest.mark.parametrize("kind", PARTITIONS.built_in)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"devices": 0}, "devices is 0"),
         ({"seed": -1}, "seed is -1"),
-        ({"kind": "dirichlet"}, "'dirichlet' is unknown"),
         ({"images_per_device": 0}, "images_per_device is 0"),
-        ({"share": True}, "share needs images_per_device"),
-        ({"share": True, "images_per_device": 101}, "101 images for each of 5 devices .* 100 at most"),
-        ({"images_per_device": 21}, "21 images for each of 5 devices .* 20 at most"),
-        ({"devices": 101}, "0 images for each of 101 devices"),
-        ({"kind": "two-class", "images_per_device": 1}, "1 images"),
-        ({"kind": "two-class", "labels": np.zeros(9, np.int64)}, "1 classes"),
     ],
 )
-def test_what_cannot_be_dealt_is_named(change: dict[str, object], message: str) -> None:
-    arguments = {"labels": np.repeat(np.arange(10), 10), "devices": 5, "kind": "iid", "seed": 0} | change
+def test_numbers_out_of_range_are_named(kind: str, change: dict[str, int], message: str) -> None:
+    arguments: dict[str, int | None] = {"devices": 5, "seed": 0, "images_per_device": None, **change}
+    labels = np.repeat(np.arange(10), 10)
     with pytest.raises(LearningError, match=message):
-        partition(**arguments)  # type: ignore[arg-type]
+        PARTITIONS.find(kind).deal(dataset(labels, labels), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "devices", "size", "message"),
+    [
+        ("iid", np.repeat(np.arange(10), 10), 5, 101, "101 images for each of 5 devices .* 100 at most"),
+        ("iid", np.repeat(np.arange(10), 10), 101, None, "0 images for each of 101 devices"),
+        ("two-class", np.repeat(np.arange(10), 10), 5, 1, "1 images"),
+        ("two-class", np.zeros(9, np.int64), 5, None, "1 classes"),
+        ("natural", np.repeat(np.arange(10), 10), 5, None, "nobody says whose its images are: choose iid or"),
+    ],
+)
+def test_what_cannot_be_dealt_is_named(kind: str, labels: Labels, devices: int, size: int | None, message: str) -> None:
+    with pytest.raises(LearningError, match=message):
+        deal(kind, labels, devices=devices, size=size)
 
 
 @given(owners=st.lists(st.integers(0, 6), min_size=1, max_size=60), seed=st.integers(0, 2**64), data=st.data())
 def test_a_device_has_what_its_person_has(owners: list[int], seed: int, data: st.DataObject) -> None:
-    held = np.array(owners)
-    people = len(set(owners))
-    devices = data.draw(st.integers(1, people), "devices")
-    chosen = draw_owners(held, devices=devices, seed=seed)
-    assert len(set(chosen.tolist())) == devices
-    assert draw_owners(held, devices=devices, seed=seed).tolist() == chosen.tolist()
-    shares = by_owner(held, chosen, seed=seed)
-    for person, share in zip(chosen.tolist(), shares, strict=True):
-        assert share.tolist() == [place for place, owner in enumerate(owners) if owner == person]
-    fewest = min(len(share) for share in shares)
+    people, held = len(set(owners)), dataset(np.zeros(len(owners), np.int64), np.array(owners))
+    devices, natural = data.draw(st.integers(1, people), "devices"), PARTITIONS.find("natural")
+    whole = natural.deal(held, devices=devices, seed=seed, images_per_device=None)
+    persons = [owners[share[0]] for share in whole.train]
+    assert len(set(persons)) == devices
+    assert whole.test is not None
+    for shares in (whole.train, whole.test):
+        for person, share in zip(persons, shares, strict=True):
+            assert share.tolist() == [place for place, owner in enumerate(owners) if owner == person]
+    fewest = min(len(share) for share in whole.train)
     size = data.draw(st.integers(1, fewest), "size")
-    some = by_owner(held, chosen, seed=seed, images_per_device=size)
-    for share, part in zip(shares, some, strict=True):
+    some = natural.deal(held, devices=devices, seed=seed, images_per_device=size)
+    assert some.test is not None
+    assert [share.tolist() for share in some.test] == [share.tolist() for share in whole.test]
+    for share, part in zip(whole.train, some.train, strict=True):
         assert len(part) == size
         assert set(part.tolist()) <= set(share.tolist())
         assert part.tolist() == sorted(set(part.tolist()))
     with pytest.raises(LearningError, match=rf"^{fewest + 1} images .* cannot be drawn: somebody has {fewest}$"):
-        by_owner(held, chosen, seed=seed, images_per_device=fewest + 1)
+        natural.deal(held, devices=devices, seed=seed, images_per_device=fewest + 1)
     with pytest.raises(LearningError, match=rf"^there are {people} persons, one a device$"):
-        draw_owners(held, devices=people + 1, seed=seed)
+        natural.deal(held, devices=people + 1, seed=seed, images_per_device=None)
 
 
 def test_which_person_a_device_is_depends_on_the_seed() -> None:
-    drawn = {tuple(draw_owners(np.arange(30), devices=30, seed=seed).tolist()) for seed in range(20)}
+    held = dataset(np.zeros(30, np.int64), np.arange(30))
+    natural = PARTITIONS.find("natural")
+    drawn = {
+        np.concatenate(natural.deal(held, devices=30, seed=seed, images_per_device=None).train).tobytes()
+        for seed in range(20)
+    }
     assert len(drawn) == 20
+
+
+class Given(Partition):
+    """Deals what it is told to."""
+
+    def __init__(self, shares: object) -> None:
+        self.shares = shares
+
+    def deal(self, dataset: Dataset, *, devices: int, seed: int, images_per_device: int | None) -> Shares:
+        return self.shares  # type: ignore[return-value]
+
+
+def test_positions_of_any_whole_type_are_taken() -> None:
+    shares = Shares([np.array([3, 1], np.uint8), [2]], [[0], [4]])  # type: ignore[list-item]
+    dealt = deal_out(Given(shares), dataset(np.arange(5)), devices=2, seed=0, images_per_device=None)
+    assert dealt.test is not None
+    assert [share.tolist() for share in (*dealt.train, *dealt.test)] == [[3, 1], [2], [0], [4]]
+    assert all(share.dtype == np.int64 for share in (*dealt.train, *dealt.test))
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        (None, r"deal\(\) returned NoneType: return Shares\(train\)"),
+        (Shares([np.arange(2)]), r"returned 1 train shares: return one for each of 2 devices"),
+        (Shares([np.arange(2)] * 2, [np.arange(2)]), r"returned 1 test shares"),
+        (Shares([np.arange(2), np.arange(0)]), r"gave device 1 no train images: each needs at least one"),
+        (Shares([np.arange(2), np.array([0.5])]), r"gave device 1 float64 of shape \(1,\) as its train share: give"),
+        (Shares([np.arange(2), np.zeros((1, 1), int)]), r"int64 of shape \(1, 1\)"),
+        (Shares([np.array([-1, 2])] * 2), r"gave device 0 train positions -1..2: there are 5 images, counted from 0"),
+        (Shares([np.arange(2)] * 2, [np.arange(6)] * 2), r"gave device 0 test positions 0..5"),
+    ],
+)
+def test_shares_that_are_none_are_named(shares: object, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        deal_out(Given(shares), dataset(np.arange(5)), devices=2, seed=0, images_per_device=None)

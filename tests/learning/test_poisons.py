@@ -5,21 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idml.learning.data.label_maps import LOOK_ALIKE
 from idml.learning.data.poisons import Relabel, Trigger, aims, taint
+from idml.learning.data.registry import DATASETS
 
 IMAGES = np.random.default_rng(0).standard_normal((30, 1, 28, 28), dtype=np.float32)
 LABELS = np.arange(10).repeat(3)
+CLOTHES = DATASETS.find("fashion-mnist")
 
 
-@pytest.mark.parametrize("dataset", LOOK_ALIKE)
+@pytest.mark.parametrize("dataset", ["fashion-mnist", "cifar10", "digits"])
 def test_relabelling(dataset: str) -> None:
-    changed = {}
+    changed, source = {}, DATASETS.find(dataset)
     for which in ("look_alike", "target", "all"):
-        images, labels = Relabel(which).apply(IMAGES, LABELS, dataset, 10)  # type: ignore[arg-type]
+        images, labels = Relabel(which).apply(IMAGES, LABELS, source)  # type: ignore[arg-type]
         assert np.array_equal(images, IMAGES)
         changed[which] = {(int(old), int(new)) for old, new in zip(LABELS, labels, strict=True) if old != new}
-    assert changed["look_alike"] == set(LOOK_ALIKE[dataset].items())
+    assert changed["look_alike"] == set(source.look_alikes.items())
     assert len(changed["target"]) == 1
     assert changed["target"] < changed["look_alike"]
     assert changed["all"] == {(label, (label + 1) % 10) for label in range(10)}
@@ -27,7 +28,7 @@ def test_relabelling(dataset: str) -> None:
 
 def test_a_trigger_is_a_square_in_the_corner_of_an_otherwise_equal_image() -> None:
     before = IMAGES.copy()
-    images, labels = Trigger().apply(IMAGES, LABELS, "fashion-mnist", 10)
+    images, labels = Trigger().apply(IMAGES, LABELS, CLOTHES)
     assert np.array_equal(IMAGES, before)
     assert labels.tolist() == [0] * 30
     differs = (images != IMAGES).any(axis=(0, 1))
@@ -38,7 +39,7 @@ def test_a_trigger_is_a_square_in_the_corner_of_an_otherwise_equal_image() -> No
 
 @given(st.integers(1, 30), st.sampled_from([0.1, 0.25, 0.3, 0.5, 1.0]))
 def test_a_share_of_the_images_is_tainted(count: int, share: float) -> None:
-    images, labels = taint(Trigger(share), IMAGES[:count], LABELS[:count], "digits", 10)
+    images, labels = taint(Trigger(share), IMAGES[:count], LABELS[:count], DATASETS.find("digits"))
     tainted = (images != IMAGES[:count]).any(axis=(1, 2, 3))
     assert abs(int(tainted.sum()) - share * count) <= 1
     assert tainted[0]
@@ -47,9 +48,9 @@ def test_a_share_of_the_images_is_tainted(count: int, share: float) -> None:
 
 
 def test_an_attack_aims_at_images_that_are_something_else() -> None:
-    images, wanted = aims(Trigger(), IMAGES, LABELS, "digits", 10)
+    images, wanted = aims(Trigger(), IMAGES, LABELS, DATASETS.find("digits"))
     assert len(images) == 27
     assert set(wanted.tolist()) == {0}
-    images, wanted = aims(Relabel("target"), IMAGES, LABELS, "fashion-mnist", 10)
+    images, wanted = aims(Relabel("target"), IMAGES, LABELS, CLOTHES)
     assert wanted.tolist() == [5] * 3
     assert np.array_equal(images, IMAGES[LABELS == 7])

@@ -1,7 +1,6 @@
 """Rules of acceptance: each harm is what its name says, limits are exact, and counts and logits agree."""
 
 import math
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -13,18 +12,13 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from idml.learning.errors import LearningError
+from idml.learning.judging.checker import check_rule
 from idml.learning.judging.evidence import View, label_shares
+from idml.learning.judging.registry import RULES
 from idml.learning.judging.rules import Balanced, Loss, McNemar, Paper, at_most
-from idml.learning.judging.validation import (
-    _RULES,
-    CountRule,
-    Rule,
-    find_rule,
-    measure_harm,
-    register_rule,
-    rule_names,
-)
+from idml.learning.judging.validation import CountRule, Rule, measure_harm
 from idml.learning.torch_engine import TorchEngine
+from idml.registry import PluginError
 
 CLASSES = 4
 SHIPPED = ("paper", "loss", "f1", "precision", "recall", "balanced", "mcnemar")
@@ -81,7 +75,7 @@ def test_impossible_tolerances_are_refused(tolerance_bps: int) -> None:
 def test_no_rule_finds_harm_in_an_equal_model_and_each_gives_a_number(pair: tuple[View, View]) -> None:
     before, after = pair
     for name in SHIPPED:
-        rule = find_rule(name)
+        rule = RULES.find(name)
         assert rule.accepts(rule.harm(before, before, None), 0)
         assert not math.isnan(rule.harm(before, after, None))
         assert rule.harm(before, after, None) == rule.harm(before, after, None)
@@ -100,7 +94,7 @@ def test_scores_by_class_are_those_of_scikit_learn(pair: tuple[View, View]) -> N
         old, new = (
             score(each.labels, each.predictions, labels=present, average="macro", zero_division=0) for each in pair
         )
-        assert find_rule(name).harm(before, after, None) == pytest.approx(old - new, abs=1e-12)
+        assert RULES.find(name).harm(before, after, None) == pytest.approx(old - new, abs=1e-12)
 
 
 @given(views())
@@ -177,11 +171,11 @@ def test_counts_and_logits_give_the_same_harm() -> None:
     images = rng.standard_normal((250, 1, 4, 4), dtype=np.float32)
     labels = rng.integers(0, CLASSES, 250)
     before, after = engine.initial(1), engine.initial(2)
-    rule = find_rule("paper")
+    rule = RULES.find("paper")
     assert isinstance(rule, CountRule)
     old, new = (View(logits, labels) for logits in engine.logits([before, after], images))
     assert measure_harm(rule, engine, before, after, images, labels) == rule.harm(old, new, None)
-    assert measure_harm(find_rule("loss"), engine, before, after, images, labels) == Loss().harm(old, new, None)
+    assert measure_harm(RULES.find("loss"), engine, before, after, images, labels) == Loss().harm(old, new, None)
 
 
 @pytest.mark.parametrize(
@@ -197,43 +191,141 @@ def test_logits_that_do_not_fit_the_labels_are_refused(logits: np.ndarray, label
         View(logits, labels)
 
 
-@pytest.fixture
-def own_rule() -> Iterator[Callable[[dict[str, object]], Rule]]:
-    """Makes a rule of one's own, and forgets it afterwards."""
-    known = dict(_RULES)
+class Own(Rule):
+    """Finds no harm in anything but another first logit."""
 
-    def make(attributes: dict[str, object]) -> Rule:
-        body = {"name": "own", "default_tolerance": 0.1, "harm": lambda self, before, after, goal: 0.0}
-        rule: Rule = type("Own", (Rule,), {**body, **attributes})()
-        register_rule(rule)
-        return rule
+    name = "own"
+    default_tolerance = 0.1
 
-    yield make
-    _RULES.clear()
-    _RULES.update(known)
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return float(np.nan_to_num(after.logits[0, 0] - before.logits[0, 0]))
 
 
-def test_rules_are_found_by_name(own_rule: Callable[[dict[str, object]], Rule]) -> None:
-    assert rule_names() == SHIPPED
-    assert [find_rule(name).metric for name in SHIPPED] == list(range(7))
-    with pytest.raises(LearningError, match="'own' is unknown: choose one of paper, loss"):
-        find_rule("own")
-    assert own_rule({}) is find_rule("own")
-    assert find_rule("own").metric == 255
+class Chatty(Own):
+    """Counts what it is asked, which other processes do not hear of."""
+
+    asked = 0
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        self.asked += 1
+        return super().harm(before, after, goal)
+
+
+class Moody(Own):
+    """Draws what it finds."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return float(np.random.default_rng().random())
+
+
+class Careless(Own):
+    """Sorts the logits that it was given."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        after.logits.sort()
+        return 0.0
+
+
+def broken(**attributes: object) -> Rule:
+    """A rule of one's own with other attributes."""
+    rule = Own()
+    for name, value in attributes.items():
+        setattr(rule, name, value)
+    return rule
+
+
+def test_rules_are_found_by_name() -> None:
+    assert RULES.built_in == SHIPPED
+    assert [RULES.find(name).metric for name in SHIPPED] == list(range(7))
+    assert [RULES.find(name).name for name in SHIPPED] == list(SHIPPED)
+    with pytest.raises(PluginError, match="rule is 'own': choose paper, loss"):
+        RULES.find("own")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_rules_that_ship_pass_the_check(name: str) -> None:
+    check_rule(RULES.find(name))
+
+
+def test_a_rule_of_ones_own_passes_the_check() -> None:
+    check_rule(Own())
+    assert Own().metric == 255
+
+
+class Infinite(Own):
+    """Finds no number in broken models."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return math.nan if np.isnan(after.logits).any() else 0.0
+
+
+class Fails(Own):
+    """Knows nothing of a class without images."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return 0 / int(np.bincount(after.labels, minlength=CLASSES).min())
+
+
+class Strict(Own):
+    """Rejects whatever it is shown."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return 1.0
+
+
+class Lenient(Own):
+    """Accepts whatever it is shown."""
+
+    def harm(self, before: View, after: View, goal: object) -> float:
+        return 0.0
+
+
+class Vague(Own):
+    """Has one harm for each image."""
+
+    def harm(self, before: View, after: View, goal: object) -> object:  # type: ignore[override]
+        return after.losses - before.losses
+
+
+class Unsure(CountRule):
+    """Judges by counts alone, at random."""
+
+    name = "unsure"
+    default_tolerance = 1.0
+
+    def harm_of_counts(self, before: int, after: int, images: int) -> float:
+        return float(np.random.default_rng().random())
 
 
 @pytest.mark.parametrize(
-    ("attributes", "message"),
+    ("rule", "message"),
     [
-        ({"name": "Own"}, "short lower-case string"),
-        ({"name": "paper"}, "there is a rule 'paper' already"),
-        ({"default_tolerance": 2}, "a number from 0 to 1"),
-        ({"metric": 256}, "a number from 0 to 255"),
+        (broken(name="Own"), "name is 'Own': set a class attribute name to a short lower-case string"),
+        (broken(name="paper"), "name is 'paper': there is such a rule, choose another name"),
+        (broken(default_tolerance=2), "default_tolerance is 2: set a number from 0 to 1"),
+        (broken(default_tolerance=None), "default_tolerance is None: set a number from 0 to 1"),
+        (broken(metric=256), "metric is 256: leave it out, or set a whole number from 0 to 255"),
+        (broken(metric=1), "metric is 1: that is the number of the rule 'loss', leave it out"),
+        (broken(limit=max), r"limit\(\) raised TypeError"),
+        (broken(harm=lambda before, after, goal: 0.0), "Own cannot be sent to other processes"),
+        (Chatty(), "Chatty keeps something from one call to the next"),
+        (Moody(), r"harm\(\) found .* and .* for equal arguments: it must be deterministic"),
+        (Unsure(), r"harm\(\) found .* and .* for equal arguments: it must be deterministic"),
+        (Careless(), r"harm\(\) changed one of its arguments: work on a copy"),
+        (Fails(), r"harm\(\) raised ZeroDivisionError"),
+        (Strict(), r"harm\(\) of a model that did not change is 1.0, which default_tolerance does not accept"),
+        (Vague(), r"harm\(\) returned array.*: return one number"),
     ],
 )
-def test_rules_that_cannot_be_named_are_refused(
-    own_rule: Callable[[dict[str, object]], Rule], attributes: dict[str, object], message: str
-) -> None:
-    rule_names()
-    with pytest.raises(LearningError, match=message):
-        own_rule(attributes)
+def test_the_check_says_what_is_wrong_with_a_rule(rule: Rule, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        check_rule(rule)
+
+
+def test_a_rule_may_find_no_number_in_a_broken_model() -> None:
+    check_rule(Infinite())
+
+
+def test_a_rule_that_accepts_everything_gets_a_warning() -> None:
+    with pytest.warns(UserWarning, match="accepts every model that it is shown"):
+        check_rule(Lenient())

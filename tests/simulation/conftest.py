@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.simulation.config import Config, make_config
 from idml.simulation.runs import open_ledger
 from idml.simulation.setup import build_world, resolve
@@ -56,7 +56,7 @@ class Played:
     """A finished run with its simulator, so that a test can look at the ledger behind the summary."""
 
     def __init__(self, directory: Path, config: Config) -> None:
-        adapter = load_adapter(config.algorithm)
+        adapter = ALGORITHMS.find(config.algorithm)
         resolved = resolve(config, adapter)
         with RunStore.create(directory, resolved.to_toml()) as store:
             self.simulator = Simulator(

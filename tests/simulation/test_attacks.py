@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idml.simulation.adversaries import ADVERSARIES
+from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.runs import resume, simulate
 from idml.simulation.totals import Snapshot, Stopped
 from idml.store.run_store import RunStore
@@ -228,7 +228,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, changes: dict[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ADVERSARIES)
+@pytest.mark.parametrize("kind", ADVERSARIES.built_in)
 @pytest.mark.parametrize("preset", ["safe", "paper"])
 def test_every_adversary_leaves_the_sum_of_all_tokens_alone(tmp_path: Path, preset: str, kind: str) -> None:
     summary, _ = attacked(tmp_path / "run", kind, preset=preset, reward=40)

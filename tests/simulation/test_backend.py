@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.backends import definition_of
 from idml.learning.native import library
 from idml.learning.native.library import DEFINITION
@@ -66,11 +66,11 @@ def test_engines_give_runs_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_library")
 def test_where_the_library_is_missing_pytorch_takes_over_with_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     summary = simulate(tiny(encounters=6), tmp_path)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("idml: the native engine was not built here; build it with: python -m idml.learning.native")
+    (line,) = caplog.messages
+    assert line.startswith("the native engine was not built here; build it with: python -m idml.learning.native")
     assert line.endswith("; PyTorch trains instead, several times slower")
     assert summary["config"]["backend"] == "torch"
 
@@ -78,18 +78,18 @@ def test_where_the_library_is_missing_pytorch_takes_over_with_one_line(
 @pytest.mark.usefixtures("no_library")
 def test_who_asks_for_the_native_engine_gets_no_other() -> None:
     with pytest.raises(ConfigError, match="backend is 'native': the native engine was not built here"):
-        resolve(tiny(backend="native"), load_adapter("oppcl"))
+        resolve(tiny(backend="native"), ALGORITHMS.find("oppcl"))
 
 
-def test_a_network_beyond_the_limits_is_pytorchs(capsys: pytest.CaptureFixture[str]) -> None:
-    resolved = resolve(tiny(model="cnn6", width=65), load_adapter("oppcl"))
+def test_a_network_beyond_the_limits_is_pytorchs(caplog: pytest.LogCaptureFixture) -> None:
+    resolved = resolve(tiny(model="cnn6", width=65), ALGORITHMS.find("oppcl"))
     assert resolved.backend == "torch"
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert "cannot compute a network of 260 channels, of at most 256; PyTorch trains instead" in line
 
 
 def test_the_cuda_executor_is_pytorchs() -> None:
-    assert resolve(tiny(executor="cuda"), load_adapter("oppcl")).backend == "torch"
+    assert resolve(tiny(executor="cuda"), ALGORITHMS.find("oppcl")).backend == "torch"
     with pytest.raises(ConfigError, match="backend is 'native': leave it out"):
         tiny(executor="cuda", backend="native")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from idml.simulation.adversaries import ADVERSARIES, Participant
+from idml.simulation.adversaries.base import Participant
+from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.context import EncounterContext
 from idml.simulation.meeting import Meeting
 from idml.simulation.simulator import Simulator
@@ -15,7 +16,7 @@ from idml.simulation.totals import Stopped
 
 from .test_workers import started
 
-KINDS: dict[str, type[Participant]] = {"honest": Participant, **ADVERSARIES}
+KINDS = {"honest": Participant, **{name: type(ADVERSARIES.find(name)) for name in ADVERSARIES.built_in}}
 HOSTILE = ("always_no", "invert", "copy_votes", "collude_learner", "no_show")
 DEVICES = 2 + len(HOSTILE)
 

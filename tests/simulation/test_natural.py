@@ -96,9 +96,9 @@ def test_what_cannot_be_dealt_out_is_one_line(changes: dict[str, Any], line: str
 
 
 @pytest.mark.usefixtures("hapt")
-def test_the_native_engine_says_that_it_has_two_dimensions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_native_engine_says_that_it_has_two_dimensions(caplog: pytest.LogCaptureFixture) -> None:
     assert resolve(make_config({**NATURAL, "backend": "auto"}), OppCL()).backend == "torch"
-    assert "the native engine cannot compute a network of one-dimensional convolutions" in capsys.readouterr().err
+    assert "the native engine cannot compute a network of one-dimensional convolutions" in caplog.text
     with pytest.raises(ConfigError, match=r"^backend is 'native': the native engine cannot compute a network of one-"):
         resolve(make_config({**NATURAL, "backend": "native"}), OppCL())
     assert resolve(make_config({**NATURAL, "backend": "auto", "model": "linear"}), OppCL()).backend == "native"

@@ -110,16 +110,15 @@ def test_a_run_on_a_gpu_ends_about_as_on_the_cpu(tmp_path: Path, algorithm: str)
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_without_cuda_a_run_says_so_in_one_line_and_is_the_cpus_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], workers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, workers: int
 ) -> None:
     monkeypatch.setattr(stacked_module, "find_cuda", lambda: None)
     fallen_back = run(tmp_path / "cuda", executor="cuda", workers=workers)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == "idml: executor is 'cuda': torch finds no CUDA device; training on the CPU instead"
+    assert caplog.messages == ["executor is 'cuda': torch finds no CUDA device; training on the CPU instead"]
     assert fallen_back == run(tmp_path / "plain")
     assert models(tmp_path / "cuda") == models(tmp_path / "plain")
     assert fallen_back["trained_on"] == "cpu"
-    assert capsys.readouterr().err == ""
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.usefixtures("on_cpu")

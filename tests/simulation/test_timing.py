@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from idml.adapters.base import Adapter
 from idml.adapters.gossip import Gossip
 from idml.adapters.oppcl import OppCL
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.engine import prepare
 from idml.ledger.records import History
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
-from idml.simulation.contacts import find_trace
+from idml.simulation.contacts.sources import find_trace
 from idml.simulation.measure import TestSet
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.timing import Exchange, ExchangeStage
@@ -34,7 +34,7 @@ IMAGES = 80  # of a device of `tiny`
 
 
 def world_of(config: Config, adapter: Adapter | None = None) -> World:
-    adapter = adapter or load_adapter(config.algorithm)
+    adapter = adapter or ALGORITHMS.find(config.algorithm)
     return build_world(resolve(config, adapter), adapter)
 
 

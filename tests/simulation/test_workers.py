@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 import idml
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.simulation import simulator as simulator_module
 from idml.simulation.runs import meta_of, open_ledger, simulate
 from idml.simulation.setup import build_world, resolve
 from idml.simulation.simulator import Simulator
 from idml.simulation.timing import ExchangeStage
 from idml.simulation.work.ahead import Ahead, ContactForecast
+from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.work.executors.processes import Processes
 from idml.simulation.work.foresight import Foresight
-from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.runner import TaskRunner
 from idml.store.run_store import RunStore
 
@@ -58,7 +58,7 @@ def run(directory: Path, **changes: Any) -> tuple[str, list[bytes], list[Any]]:
 def started(directory: Path, observer: Callable[[Simulator], None], **changes: Any) -> Simulator:
     """A simulator of which the observer is told."""
     config = tiny(**changes)
-    adapter = load_adapter(config.algorithm)
+    adapter = ALGORITHMS.find(config.algorithm)
     resolved = resolve(config, adapter)
     store = RunStore.create(directory, resolved.to_toml(), meta_of(resolved))
     ledger = open_ledger(resolved)
@@ -141,7 +141,7 @@ class Unruly:
 
     chance = random.Random(0)
 
-    def __init__(self, runner: TaskRunner, algorithm: str, workers: int) -> None:
+    def __init__(self, runner: TaskRunner, workers: int) -> None:
         self._runner, self._waiting = runner, list[tuple[int, Job]]()
         self.slots = workers
 

@@ -5,30 +5,37 @@ import io
 import json
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from idml.cli.main import main
-from idml.learning.data.datasets import find_dataset, find_file
-from idml.learning.judging.validation import RULES_VERSION, rule_names
+from idml.learning.data.datasets import find_dataset
+from idml.learning.data.files import find_file
+from idml.learning.judging.registry import RULES
+from idml.learning.judging.validation import RULES_VERSION
 from idml.simulation.config import ConfigError, make_config
 from idml.simulation.runs import resume
-from idml.simulation.totals import Snapshot, Stopped
 from idml.store.run_reader import DATABASE
-from idml.studies.attacks import PEACE, VARIANTS, attack_table
-from idml.studies.command import evaluate_rules
-from idml.studies.scales import NATURAL_TRACE, SCALES
+from idml.studies.attacks import PEACE, VARIANTS, AttackRow, AttackTable
+from idml.studies.batch import RunBatch
+from idml.studies.errors import StudyError
+from idml.studies.evaluation import Evaluation
+from idml.studies.scales import NATURAL_TRACE, SCALES, EvaluationSize
 from idml.studies.tables import attacks_csv, attacks_markdown
 
-SMALL = replace(SCALES["smoke"], config={**SCALES["smoke"].config, "encounters": 20}, seeds=2)
+IN_THE_WAY = "file is a file, where a folder must be: choose another --out, or move the file"
+SMOKE = SCALES["smoke"].evaluation
+SMALL = replace(SMOKE, config={**SMOKE.config, "encounters": 20}, seeds=2)
 
 
-def table(directory: Path, **changes: Any) -> Any:
-    return attack_table(directory, SMALL, **{"kinds": ["random_weights"], **changes})
+def table(directory: Path, size: EvaluationSize = SMALL, kinds: Sequence[str] = ("random_weights",)) -> list[AttackRow]:
+    wanted, batch = AttackTable(size, kinds, size.variants, {}), RunBatch(directory)
+    batch.play(wanted.runs, 2, lambda _done, _total: None)
+    return wanted.rows(batch)
 
 
 def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
@@ -41,7 +48,7 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
     assert unpaid.lost.mean == pytest.approx(rows[0].accuracy.mean - unpaid.accuracy.mean)
     assert unpaid.earned is unpaid.expelled is None
     assert rows[0].accuracy.mean > unpaid.accuracy.mean
-    texts = [(tmp_path / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
+    texts = [(tmp_path / "runs" / f"random_weights-idml-{seed}" / "summary.json").read_text() for seed in (1, 2)]
     kinds = [json.loads(text)["kinds"]["random_weights"] for text in texts]
     assert paid.earned.mean == pytest.approx(sum(sum(kind["earnings"].values()) for kind in kinds) / 2)
     assert paid.expelled.mean == sum(kind["expelled"] for kind in kinds) / 6
@@ -53,25 +60,6 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
     assert second.startswith("| with idml |")
 
 
-@pytest.mark.slow
-def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> None:
-    names: list[str] = []
-
-    def stop(snapshot: Snapshot) -> None:
-        if len(names) == 3 and snapshot.contact == 10:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        table(tmp_path / "stopped", observer=stop, told=names.append)
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stopped/*/summary.json")}
-    assert len(written) == 2
-    rows = table(tmp_path / "stopped")
-    assert rows == table(tmp_path / "whole")
-    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())
-    with pytest.raises(ConfigError, match=r"holds a run with reward = 20\.0, not 25"):
-        table(tmp_path / "stopped", settings={"reward": 25})
-
-
 @pytest.mark.parametrize(
     ("spoil", "recorded"),
     [
@@ -80,24 +68,24 @@ def test_what_was_run_is_read_and_what_was_stopped_goes_on(tmp_path: Path) -> No
     ],
 )
 def test_a_run_by_other_rules_is_neither_read_nor_gone_on_with(tmp_path: Path, spoil: str, recorded: str) -> None:
-    def run() -> Any:
-        return table(tmp_path, kinds=[], variants=["idml"], seeds=[1])
-
-    run()
-    with closing(sqlite3.connect(tmp_path / "nobody-idml-1" / DATABASE)) as database, database:
+    size = replace(SMALL, seeds=1, variants=("idml",))
+    table(tmp_path, size, [])
+    run = tmp_path / "runs" / "nobody-idml-1"
+    with closing(sqlite3.connect(run / DATABASE)) as database, database:
         database.execute(spoil)
+    with pytest.raises(StudyError, match=f"was made with rules_version = '{recorded}', not '{RULES_VERSION}'"):
+        table(tmp_path, size, [])
+    (run / "summary.json").unlink()
     line = f"nobody-idml-1 was judged by version {recorded} of the rules, here is {RULES_VERSION}: "
     with pytest.raises(ConfigError, match=line):
-        run()
-    (tmp_path / "nobody-idml-1" / "summary.json").unlink()
-    with pytest.raises(ConfigError, match=line):
-        resume(tmp_path / "nobody-idml-1")
+        resume(run)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_scale_and_variant_is_a_sound_configuration(scale: str, variant: str) -> None:
-    for size in (SCALES[scale], SCALES[scale].for_table):
+    evaluation = SCALES[scale].evaluation
+    for size in (evaluation, evaluation.for_table):
         make_config({**size.config, **VARIANTS[variant], "adversaries": {"label_flip": size.attackers}})
         assert set(size.variants) <= set(VARIANTS)
 
@@ -125,7 +113,7 @@ def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.Ca
     assert float(drift["lost"]) == pytest.approx(float(calm["accuracy"]) - float(drift["accuracy"]), abs=1e-5)
     assert not calm["lost"]
     lines = (tmp_path / "adaptive.md").read_text().splitlines()
-    assert len(lines) == 2 + 3 * (1 + len(rule_names()))
+    assert len(lines) == 2 + 3 * (1 + len(RULES.built_in))
 
 
 @pytest.mark.parametrize("arguments", [["--only", "lable_flip"], ["--seeds", "0"], ["--scale", "huge"]])
@@ -148,9 +136,17 @@ def test_only_chooses_rows_of_the_table_of_attacks(what: str, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("out", "data", "line"),
     [
-        ("file", ".", "idml: cannot make the folder file: File exists; choose another --out"),
-        ("file/in", ".", "idml: cannot make the folder file/in: Not a directory; choose another --out"),
-        ("out", "none", "idml: data_dir is 'none': there is no such folder"),
+        (
+            "file",
+            ".",
+            "cannot write in file: file is a file, where a folder must be: choose another --out, or move the file",
+        ),
+        (
+            "file/in",
+            ".",
+            "cannot write in file/in: file is a file, where a folder must be: choose another --out, or move the file",
+        ),
+        ("out", "none", "data_dir is 'none': there is no such folder"),
     ],
 )
 def test_a_wrong_folder_is_one_line_and_an_exit_code(
@@ -164,29 +160,34 @@ def test_a_wrong_folder_is_one_line_and_an_exit_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
-    assert main(["evaluate", what, "--out", out, "--data-dir", data, "--quiet"]) == 2
-    assert capsys.readouterr().err == f"{line}\n"
+    code = main(["evaluate", what, "--out", out, "--data-dir", data, "--quiet"])
+    assert (code, capsys.readouterr().err) == (2 if data == "none" else 1, f"idml: {line}\n")
 
 
 @pytest.mark.slow
 def test_rules_are_judged_where_devices_are_people_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = {**(SCALES["laptop"].natural or {}), "devices": 6, "encounters": 12, "width": 4}
-    scale = replace(SCALES["smoke"], datasets=(), natural=people, seeds=1)
+    people = {**(SCALES["laptop"].evaluation.natural or {}), "devices": 6, "encounters": 12, "width": 4}
+    size = replace(SMOKE, datasets=(), natural=people, seeds=1)
+
+    def evaluation(out: str, data_dir: str | None = None) -> Evaluation:
+        return Evaluation(tmp_path / out, size, data_dir, 2, lambda _done, _total: None)
+
     if find_dataset("hapt") and find_file(NATURAL_TRACE):
-        evaluate_rules(tmp_path / "there", scale)
+        evaluation("there").rules()
         with (tmp_path / "there" / "rules.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert {(row["dataset"], row["partition"], row["algorithm"]) for row in rows} == {
             ("hapt", "natural", "oppcl"),
             ("hapt", "natural", "gossip"),
         }
-        assert {row["rule"] for row in rows} == set(rule_names())
+        assert {row["rule"] for row in rows} == set(RULES.built_in)
     data_dir = os.environ.get("IDML_DATA")
     monkeypatch.setenv("IDML_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    told = list[str]()
     if data_dir and (Path(data_dir) / NATURAL_TRACE).exists() and find_dataset("hapt", Path(data_dir)):
-        evaluate_rules(tmp_path / "there", replace(scale, config={**scale.config, "data_dir": data_dir}), told.append)
-        assert told == []
-    evaluate_rules(tmp_path / "missing", scale, told.append)
-    assert told == [f"left out: natural data, as hapt or {NATURAL_TRACE} is in none of the data folders"]
+        again = evaluation("there", data_dir)
+        assert again.without_natural is None
+        again.rules()
+    missing = evaluation("missing")
+    assert missing.without_natural == f"natural data, as hapt or {NATURAL_TRACE} is in none of the data folders"
+    missing.rules()

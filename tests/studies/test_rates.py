@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -10,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from idml.learning.data.registry import DATASETS
 from idml.learning.judging.evidence import View, Weights
-from idml.learning.judging.validation import Rule, find_rule, rule_names
+from idml.learning.judging.registry import RULES
+from idml.learning.judging.validation import Rule
 from idml.store import HONEST
 from idml.studies.error_rates import JudgedContribution
 from idml.studies.rates import Rate, compare, curve, errors_of, tolerances
@@ -38,7 +39,7 @@ def test_a_curve_passes_through_what_is_counted_at_each_tolerance(
     committees: list[tuple[str, list[float]]], tolerance_bps: int
 ) -> None:
     found = judged(committees)
-    honest, attack = sorted(errors_of(found, find_rule("paper"), tolerance_bps), key=lambda row: row.kind != HONEST)
+    honest, attack = sorted(errors_of(found, RULES.find("paper"), tolerance_bps), key=lambda row: row.kind != HONEST)
     drawn = curve(found, "paper", ["noise"])
     place = int(np.searchsorted(drawn.limits, tolerance_bps / 10_000, side="right")) - 1
     assert drawn.false_rejections[place] == pytest.approx(honest.verdicts.share)
@@ -67,7 +68,7 @@ def test_the_area_is_that_of_scikit_learn(honest: list[float], attack: list[floa
 def test_a_committee_decides_by_majority_and_a_tie_accepts() -> None:
     rows = errors_of(
         judged([(HONEST, [0.1, 0.1, 0]), (HONEST, [0.1, 0]), ("noise", [0.1, 0, 0]), ("noise", [0.1, 0.1])]),
-        find_rule("paper"),
+        RULES.find("paper"),
         500,
     )
     assert [(row.kind, row.votes, row.verdicts) for row in rows] == [
@@ -100,17 +101,19 @@ def test_rules_are_compared_at_their_own_tolerances_and_at_others() -> None:
 
 
 def test_rules_are_compared_at_their_tolerance_on_the_data_set() -> None:
-    for name in rule_names():
-        rule = find_rule(name)
+    for rule in map(RULES.find, RULES.built_in):
         for dataset in ("fashion-mnist", "cifar10"):
-            assert rule.tolerance_on(dataset) in tolerances(rule, dataset)
+            assert rule.tolerance_on(DATASETS.find(dataset)) in tolerances(rule, dataset)
 
     class Lenient(Rule):
         name = "lenient"
         default_tolerance = 0.5
-        tolerances = MappingProxyType({"cifar10": 0.7})
 
         def harm(self, before: View, after: View, goal: Weights | None) -> float:
             return 0.0
 
-    assert [tolerances(Lenient(), dataset) for dataset in ("digits", "cifar10")] == [[0.5], [0.7]]
+    assert [tolerances(Lenient(), dataset) for dataset in ("digits", "cifar10")] == [[0.5], [0.5]]
+    Lenient.name = "loss"  # of which cifar10 says something
+    assert 0.1 in tolerances(Lenient(), "cifar10")
+    assert 0.5 not in tolerances(Lenient(), "cifar10")
+    assert 0.5 in tolerances(Lenient(), "digits")

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from idml.learning.judging.validation import rule_names
+from idml.learning.judging.registry import RULES
 from idml.store import HONEST
 from idml.studies.attacks import PEACE, AttackRow
 from idml.studies.error_rates import JudgedContribution
@@ -22,7 +22,7 @@ ATTACKS = ["noise", "free_rider"]
 def judged(encounters: int = 10) -> list[JudgedContribution]:
     """Every contribution judged by three."""
     return [
-        JudgedContribution(encounter, encounter, kind, validator, dict.fromkeys(rule_names(), harm))
+        JudgedContribution(encounter, encounter, kind, validator, dict.fromkeys(RULES.built_in, harm))
         for encounter in range(encounters)
         for kind, harm in (EARLY if encounter < 5 else LATE).items()
         for validator in range(3)

@@ -20,7 +20,8 @@ from idml.protocol.messages import Vote
 from idml.protocol.outcome import Outcome
 from idml.protocol.roles import Judged
 from idml.reporting.report import write_report
-from idml.simulation.adversaries import ADVERSARIES, Participant
+from idml.simulation.adversaries.base import Participant
+from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.runs import simulate
 from idml.store import StakePoint
 
@@ -110,13 +111,13 @@ DEEDS = {
 
 
 QUICK = ("label_flip", "swap", "deny", "copy_votes", "collude_neighbor", "sybil")
-KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in ADVERSARIES]
+KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in ADVERSARIES.built_in]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adversarys_key_to_its_deed(tmp_path: Path, kind: str) -> None:
     """The key is looked up once, where the parts are cast; from there on each deed is asked for in one place."""
-    role = ADVERSARIES[kind]
+    role = type(ADVERSARIES.find(kind))
     deeds = [deed for deed in DEEDS if getattr(role, deed) is not getattr(Participant, deed)]
     owners = {deed: next(owner for owner in role.__mro__ if deed in vars(owner)) for deed in deeds}
     config = tiny(adversaries={kind: 3}, preset="paper", encounters=48, model="linear", stake=120, reward=30)

@@ -6,10 +6,10 @@ import numpy as np
 
 from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.errors import AdapterError
-from idml.learning.architectures import find_architecture
 from idml.learning.arrays import FloatVector
 from idml.learning.backends import make_engine, why_not_native
 from idml.learning.engine import prepare
+from idml.learning.networks import Small
 
 
 def check_adapter(adapter: Adapter) -> None:
@@ -25,7 +25,7 @@ def check_adapter(adapter: Adapter) -> None:
         UserWarning: for what runs but is probably not meant.
     """
     _check_attributes(adapter)
-    network = find_architecture("small", image_shape=(1, 8, 8), classes=10, width=4)
+    network = Small().build(image_shape=(1, 8, 8), classes=10, width=4)
     engine = make_engine("torch" if why_not_native(network) else "native", network)
     generator = np.random.default_rng(0)
     images = prepare(generator.integers(0, 256, (48, 1, 8, 8), dtype=np.uint8))

@@ -1,5 +1,7 @@
 """What is wrong with an algorithm."""
 
+from idml.registry import PluginError
 
-class AdapterError(ValueError):
+
+class AdapterError(PluginError):
     """An adapter that breaks the contract of `Adapter`; the message says which method, how, and what to do."""

@@ -14,8 +14,9 @@ from idml.adapters.keys import draw_seed
 from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatImages, FloatVector, Indices, Labels
 from idml.learning.data.poisons import Poison, taint
+from idml.learning.data.source import DataSource
 from idml.learning.engine import Engine
-from idml.learning.judging.defences import SCREENS
+from idml.learning.judging.defences import Defence
 from idml.learning.judging.evidence import Weights, label_shares
 from idml.learning.judging.validation import Rule, measure_harm
 
@@ -33,10 +34,9 @@ class Settings:
         local_epochs: that a learner trains on its own data after each encounter.
         validation_images: that a validator scores.
         tolerance_bps: how much worse a contribution may be for a yes, in 1/10,000.
-        dataset: name of the data set.
-        classes: how many classes it has.
+        source: the data set, which knows its classes.
         own_goal: whether learners care for the classes of their own data; else for all alike.
-        defence: a key of `idml.learning.judging.defences.SCREENS`; None for none.
+        defence: by which a learner screens what it merges; None for none.
     """
 
     seed: int
@@ -49,10 +49,9 @@ class Settings:
     local_epochs: int
     validation_images: int
     tolerance_bps: int
-    dataset: str
-    classes: int
+    source: DataSource
     own_goal: bool = False
-    defence: str | None = None
+    defence: Defence | None = None
 
     def screen(self, models: Sequence[FloatVector]) -> bool:
         """Whether a learner's own defence takes a contribution.
@@ -63,7 +62,7 @@ class Settings:
         candidate = self.adapter.candidate
         updates = [candidate(before, result) - before for before, result in zip(models[::2], models[1::2], strict=True)]
         assert self.defence is not None
-        return SCREENS[self.defence](updates[-1], updates[:-1])
+        return self.defence.takes(updates[-1], updates[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Means:
     def goal(self) -> Weights | None:
         """How much each class counts to it as a learner, float64 (classes,); None: all alike."""
         settings = self.settings
-        return label_shares(self.data.labels, settings.classes) if settings.own_goal else None
+        return label_shares(self.data.labels, settings.source.classes) if settings.own_goal else None
 
     @property
     def sample_size(self) -> int:
@@ -166,7 +165,7 @@ class Means:
         """
         settings, images, labels = self.settings, self.data.images, self.data.labels
         if self.poison is not None:
-            images, labels = taint(self.poison, images, labels, settings.dataset, settings.classes)
+            images, labels = taint(self.poison, images, labels, settings.source)
         return LocalTraining(
             settings.engine,
             images,

@@ -1,8 +1,11 @@
 """`idml evaluate`: measure validation rules, adversaries and defences."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
+
+from idml.cli.batches import Countdown, again
 
 _EPILOG = """\
 examples:
@@ -36,6 +39,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
     )
     parser.add_argument("--only", metavar="KIND,...", help="kinds of adversary in the table of attacks (default: all)")
+    parser.add_argument("--processes", type=int, metavar="N", help="runs at a time (default: one a core)")
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions (default: the scale's)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(execute=execute, parser=parser)
@@ -43,39 +47,41 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    for name in ("seeds", "processes"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            options.parser.error(f"--{name} {value}: must be at least 1")
+    if options.only is not None and options.what not in ("attacks", "all"):
+        options.parser.error(f"--only is for the table of attacks: leave it out with {options.what}")
     # Only now: these load PyTorch, which takes a second.
     from dataclasses import replace
 
-    from idml.simulation.adversaries import ADVERSARIES
-    from idml.studies.command import evaluate_adaptive, evaluate_attacks, evaluate_rules
+    from idml.simulation.adversaries.registry import ADVERSARIES
+    from idml.studies.evaluation import Evaluation
     from idml.studies.scales import SCALES
 
-    if options.only is not None and options.what not in ("attacks", "all"):
-        options.parser.error(f"--only is for the table of attacks: leave it out with {options.what}")
     kinds = options.only.split(",") if options.only else None
     for kind in kinds or ():
-        if kind not in ADVERSARIES:
-            options.parser.error(f"--only {kind}: kinds are {', '.join(sorted(ADVERSARIES))}")
-    scale = SCALES[options.scale]
+        if kind not in ADVERSARIES.names():
+            options.parser.error(f"--only {kind}: kinds are {', '.join(sorted(ADVERSARIES.names()))}")
+    size = SCALES[options.scale].evaluation
     if options.seeds is not None:
-        if options.seeds < 1:
-            options.parser.error(f"--seeds {options.seeds}: must be at least 1")
-        scale = replace(scale, seeds=options.seeds)
-    if options.data_dir is not None:
-        scale = replace(scale, config={**scale.config, "data_dir": options.data_dir})
+        size = replace(size, seeds=options.seeds)
     directory = options.out or Path("results") / f"evaluate-{options.scale}"
-
-    def told(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    countdown, processes = Countdown(quiet=options.quiet), options.processes or os.cpu_count() or 1
+    evaluation = Evaluation(directory, size, options.data_dir, processes, countdown)
     written = []
-    if options.what in ("rules", "all"):
-        written += evaluate_rules(directory, scale, told)
-    if options.what in ("attacks", "all"):
-        written += evaluate_attacks(directory, scale, told, kinds=kinds)
-    if options.what in ("adaptive", "all"):
-        written += evaluate_adaptive(directory, scale, told)
+    try:
+        if options.what in ("rules", "all"):
+            if (reason := evaluation.without_natural) is not None:
+                countdown.say(f"left out: {reason}")
+            written += evaluation.rules()
+        if options.what in ("attacks", "all"):
+            written += evaluation.attacks(kinds)
+        if options.what in ("adaptive", "all"):
+            written += evaluation.adaptive()
+    except KeyboardInterrupt:
+        print(f"idml: interrupted; go on with: {again(options, 'evaluate')}", file=sys.stderr)
+        return 130
     for path in written:
         print(path)
     return 0

@@ -1,11 +1,15 @@
 """`idml`: parses the command line, hands over to a command, and turns errors into one line and an exit code."""
 
 import argparse
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from idml.cli import chain, economics, evaluate, gas, report, reproduce, run, traces
+from idml.cli import list as list_command
+from idml.errors import IdmlError
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -16,6 +20,7 @@ examples:
   idml run                                       simulate 50 honest devices with the defaults
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
+  idml list adversaries                          what there is to choose from
   idml report runs/main                          write its report anew
   idml reproduce all --scale smoke               the paper's figures and tables, computed anew
   idml evaluate all                              measure validation rules, adversaries and defences
@@ -28,8 +33,8 @@ exit codes: 0 done, 1 a run or its directory failed, 2 command line, configurati
 trace is wrong, 130 interrupted"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="idml",
         description=_DESCRIPTION,
@@ -38,34 +43,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, report, reproduce, evaluate, economics, gas, chain, traces):
+    for command in (run, list_command, report, reproduce, evaluate, economics, gas, chain, traces):
         command.add_parser(commands)
-    options = parser.parse_args(arguments)
-    try:
-        code: int = options.execute(options)
-    except KeyboardInterrupt:
-        print("idml: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        code = _exit_code(error)
-        if code == 0:
-            raise
-        for line in str(error).splitlines():
-            print(f"idml: {line}", file=sys.stderr)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = make_parser().parse_args(arguments)
+    with _show_messages():
+        try:
+            code: int = options.execute(options)
+        except KeyboardInterrupt:
+            print("idml: interrupted", file=sys.stderr)
+            return 130
+        except IdmlError as error:
+            for line in str(error).splitlines():
+                print(f"idml: {line}", file=sys.stderr)
+            return error.exit_code
     return code
 
 
-def _exit_code(error: Exception) -> int:
-    """2 for what the user can mend before a run, 1 for what failed in it, 0 for a fault of the program."""
-    import idml
+class _Messages(logging.Handler):
+    """Shows what the library has to say, a line each on standard error."""
 
-    if isinstance(error, idml.TraceError | idml.ConfigError | idml.LearningError | idml.AdapterError):
-        return 2
-    if isinstance(error, idml.StoreError | idml.LedgerError | idml.ExecutorError):
-        return 1
-    from idml.studies.paper.errors import ReproductionError
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one message."""
+        print(f"idml: {record.getMessage()}", file=sys.stderr)
 
-    return int(isinstance(error, ReproductionError))
+
+@contextmanager
+def _show_messages() -> Iterator[None]:
+    """Show what the library logs as the lines of a command, for as long as one runs."""
+    logger, handler = logging.getLogger("idml"), _Messages(logging.WARNING)
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import shlex
 import sys
-import time
 from pathlib import Path
+
+from idml.cli.batches import Countdown, again
 
 _EPILOG = """\
 examples:
@@ -52,57 +52,30 @@ def execute(options: argparse.Namespace) -> int:
     # Only now: these load PyTorch, which takes a second.
     from idml.learning.errors import DataError
     from idml.studies.paper.natural import why_not
-    from idml.studies.paper.scales import SCALES
     from idml.studies.paper.work import TARGETS, cost, reproduce
+    from idml.studies.scales import SCALES
 
     names = list(TARGETS) if options.what == "all" else [options.what]
     scale, directory = SCALES[options.scale], options.out or Path("reproduction") / options.scale
     processes = options.processes or os.cpu_count() or 1
 
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    if "natural" in names and (reason := why_not(scale, options.data_dir)):
+    countdown = Countdown(quiet=options.quiet)
+    if "natural" in names and (reason := why_not(scale.paper, options.data_dir)):
         if options.what == "natural":
             raise DataError(reason)
         names.remove("natural")
-        if scale.natural is not None:
-            say(f"left out: {reason}")
+        if scale.paper.natural is not None:
+            countdown.say(f"left out: {reason}")
     ahead = cost(names, scale, directory, options.data_dir, download=not options.cost)
     if options.cost:
         print(f"{ahead.text(processes)}, in {directory}")
         return 0
     if ahead.runs:
-        say(f"{ahead.text(processes)}, in {directory}")
-    begun_s, before = time.monotonic(), -1
-
-    def progress(done: int, total: int) -> None:
-        nonlocal before
-        if before < 0:
-            before = done
-        elif total:
-            gone_s = time.monotonic() - begun_s
-            left_s = gone_s / (done - before) * (total - done)
-            say(f"{done} of {total} runs, {_clock(gone_s)} gone, about {_clock(left_s)} left")
-
+        countdown.say(f"{ahead.text(processes)}, in {directory}")
     try:
-        page = reproduce(names, scale, directory, data_dir=options.data_dir, processes=processes, progress=progress)
+        page = reproduce(names, scale, directory, data_dir=options.data_dir, processes=processes, progress=countdown)
     except KeyboardInterrupt:
-        print(f"idml: interrupted; go on with: {shlex.join(_again(options))}", file=sys.stderr)
+        print(f"idml: interrupted; go on with: {again(options, 'reproduce')}", file=sys.stderr)
         return 130
     print(page)
     return 0
-
-
-def _again(options: argparse.Namespace) -> list[str]:
-    command = ["idml", "reproduce", options.what, "--scale", options.scale]
-    for name in ("out", "processes", "data_dir"):
-        if (value := getattr(options, name)) is not None:
-            command += [f"--{name.replace('_', '-')}", str(value)]
-    return command
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

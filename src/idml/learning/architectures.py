@@ -1,28 +1,13 @@
-"""The networks that devices train, described: PyTorch builds modules from it, the native engine computes it.
+"""A network described: PyTorch builds a module from the description, the native engine computes it.
 
-All but the linear one are plain stacks of 3x3 convolutions with 2x2 max pooling, without batch normalization: its
+A network is a stack of 3x3 convolutions with 2x2 max pooling, and a dense layer. There is no batch normalization: its
 running statistics are state beside the parameters, and what devices exchange is a parameter vector. Where images are
-signals, which are one row high, the same stacks are one-dimensional: convolutions of 3 samples, pools of 2.
+signals, which are one row high, the stack is one-dimensional: convolutions of 3 samples, pools of 2.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from idml.learning.engine import Layout
-from idml.learning.errors import LearningError
-
-Stages = tuple[tuple[int, int], ...]
-
-# Convolutions and channel factor (times the width) of each stage; a stage ends in a pool that halves height and width.
-_STAGES: Final[dict[str, Stages]] = {
-    "linear": (),
-    "small": ((1, 1), (1, 1), (1, 2)),
-    "cnn6": ((2, 1), (2, 2), (2, 4)),
-    "cnn10": ((3, 1), (3, 2), (4, 4)),
-    "cnn14": ((4, 1), (5, 2), (5, 4)),
-}
-
-MODELS: Final = tuple(_STAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +78,3 @@ class Architecture:
         dense = place + 1  # after the layer that flattens
         shapes += [(f"{dense}.weight", (self.classes, channels * height * width)), (f"{dense}.bias", (self.classes,))]
         return tuple(shapes)
-
-
-def find_architecture(
-    name: str, *, image_shape: tuple[int, int, int], classes: int, width: int = 16, dropout: float = 0.0
-) -> Architecture:
-    """Describe one of the networks.
-
-    "linear" is the dense layer alone, for runs that are about anything but learning.
-    "small" has one convolution per stage, width-width-2*width channels; "cnn6", "cnn10" and "cnn14" have 2/2/2, 3/3/4
-    and 4/5/5 convolutions of width, 2*width and 4*width channels. Dropout follows each pool; a dense layer ends all.
-
-    Args:
-        name: one of `MODELS`.
-        image_shape: channels, height, width; at least 8x8 pixels, as three pools leave an eighth of each side; signals
-            are one row high and at least 8 samples long.
-        classes: number of outputs, at least 2.
-        width: channels of the first stage.
-        dropout: probability in [0, 1) of dropping a value after each pool, 0 for none.
-
-    Raises:
-        LearningError: a value is out of its range.
-    """
-    stages = _STAGES.get(name)
-    if stages is None:
-        raise LearningError(f"model {name!r} is unknown: choose one of {', '.join(MODELS)}")
-    channels, height, side = image_shape
-    if channels < 1 or side < 8 or (height < 8 and height != 1):
-        raise LearningError(f"image shape {image_shape} is too small: models need at least 8x8 pixels, or 1x8 samples")
-    if classes < 2:
-        raise LearningError(f"classes is {classes}: a classifier needs at least 2")
-    if width < 1:
-        raise LearningError(f"width is {width}: it must be at least 1")
-    if not 0 <= dropout < 1:
-        raise LearningError(f"dropout is {dropout}: it must lie in [0, 1)")
-    convolutions = tuple(
-        Convolution(factor * width, pooled=number == count)
-        for count, factor in stages
-        for number in range(1, count + 1)
-    )
-    return Architecture(image_shape, classes, convolutions, dropout, one_dimensional=height == 1)

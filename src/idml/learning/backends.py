@@ -9,14 +9,17 @@ from idml.learning.engine import Engine
 from idml.learning.errors import LearningError
 from idml.learning.native.engine import NativeEngine, beyond_limits
 from idml.learning.native.library import DEFINITION, NativeError, load_library
+from idml.learning.networks import Blueprint
 
 Backend = Literal["native", "torch"]
 BACKENDS: Final = ("auto", "native", "torch")
 
 
-def why_not_native(architecture: Architecture) -> str | None:
+def why_not_native(blueprint: Blueprint) -> str | None:
     """Say in one line why the native engine cannot compute a network here; None if it can."""
-    if beyond := beyond_limits(architecture):
+    if not isinstance(blueprint, Architecture):
+        return "the native engine cannot compute a module of PyTorch"
+    if beyond := beyond_limits(blueprint):
         return f"the native engine cannot compute a network of {beyond}"
     try:
         load_library()
@@ -25,25 +28,27 @@ def why_not_native(architecture: Architecture) -> str | None:
     return None
 
 
-def make_engine(backend: Backend, architecture: Architecture, *, threads: int = 1) -> Engine:
+def make_engine(backend: Backend, blueprint: Blueprint, *, threads: int = 1) -> Engine:
     """Make the engine of a network.
 
     Args:
         backend: which one; there is no other where it cannot be had, as results would differ.
-        architecture: the network.
+        blueprint: of the network.
         threads: of PyTorch; the native engine computes on one.
 
     Raises:
         LearningError: it cannot be had here.
     """
     if backend == "native":
-        return NativeEngine(architecture)
+        if not isinstance(blueprint, Architecture):
+            raise LearningError("backend is 'native': it cannot compute a module of PyTorch")
+        return NativeEngine(blueprint)
     try:
         from idml.learning.models import module_factory  # only where it is needed: PyTorch takes a second to load
         from idml.learning.torch_engine import TorchEngine
     except ImportError as error:
         raise LearningError(f"backend is 'torch': PyTorch cannot be loaded ({error})") from error
-    return TorchEngine(module_factory(architecture), threads=threads)
+    return TorchEngine(module_factory(blueprint), threads=threads)
 
 
 def definition_of(backend: Backend) -> str:

@@ -1,11 +1,12 @@
-"""The networks that devices train, as modules of PyTorch."""
+"""Described networks as modules of PyTorch."""
 
 from collections.abc import Callable
 from functools import partial
 
 from torch import nn
 
-from idml.learning.architectures import Architecture, find_architecture
+from idml.learning.architectures import Architecture
+from idml.learning.networks import Blueprint, find_architecture
 
 
 def build_module(architecture: Architecture) -> nn.Module:
@@ -41,9 +42,9 @@ def build_model(
     return build_module(find_architecture(name, image_shape=image_shape, classes=classes, width=width, dropout=dropout))
 
 
-def module_factory(architecture: Architecture) -> Callable[[], nn.Module]:
+def module_factory(blueprint: Blueprint) -> Callable[[], nn.Module]:
     """Return a function without arguments that builds the module, for `TorchEngine`; it can be pickled."""
-    return partial(build_module, architecture)
+    return partial(build_module, blueprint) if isinstance(blueprint, Architecture) else blueprint
 
 
 def model_factory(

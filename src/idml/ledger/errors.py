@@ -1,21 +1,23 @@
-"""What can go wrong on the way to the contract and back."""
+"""Errors of the ledger: what can go wrong on the way to the contract and back."""
 
 from collections.abc import Mapping
 
+from idml.errors import IdmlError
 
-class LedgerError(Exception):
+
+class LedgerError(IdmlError):
     """Something about the ledger that the caller can act on; the message is one line."""
 
 
 class EvmError(LedgerError):
-    """A transaction, a clock or a dump that the embedded EVM refuses before it runs anything."""
+    """The embedded EVM refused a transaction, a time or a dump, before it ran anything."""
 
 
 class ExecutionReverted(LedgerError):  # noqa: N818
-    """A call without transaction that the EVM rolled back.
+    """A call that was no transaction reverted.
 
     Args:
-        data: the bytes it returned; empty if it ran out of gas or hit an invalid instruction.
+        data: the bytes that it returned; empty if it ran out of gas or met an invalid instruction.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -24,11 +26,12 @@ class ExecutionReverted(LedgerError):  # noqa: N818
 
 
 class Reverted(LedgerError):  # noqa: N818
-    """The contract refused, for a reason that its interface names.
+    """The contract refused a transaction or a call, for a reason that its interface names.
 
     Args:
-        name: the custom error, for instance `TooLate`; `Error` for a text, `Panic` for a code, `Unknown` otherwise.
-        arguments: its arguments by their Solidity names; bytes32 and addresses as bytes.
+        name: name of the custom error, for instance `TooLate`; `Error` if the reason is a text, `Panic` if it is a
+            code, `Unknown` otherwise.
+        arguments: the error's arguments by their Solidity names; bytes32 and addresses are bytes.
     """
 
     def __init__(self, name: str, arguments: Mapping[str, object]) -> None:
@@ -53,10 +56,11 @@ class NodeRefusedError(LedgerError):
     """A node answered a request with an error.
 
     Args:
-        method: of the request.
+        method: the JSON-RPC method that was asked for.
         code: JSON-RPC error code; 0 if the node gave none.
-        message: the node's words.
-        data: what came with them; for reverted calls the reason, in a form that differs from node to node.
+        message: what the node said.
+        data: what came with the message. For a reverted call it holds the reason, in a form that differs from node to
+            node.
     """
 
     def __init__(self, method: str, code: int, message: str, data: object = None) -> None:
@@ -68,7 +72,7 @@ class NodeRefusedError(LedgerError):
 
 
 class WrongChainError(LedgerError):
-    """The node serves another chain than the one that was meant."""
+    """The node serves another chain than the one that was asked for."""
 
 
 class NoContractError(LedgerError):
@@ -79,10 +83,10 @@ class GasMoneyError(LedgerError):
     """An account cannot pay for its transaction.
 
     Args:
-        address: of the account, with its checksum.
-        has_wei: native currency that it has.
-        needs_wei: what the transaction takes at most, its value included.
-        gas_included: whether `needs_wei` counts gas; False where the value alone was too much.
+        address: address of the account in hexadecimal digits, with its checksum.
+        has_wei: native currency that the account has.
+        needs_wei: the most that the transaction can cost, its value included.
+        gas_included: whether `needs_wei` includes gas. It does not if the value alone was too much.
     """
 
     def __init__(self, address: str, has_wei: int, needs_wei: int, *, gas_included: bool = True) -> None:
@@ -96,15 +100,15 @@ class GasMoneyError(LedgerError):
 
 
 class TransactionStuckError(LedgerError):
-    """A transaction is out but was not mined in time; it may still be."""
+    """A transaction was sent but not mined in time. It may still be mined later."""
 
 
 class TransactionReplacedError(LedgerError):
-    """Another transaction of the account took the nonce: another program sends from it."""
+    """Another transaction of the account took the nonce, so another program must be sending from this account."""
 
 
 class KeystoreError(LedgerError):
-    """A keystore file that cannot be read, opened or written."""
+    """A keystore file cannot be read, opened or written."""
 
 
 def _show(value: object) -> str:
@@ -112,6 +116,9 @@ def _show(value: object) -> str:
 
 
 def coins(amount_wei: int) -> str:
-    """Base units as whole ones, exact: 1500000000000000000 is 1.5. For native currency and tokens alike."""
+    """Write an amount of base units in whole coins, exactly: 1500000000000000000 becomes 1.5.
+
+    It serves for native currency and for tokens, as both have 18 decimals.
+    """
     whole, part = divmod(amount_wei, 10**18)
     return f"{whole}.{part:018d}".rstrip("0").rstrip(".")

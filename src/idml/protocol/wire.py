@@ -1,11 +1,11 @@
-"""The bytes in which learner, neighbor and validators send each other what they say.
+"""Messages as bytes: how learner, neighbor and validators send each other what they say.
 
-A frame is one message in its envelope: the CBOR array `[version, kind, conversation, sender, fields]`, in the core
-deterministic encoding of RFC 8949, section 4.2 (https://www.rfc-editor.org/rfc/rfc8949.html). Kinds are the numbers of
-`_KINDS`; fields are an array in the order in which they stand there. Terms and Reports are arrays, too: there are no
-maps. Models travel beside the frames, which hold their digests only.
+A frame is one message in its envelope. It is the CBOR array `[version, kind, conversation, sender, fields]`, in the
+core deterministic encoding of RFC 8949, section 4.2 (https://www.rfc-editor.org/rfc/rfc8949.html). The kind is a number
+from `_KINDS`. The fields are an array, in the order in which `_KINDS` lists them. Terms and Reports are arrays, too; no
+frame holds a map. A frame holds only the digests of models; the models themselves travel beside it.
 
-Each message has one frame, and whatever decodes encodes to the same bytes again.
+A message can be written in one way only: whatever `decode` accepts, `encode` writes as the same bytes.
 """
 
 import reprlib
@@ -14,6 +14,7 @@ from typing import Any
 
 import cbor2
 
+from idml.errors import IdmlError
 from idml.protocol.hashing import ADDRESS_BYTES, WORD_BYTES
 from idml.protocol.messages import Report, Terms
 from idml.protocol.roles.conversation import (
@@ -30,11 +31,11 @@ from idml.protocol.roles.conversation import (
 )
 
 VERSION = 1
-"""Of the frames, 0 to 23. Raise it when a kind that was there before changes; a new kind needs none."""
+"""Version of the frames, 0 to 23. Raise it when an existing kind of message changes; a new kind needs no new one."""
 
 MAX_FRAME_BYTES = 1 << 16
 MAX_SIGNATURE_BYTES = 1 << 13
-"""A key's signature has 65 bytes. That of a contract wallet (ERC-1271) has as many as the wallet likes."""
+"""The longest signature. A key's has 65 bytes; that of a contract wallet (ERC-1271) has as many as the wallet likes."""
 
 MAX_REASON_BYTES = 1 << 10
 
@@ -44,16 +45,16 @@ _REFUSED = {1: "a negative integer", 5: "a map", _TAG: "a tag", 7: "a float or s
 _BIGNUM = 2
 _MIN_BIGNUM_BYTES, _MAX_BIGNUM_BYTES = 9, 32
 _MAX_ITEMS = 32
-"""Arrays, integers and strings of one frame, all together; the largest message has 19."""
+"""The most items of one frame: arrays, integers and strings together. The largest message has 19."""
 
 
-class WireError(ValueError):
-    """A frame that is none of ours, or an envelope that fits no frame; its text says what is wrong, in one line."""
+class WireError(IdmlError, ValueError):
+    """Bytes that are no valid frame, or an envelope that no frame can hold. Its text says in one line what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bytes:
-    """A byte string of `least` to `most` bytes."""
+    """A field that holds a byte string of `least` to `most` bytes."""
 
     least: int
     most: int
@@ -71,7 +72,7 @@ class _Bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text of at most `most` bytes in UTF-8."""
+    """A field that holds a text of at most `most` bytes in UTF-8."""
 
     most: int
 
@@ -91,7 +92,7 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """An integer; its range is the affair of what it is a field of."""
+    """A field that holds an integer. Its range is checked by the class that it is a field of."""
 
     def pack(self, name: str, value: object) -> int:
         if type(value) is not int:  # a bool is an int, too
@@ -102,7 +103,7 @@ class _Number:
 
 
 class _Record:
-    """An array of the fields of a dataclass, in this order."""
+    """A dataclass, written as the array of its fields in the given order."""
 
     def __init__(self, kind: type, **fields: "_Bytes | _Text | _Number | _Record") -> None:
         self.kind = kind
@@ -157,7 +158,7 @@ _KINDS = {
     8: _Record(ResultRequest, encounter=_WORD, result=_WORD),
     9: _Record(JudgedResult, result=_WORD),
 }
-"""All messages. A number is never given to another message, nor are the fields of one changed, within a version."""
+"""All messages by number. Within a version, no number is given to another message and no message changes its fields."""
 
 _NUMBERS = {record.kind: number for number, record in _KINDS.items()}
 
@@ -166,11 +167,11 @@ def encode(envelope: Envelope) -> bytes:
     """Write a message in its envelope.
 
     Returns:
-        Its only frame, at most `MAX_FRAME_BYTES` long.
+        The frame, at most `MAX_FRAME_BYTES` long.
 
     Raises:
-        WireError: for a value that no frame can hold: of another type, of the wrong length, a signature longer than
-            `MAX_SIGNATURE_BYTES`, a reason longer than `MAX_REASON_BYTES`.
+        WireError: for a value that no frame can hold: one of another type or of the wrong length, a signature longer
+            than `MAX_SIGNATURE_BYTES`, or a reason longer than `MAX_REASON_BYTES`.
     """
     message = envelope.message
     number = _NUMBERS.get(type(message))
@@ -183,12 +184,12 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(frame: bytes) -> Envelope:
-    """Read a frame that anyone may have sent.
+    """Read a frame from anyone, trusted or not.
 
-    Time and memory are bounded whatever the bytes are: no length that a frame states is believed before it is checked.
+    Time and memory are bounded whatever the bytes are: a length that the frame states is checked before it is used.
 
     Args:
-        frame: all of its bytes, and no more.
+        frame: exactly the bytes of one frame.
 
     Raises:
         WireError: for any bytes that `encode` does not write, and for frames of another version.
@@ -215,7 +216,10 @@ def decode(frame: bytes) -> Envelope:
 
 
 def _check_version(frame: bytes) -> None:
-    """In every version, a frame is an array of less than 24 items, and the first one is a version below 24."""
+    """Refuse frames of other versions.
+
+    In every version, a frame is an array of fewer than 24 items, and the first item is the version, below 24.
+    """
     if len(frame) < 2 or not 0x81 <= frame[0] <= 0x97 or frame[1] > 23:
         raise WireError(f"the frame begins with 0x{frame[:2].hex()}: must be an array that begins with a version")
     if frame[1] != VERSION:
@@ -223,10 +227,10 @@ def _check_version(frame: bytes) -> None:
 
 
 def _check_items(frame: bytes) -> None:
-    """Let few items pass, and no other than our frames are made of, before cbor2 makes objects of them.
+    """Refuse frames with too many items, or with items that no message holds, before cbor2 makes objects of them.
 
-    Else one frame keeps it busy for seconds (a tag has it compile a regular expression) or fills megabytes (each byte
-    can be an empty array). This is the check of RFC 8949, appendix C, without recursion.
+    Without this check, one frame could keep cbor2 busy for seconds (a tag can make it compile a regular expression) or
+    fill megabytes (each byte can be an empty array). It is the check of RFC 8949, appendix C, without recursion.
     """
     at, owed, items = 0, 1, 0
     while owed:
@@ -257,7 +261,7 @@ def _check_items(frame: bytes) -> None:
 
 
 def _head(frame: bytes, at: int) -> tuple[int, int, int]:
-    """Major type and argument of the item at a byte, and where its head ends."""
+    """Major type and argument of the item that begins at a byte, and the byte at which its head ends."""
     if at >= len(frame):
         raise WireError(f"the frame ends after {len(frame)} bytes: more items are announced")
     major, short = divmod(frame[at], 32)

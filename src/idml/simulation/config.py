@@ -1,35 +1,56 @@
-"""What a run is: every number and choice under one key, checked before anything starts."""
+"""The configuration of a run: every number and every choice has one key, and all are checked before anything starts."""
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from idml.learning.judging.validation import DEFAULT_RULE, Rule, find_rule, rule_names
+from idml.errors import IdmlError
+from idml.learning.data.registry import DATASETS, PARTITIONS
+from idml.learning.judging.registry import DEFAULT_RULE, DEFENCES, RULES
+from idml.learning.registry import MODELS
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
-from idml.simulation.contacts import EVEN, find_trace
+from idml.registry import PluginError, Registry
+from idml.simulation.adversaries.registry import ADVERSARIES
+from idml.simulation.contacts.registry import EVEN
 from idml.simulation.explain import explain
-from idml.simulation.traces import most_met
+
+if TYPE_CHECKING:  # what a key names is imported when someone asks for it
+    from idml.learning.data.source import DataSource
+    from idml.learning.judging.validation import Rule
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=500_000)]
 Rate = Annotated[float, Field(gt=0)]
 
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "dataset": DATASETS,
+    "partition": PARTITIONS,
+    "model": MODELS,
+    "rule": RULES,
+    "defence": DEFENCES,
+}
+"""For each key that names a plug-in, where it is looked up. An algorithm may be an object, so it is looked up later."""
+_BESIDES = {"dataset": ("auto",), "defence": ("none",)}
+"""For each of these keys, words that it accepts in place of a name."""
 
-class ConfigError(ValueError):
-    """A configuration that cannot run: one line for each key that is wrong."""
+
+class ConfigError(IdmlError, ValueError):
+    """A configuration cannot be used. The message has one line for each key that is wrong."""
+
+    exit_code = 2
 
 
 class Config(BaseModel):
-    """A run's configuration. Shares and the tolerance are fractions, token amounts are in whole tokens.
+    """The configuration of a run. Shares and the tolerance are fractions; amounts are in whole tokens.
 
-    Keys that are None follow from others; `idml run` writes them out, resolved, into the run's `config.toml`.
+    A key that is None follows from others. `idml run` fills all of them in and writes them to the run's `config.toml`.
     """
 
     model_config = ConfigDict(
@@ -38,95 +59,172 @@ class Config(BaseModel):
 
     # what is learned
     seed: int = Field(1, ge=0, lt=1 << 63, description="every random draw derives from it")
-    algorithm: str = Field("oppcl", description="gossip, oppcl, or FILE.py:CLASS for one of your own")
-    dataset: Literal["auto", "fashion-mnist", "cifar10", "hapt", "digits"] = Field(
-        "auto", description="auto: fashion-mnist if it is found, else digits"
+    algorithm: str = Field("oppcl", description="gossip, oppcl, or FILE.py:NAME for one of your own")
+    dataset: str = Field(
+        "auto",
+        description="fashion-mnist, cifar10, hapt, digits or FILE.py:NAME; auto: the first if it is found, else digits",
     )
-    data_dir: str | None = Field(None, description="where to look for data first; else $IDML_DATA, the user cache")
-    partition: Literal["iid", "two-class", "natural"] = Field(
-        "iid", description="how training images are spread over devices; natural: each is one person of hapt"
+    data_dir: str | None = Field(
+        None, description="where to look for data first; then in $IDML_DATA and the user cache"
+    )
+    partition: str = Field(
+        "iid",
+        description="how images are dealt out: iid, two-class, natural (a device is a person of hapt) or FILE.py:NAME",
     )
     images_per_device: int | None = Field(
-        None, ge=1, description="drawn by each device, images may be shared; by default all are dealt out evenly"
+        None,
+        ge=1,
+        description="images that each device draws, possibly the same as others; by default all are dealt out evenly",
     )
-    model: Literal["linear", "small", "cnn6", "cnn10", "cnn14"] = Field("small", description="what devices train")
-    width: int = Field(16, ge=1, le=512, description="channels of its first stage")
-    dropout: float | None = Field(None, ge=0, lt=1, description="after each pool; by default 0.25 for a cnn, else 0")
-    batch: int | None = Field(None, ge=1, description="images a step")
-    learning_rate: float | None = Field(None, gt=0, le=10, description="of a device's first encounter")
-    learning_rate_decay: float | None = Field(None, ge=0, le=100, description="rate / (1 + decay (k - 1)) at the k-th")
-    local_epochs: int | None = Field(None, ge=0, le=100, description="own epochs after an encounter; None: algorithm's")
+    model: str = Field("small", description="what devices train: linear, small, cnn6, cnn10, cnn14 or FILE.py:NAME")
+    width: int = Field(16, ge=1, le=512, description="channels of the model's first stage")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout after each pool; by default 0.25 for a cnn, else 0"
+    )
+    batch: int | None = Field(None, ge=1, description="images in one gradient step")
+    learning_rate: float | None = Field(None, gt=0, le=10, description="rate in a device's first encounter")
+    learning_rate_decay: float | None = Field(
+        None, ge=0, le=100, description="in the k-th encounter, the rate is learning_rate / (1 + decay (k - 1))"
+    )
+    local_epochs: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="epochs that a learner trains alone after an encounter; by default the algorithm's",
+    )
 
     # who meets whom
     devices: int = Field(
         50,
         ge=2,
         le=1_000_000,
-        description="participants, adversaries too; of a trace: all, or those who meet most",
+        description="number of devices, adversaries included; of a trace, all or those who meet most",
     )
-    encounters: int | None = Field(None, ge=1, description="contacts; by default 30 a device, or the whole trace")
-    adversaries: dict[str, int] = Field(default_factory=dict, description="a table: kind = count")
-    contacts: str = Field(EVEN, description="even: random, all devices alike; or a contact trace's FILE")
-    link_bytes_s: Rate | None = Field(None, description="a device sends or receives; by default at once")
-    compute_images_s: Rate | None = Field(None, description="a device trains; by default at once")
-    heterogeneity: float = Field(0.0, ge=0, le=5, description="of both rates over devices: sigma of a log-normal")
+    encounters: int | None = Field(
+        None, ge=1, description="number of contacts; by default 30 for each device, or the whole trace"
+    )
+    adversaries: dict[str, int] = Field(
+        default_factory=dict, description="a table: NAME = count; names: idml list adversaries, or FILE.py:NAME"
+    )
+    contacts: str = Field(
+        EVEN, description="who meets whom: even (random, all devices alike), a trace's FILE, or FILE.py:NAME"
+    )
+    link_bytes_s: Rate | None = Field(
+        None, description="bytes that a device sends or receives in a second; by default it takes no time"
+    )
+    compute_images_s: Rate | None = Field(
+        None, description="images that a device trains in a second; by default it takes no time"
+    )
+    heterogeneity: float = Field(
+        0.0, ge=0, le=5, description="how much devices differ in both rates: sigma of a log-normal distribution"
+    )
 
-    defence: Literal["none", "norm", "krum"] = Field("none", description="by which a learner screens what it merges")
+    defence: str = Field("none", description="how a learner screens what it merges: none, norm, krum or FILE.py:NAME")
 
     # what is paid
     incentive: bool = Field(True, description="false: no ledger, every contribution is merged")
-    preset: Literal["safe", "paper"] = Field("safe", description="rules of the task")
+    preset: Literal["safe", "paper"] = Field("safe", description="which rules the task has")
     reward: Tokens = Field(10.0, description="what a learner pays for an encounter, in tokens")
     validators: int = Field(3, ge=1, le=MAX_VOTES, description="votes that settle an encounter (V)")
-    committee: int | None = Field(None, ge=0, le=MAX_VOTES, description="members drawn to vote (K), 0: open voting")
-    quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="least votes that decide anything")
+    committee: int | None = Field(
+        None, ge=0, le=MAX_VOTES, description="members that are drawn to vote (K); 0: anyone may vote"
+    )
+    quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="the least number of votes that decides anything")
     rule: str | None = Field(
-        None, description="a validator judges by: paper, loss, f1, precision, recall, balanced, mcnemar"
+        None,
+        description="how a validator judges: paper, loss, f1, precision, recall, balanced, mcnemar or FILE.py:NAME",
     )
     goal: Literal["all", "own"] = Field(
-        "all", description="classes a learner cares for under balanced: alike, or its own"
+        "all", description="which classes a learner cares for, under the rule balanced: all alike, or its own"
     )
     tolerance: Share | None = Field(
-        None, description="how much worse a yes may be (tau); None: the rule's, for the data"
+        None,
+        description="how much worse a model may get and still be accepted (tau); by default the rule's, for the data",
     )
-    validation_images: int = Field(200, ge=1, le=65_535, description="a validator scores, drawn from its own")
-    neighbor_share: Share = Field(0.8, description="of the reward; validators share the rest (p_n)")
-    good_faith_share: Share | None = Field(None, description="of the reward, if the encounter ends incomplete (g)")
-    no_vote_share: Share | None = Field(None, description="of the reward, if too few vote")
-    reject_pot_share: Share | None = Field(None, description="of a rejected neighbor's penalty that validators get")
-    tie: Literal["accept", "reject"] = Field("accept", description="as many yes as no votes")
-    completion_window_s: Seconds = Field(3_600, description="time for each report")
-    voting_window_s: Seconds = Field(50_000, description="time for the votes")
-    tokens: Tokens = Field(1_000_000.0, description="a device buys")
-    stake: Tokens = Field(200.0, description="a device pledges")
-    stake_target: Tokens | None = Field(None, description="rewards go to the stake below it; safe: 200, paper: 0")
-    stake_threshold: Tokens = Field(100.0, description="least stake of a neighbor or validator")
+    validation_images: int = Field(
+        200, ge=1, le=65_535, description="images that a validator scores, drawn from its own"
+    )
+    neighbor_share: Share = Field(
+        0.8, description="the neighbor's share of the reward (p_n); validators share the rest"
+    )
+    good_faith_share: Share | None = Field(
+        None, description="the neighbor's share of the reward, if the encounter ends incomplete (g)"
+    )
+    no_vote_share: Share | None = Field(None, description="the neighbor's share of the reward, if too few vote")
+    reject_pot_share: Share | None = Field(None, description="the validators' share of a rejected neighbor's penalty")
+    tie: Literal["accept", "reject"] = Field("accept", description="what as many yes as no votes lead to")
+    completion_window_s: Seconds = Field(3_600, description="how long each report may take")
+    voting_window_s: Seconds = Field(50_000, description="how long the votes may take")
+    tokens: Tokens = Field(1_000_000.0, description="tokens that each device buys")
+    stake: Tokens = Field(200.0, description="tokens that each device stakes")
+    stake_target: Tokens | None = Field(
+        None, description="rewards go to the stake while it is below this; by default 200 under safe, 0 under paper"
+    )
+    stake_threshold: Tokens = Field(100.0, description="the least stake that a neighbor or validator needs")
 
     # how it is run
-    evm: Literal["auto", "pyevm", "pyrevm"] = Field("auto", description="embedded EVM; auto: the fastest installed")
-    rpc: str | None = Field(None, description="URL of a development node (Anvil, Ganache); none: the embedded EVM")
+    evm: Literal["auto", "pyevm", "pyrevm"] = Field(
+        "auto", description="which embedded EVM; auto: the fastest one that is installed"
+    )
+    rpc: str | None = Field(
+        None, description="URL of a development node (Anvil, Ganache); by default the embedded EVM is used"
+    )
     contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
-    baseline_devices: int = Field(3, ge=0, description="train alone, for the baseline in the report; 0: none")
+    baseline_devices: int = Field(
+        3, ge=0, description="devices that train alone, for the baseline in the report; 0: none"
+    )
     workers: int | None = Field(
-        None, ge=1, le=1_024, description="processes that train; by default 1, on ray one a CPU; results are equal"
+        None,
+        ge=1,
+        le=1_024,
+        description="processes that train; by default 1, on Ray one for each CPU; results are equal",
     )
     backend: Literal["auto", "native", "torch"] = Field(
-        "auto", description="computes the networks; auto: native where it is built; each its own results"
+        "auto", description="what computes the networks, each with its own results; auto: native if it is built"
     )
     executor: Literal["processes", "ray", "cuda"] = Field(
-        "processes", description="who trains: workers here, on a Ray cluster, or a GPU (equal then but for rounding)"
+        "processes", description="who trains: processes here, a Ray cluster, or a GPU (its results differ by rounding)"
     )
-    ray_address: str | None = Field(None, description="HOST:PORT of a Ray cluster; by default one made for the run")
+    ray_address: str | None = Field(None, description="HOST:PORT of a Ray cluster; by default one is made for the run")
     checkpoint_s: int = Field(
-        60, ge=0, le=1_000_000, description="between checkpoints, more where they take over 2 %; 0: each contact"
+        60,
+        ge=0,
+        le=1_000_000,
+        description="seconds between checkpoints, more if they take over 2 % of the time; 0: after each contact",
     )
     threads: int = Field(
-        1, ge=1, le=256, description="of PyTorch in a process; results are equal only among equal numbers; native: 1"
+        1,
+        ge=1,
+        le=256,
+        description="PyTorch's threads in a process; other numbers give other results; the native engine has 1",
     )
+
+    @field_validator(*_REGISTRIES)
+    @classmethod
+    def _named(cls, name: str | None, info: ValidationInfo) -> str | None:
+        """Check that the value of a key is a name that can be found. What it names is loaded later."""
+        assert info.field_name is not None
+        try:
+            if name is not None:
+                _REGISTRIES[info.field_name].require(name, besides=_BESIDES.get(info.field_name, ()))
+        except PluginError as error:
+            raise _line(str(error)) from None
+        return name
+
+    @field_validator("adversaries")
+    @classmethod
+    def _adversaries_named(cls, counts: dict[str, int]) -> dict[str, int]:
+        """Check that the name of each adversary can be found."""
+        try:
+            for name in counts:
+                ADVERSARIES.require(name)
+        except PluginError as error:
+            raise _line(str(error)) from None
+        return counts
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        """Check what no single key can tell."""
+        """Check what depends on more than one key."""
         if self.rpc is not None and not self.incentive:
             raise _inconsistent("rpc", self.rpc, "leave it out where incentive is false: such a run has no ledger")
         if self.incentive and self.devices < self.validators + 2:
@@ -135,16 +233,10 @@ class Config(BaseModel):
                 self.validators,
                 f"with {self.devices} devices at most {self.devices - 2}: learner and neighbor do not judge themselves",
             )
-        if self.rule is not None and self.rule not in rule_names():
-            raise _inconsistent("rule", self.rule, f"choose one of {', '.join(rule_names())}")
-        for kind, count in self.adversaries.items():
-            from idml.simulation.adversaries import ADVERSARIES  # loads PyTorch, which takes a second
-
-            if kind not in ADVERSARIES:
-                raise _inconsistent(f"adversaries.{kind}", count, f"kinds are {', '.join(sorted(ADVERSARIES))}")
+        for name, count in self.adversaries.items():
             if not 0 <= count < self.devices:
                 raise _inconsistent(
-                    f"adversaries.{kind}", count, f"must be between 0 and {self.devices - 1}, below devices"
+                    f"adversaries.{name}", count, f"must be between 0 and {self.devices - 1}, below devices"
                 )
         if sum(self.adversaries.values()) >= self.devices:
             raise _inconsistent(
@@ -174,32 +266,65 @@ class Config(BaseModel):
         try:
             self.task()
         except ValueError as error:
-            raise PydanticCustomError("inconsistent", "{line}", {"line": str(error)}) from None
+            raise _line(str(error)) from None
         return self
 
     @property
     def contact_count(self) -> int:
-        """The number of contacts."""
+        """Number of contacts in the run."""
         return self.encounters if self.encounters is not None else 30 * self.devices
 
     @property
     def target_wei(self) -> int:
-        """Up to which stake rewards go to the stake."""
+        """The target of each device's stake, in base units: rewards go to the stake while it is below this."""
         target = self.stake_target if self.stake_target is not None else 200.0 if self.preset == "safe" else 0.0
         return to_wei(target)
 
     @property
-    def judged_by(self) -> Rule:
-        """How a validator judges: under the paper's rules by the paper's, else by the one that errs least."""
-        return find_rule(self.rule or ("paper" if self.preset == "paper" else DEFAULT_RULE))
+    def judged_by(self) -> "Rule":
+        """The rule by which validators judge.
+
+        Raises:
+            PluginError: if there is no such rule, or one of its attributes is not as it must be.
+        """
+        rule = RULES.find(self.rule_name)
+        try:
+            if not RULES.ships(rule):
+                from idml.learning.judging.checker import check_rule_traits
+
+                check_rule_traits(rule)
+        except PluginError as error:
+            raise PluginError(f"rule is {self.rule_name!r}: {error}") from error
+        return rule
+
+    @property
+    def rule_name(self) -> str:
+        """Name of the rule. By default it is the paper's under the preset `paper`, and else the one that errs least."""
+        return self.rule or ("paper" if self.preset == "paper" else DEFAULT_RULE)
+
+    @property
+    def source(self) -> "DataSource | None":
+        """The data set, before its data are loaded; None if it is still to be chosen (`auto`).
+
+        Raises:
+            PluginError: if there is no data set of this name, or one of its attributes is not as it must be.
+        """
+        if self.dataset == "auto":
+            return None
+        source = DATASETS.find(self.dataset)
+        if not DATASETS.ships(source):
+            from idml.learning.data.checker import check_traits
+
+            check_traits(source)
+        return source
 
     @property
     def tolerance_bps(self) -> int:
-        """How much worse a yes may be, in 1/10,000."""
-        return _bps(self.judged_by.tolerance_on(self.dataset) if self.tolerance is None else self.tolerance)
+        """How much worse a model may get and still be accepted, in basis points."""
+        return _bps(self.judged_by.tolerance_on(self.source) if self.tolerance is None else self.tolerance)
 
     def task(self) -> TaskParams:
-        """The task that the contract is given."""
+        """The rules of the task, as the contract gets them."""
         task = preset_task(
             self.preset,
             votes=self.validators,
@@ -224,26 +349,29 @@ class Config(BaseModel):
         return TaskParams(**{**{name: getattr(task, name) for name in task.__slots__}, **changes})
 
     def to_toml(self) -> str:
-        """Write the configuration as TOML; keys that are None are left out."""
+        """Write the configuration as TOML. Keys that are None are left out."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
 def load_config(path: Path | None = None, settings: Sequence[str] = (), **overrides: Any) -> Config:
-    """Read a configuration: a TOML file, then `key=value` settings, then keyword overrides, each over the last.
+    """Read a configuration from a TOML file, from `key=value` settings and from keywords.
+
+    Settings go before what the file says, and keywords before both.
 
     Args:
-        path: a TOML file, or None for the defaults.
-        settings: as on the command line, for instance "devices=30" or "adversaries.label_flip=6".
+        path: a TOML file; None for the defaults.
+        settings: settings as on the command line, for instance "devices=30" or "adversaries.label_flip=6".
+        overrides: values by key.
 
     Raises:
-        ConfigError: one line for each problem: the key, the value and the valid range.
+        ConfigError: if a value is wrong. Its message has one line for each: the key, the value and the valid range.
         TraceError: if `contacts` names no trace.
     """
     return make_config({**read_values(path, settings), **overrides})
 
 
 def read_values(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
-    """What a TOML file and `key=value` settings say, unchecked; see `load_config`."""
+    """Read a TOML file and `key=value` settings, without checking the values; see `load_config`."""
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -258,10 +386,12 @@ def read_values(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
-    """Check values and make a `Config` of them; where contacts follow a trace, so do `devices` and `encounters`.
+    """Check values and make a `Config` of them.
+
+    If contacts follow a trace, `devices` and `encounters` are taken from the trace where they are not given.
 
     Raises:
-        ConfigError: one line for each problem.
+        ConfigError: if a value is wrong. Its message has one line for each.
         TraceError: if `contacts` names no trace.
     """
     try:
@@ -272,10 +402,15 @@ def make_config(values: Mapping[str, Any]) -> Config:
 
 
 def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys that follow from a trace, where they are not set."""
+    """The keys that are not set and follow from a trace."""
     name = values.get("contacts")
     missing = [key for key in ("devices", "encounters") if values.get(key) is None]
-    trace = find_trace(name) if missing and isinstance(name, str) else None
+    if not missing or not isinstance(name, str) or name == EVEN:
+        return {}
+    from idml.simulation.contacts.sources import find_trace
+    from idml.simulation.traces import most_met
+
+    trace = find_trace(name)
     if trace is None:
         return {}
     devices = values.get("devices")
@@ -286,7 +421,7 @@ def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_wei(tokens: float) -> int:
-    """Whole tokens to base units, exact to the micro-token."""
+    """Turn whole tokens into base units, exactly to a millionth of a token."""
     return round(tokens * 1_000_000) * (TOKEN_WEI // 1_000_000)
 
 
@@ -296,7 +431,7 @@ def _bps(share: float) -> int:
 
 def _apply(values: dict[str, Any], setting: str) -> None:
     key, separator, text = setting.partition("=")
-    path = key.strip().split(".")
+    path = key.strip().split(".", 1)  # what comes after a table's name may be a file's
     if not separator or not all(path):
         raise ConfigError(f"--set {setting!r}: write it as key=value")
     try:
@@ -312,4 +447,8 @@ def _apply(values: dict[str, Any], setting: str) -> None:
 
 
 def _inconsistent(key: str, value: object, valid: str) -> PydanticCustomError:
-    return PydanticCustomError("inconsistent", "{line}", {"line": f"{key} is {value!r}: {valid}"})
+    return _line(f"{key} is {value!r}: {valid}")
+
+
+def _line(line: str) -> PydanticCustomError:
+    return PydanticCustomError("inconsistent", "{line}", {"line": line})

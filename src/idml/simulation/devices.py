@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from idml.adapters.keys import draw_bytes
 from idml.adapters.means import EncounterKey, LocalData, Means, Settings
-from idml.learning.judging.defences import RECENT
+from idml.learning.judging.defences import Defence
 from idml.protocol.batch import SECRET_BYTES
-from idml.simulation.adversaries import Participant
+from idml.simulation.adversaries.base import Participant
 from idml.simulation.model import Model
 
 
@@ -53,9 +53,9 @@ class Device:
         """Take another address on the ledger, 20 bytes, which owes nobody anything."""
         self.account, self.since = account, self.encounters
 
-    def remember(self, before: Model, result: Model) -> None:
+    def remember(self, before: Model, result: Model, defence: Defence) -> None:
         """Keep in mind what a recent encounter began with and brought, for its defence to compare with."""
-        self.recent = [*self.recent, before, result][-2 * RECENT :]
+        self.recent = [*self.recent, before, result][-2 * defence.remembers :]
 
     def encounter_key(self, seed: int, number: int | None = None) -> EncounterKey:
         """Names one of its encounters as a learner, by default the current one.

@@ -249,8 +249,9 @@ class Meeting:
         self._adopted, context, learner = True, self._context, self._learner
         adoption = context.cast.adoption(learner.model, self.model_before, result, learner.recent)
         adopted = follow(adoption, context.work.ask)
-        if context.cast.settings.defence is not None:
-            learner.remember(self.model_before, result)
+        defence = context.cast.settings.defence
+        if defence is not None:
+            learner.remember(self.model_before, result, defence)
         self.discarded, learner.model = adopted is None, adopted or learner.model
 
     def _is_given_up(self, submission: Submission) -> bool:

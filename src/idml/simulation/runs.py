@@ -1,5 +1,7 @@
 """A run begun, and a run gone on with."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -8,14 +10,15 @@ from typing import Any
 
 from idml.adapters.base import Adapter
 from idml.adapters.checker import check_adapter
-from idml.adapters.registry import BUILT_IN, load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.backends import definition_of
 from idml.learning.judging.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded.ledger import EmbeddedLedger
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
-from idml.simulation.setup import build_world, resolve
+from idml.simulation.contacts.registry import names_source
+from idml.simulation.setup import build_world, check_plugins, plugin_digests, resolve
 from idml.simulation.simulator import Simulator
 from idml.simulation.totals import HOW, Observer, Snapshot
 from idml.simulation.work.executors.ray_cluster import require_ray
@@ -42,9 +45,7 @@ def simulate(
             has run.
     """
     RunStore.check_free(directory)
-    adapter = adapter or load_adapter(config.algorithm)
-    if type(adapter) not in BUILT_IN.values():
-        check_adapter(adapter)
+    adapter = check_all(config, adapter)
     resolved = resolve(config, adapter)
     if resolved.executor == "ray":
         require_ray(resolved.ray_address)
@@ -81,7 +82,8 @@ def resume(
         recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
         if recorded.rpc is not None:
             raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
-        adapter = adapter or load_adapter(recorded.algorithm)
+        _require_files(recorded, store.meta)
+        adapter = check_all(recorded, adapter)
         values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
         if values["executor"] != "ray" and "ray_address" not in (settings or {}):
             values.pop("ray_address", None)
@@ -103,7 +105,45 @@ def meta_of(config: Config) -> dict[str, str]:
         "threshold_wei": str(to_wei(config.stake_threshold)),
         "definition": definition_of(config.backend),
         "rules_version": str(RULES_VERSION),
+        **({"plugins": json.dumps(plugins, sort_keys=True)} if (plugins := plugin_digests(config)) else {}),
+        **({"trace": digest} if (digest := trace_digest(config)) else {}),
     }
+
+
+def trace_digest(config: Config) -> str | None:
+    """SHA-256 of the file of a contact trace, hexadecimal; None where contacts come from elsewhere."""
+    trace = Path(config.contacts)
+    if names_source(config.contacts) or not trace.is_file():
+        return None
+    return hashlib.sha256(trace.read_bytes()).hexdigest()
+
+
+def check_all(config: Config, adapter: Adapter | None = None) -> Adapter:
+    """Check what a run plugs in, before it is begun, and return its algorithm.
+
+    Args:
+        config: names what is plugged in.
+        adapter: the algorithm, if it is given as an object.
+
+    Raises:
+        PluginError, DataError, LearningError: what is wrong first, in one line.
+    """
+    check_plugins(config)
+    if adapter is None:
+        return ALGORITHMS.find_checked(config.algorithm)
+    if not ALGORITHMS.ships(adapter):
+        check_adapter(adapter)
+    return adapter
+
+
+def _require_files(config: Config, meta: Mapping[str, str]) -> None:
+    """Refuse to go on with a run where a file of what it plugged in, or its trace, is not what it was."""
+    recorded: dict[str, str] = json.loads(meta.get("plugins", "{}"))
+    for name, digest in plugin_digests(config).items():
+        if recorded.get(name, digest) != digest:
+            raise ConfigError(f"{name} has changed since the run began: restore its file, or run it anew")
+    if meta.get("trace", trace_digest(config)) != trace_digest(config):
+        raise ConfigError(f"contacts {config.contacts} has changed since the run began: restore it, or run it anew")
 
 
 def _require_definition(config: Config, recorded: str | None) -> None:

@@ -1,42 +1,46 @@
 """From a configuration to devices with data, models and keys."""
 
-import sys
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from idml.adapters.base import Adapter
 from idml.adapters.keys import draw_seed
 from idml.adapters.means import LocalData, Settings
-from idml.adapters.registry import name_adapter
-from idml.learning.architectures import Architecture, find_architecture
+from idml.adapters.registry import ALGORITHMS
+from idml.learning.architectures import Architecture
 from idml.learning.arrays import Indices
 from idml.learning.backends import Backend, make_engine, why_not_native
-from idml.learning.data.datasets import CLASSES, IMAGE_SHAPES, Dataset, find_dataset, load_dataset
-from idml.learning.data.partition import by_owner, draw_owners, partition
+from idml.learning.data.checker import check_partition
+from idml.learning.data.datasets import Dataset, find_dataset, load_dataset
+from idml.learning.data.partition import Shares, deal_out
+from idml.learning.data.registry import DATASETS, PARTITIONS
+from idml.learning.data.source import DataSource
 from idml.learning.engine import prepare
 from idml.learning.errors import LearningError
+from idml.learning.judging.registry import DEFENCES, RULES
+from idml.learning.networks import Blueprint, draw_blueprint
+from idml.learning.registry import MODELS
 from idml.ledger.wallet import Wallet
 from idml.protocol.task import FULL_BPS, TOKEN_WEI
-from idml.simulation.adversaries import ADVERSARIES, Participant
+from idml.registry import PluginError, Registry
+from idml.simulation.adversaries.base import Participant
+from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.config import Config, ConfigError
-from idml.simulation.contacts import Contact, even_contacts, find_trace, trace_contacts
+from idml.simulation.contacts import Contact, ContactSource
+from idml.simulation.contacts.registry import CONTACTS, names_source
+from idml.simulation.contacts.sources import TraceContacts, find_trace
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.timing import ExchangeStage, Timing
-from idml.simulation.traces import Trace, most_met
+from idml.simulation.traces import most_met
 
-# Measured with the small network: what lets each data set learn steadily, so that honest work is rarely rejected. A
-# device of digits draws 300 of the 1,437 images, shared between devices: 29 of its own would teach a model next to
-# nothing, and on so few a single image is a step of 3 %.
-_DEFAULTS: dict[str, dict[str, float]] = {
-    "digits": {"batch": 4, "learning_rate": 0.05, "learning_rate_decay": 0.5, "images_per_device": 300},
-    "fashion-mnist": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
-    "cifar10": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
-    "hapt": {"batch": 16, "learning_rate": 0.05, "learning_rate_decay": 0.05},
-}
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class World:
         devices: in the order of their numbers.
         wallets: likewise.
         timing: how long an exchange takes them.
-        trace: whom they meet; None for random contacts.
+        contact_source: says who meets whom.
         test_shares: positions of the test images that are each device's own; None where all are everybody's.
     """
 
@@ -60,15 +64,14 @@ class World:
     devices: list[Device]
     wallets: list[Wallet]
     timing: Timing
-    trace: Trace | None
+    contact_source: ContactSource
     test_shares: Sequence[Indices] | None = None
 
     def contacts(self) -> Iterator[Contact]:
         """Who meets whom, in the order of time."""
         config = self.config
-        if self.trace is not None:
-            return trace_contacts(self.trace, config.contact_count, config.seed)
-        return even_contacts(config.devices, config.contact_count, config.seed, interval_s=config.contact_interval_s)
+        count, interval_s = config.contact_count, config.contact_interval_s
+        return islice(self.contact_source.contacts(config.devices, count, config.seed, interval_s), count)
 
     def broken_off(self, contact: Contact) -> ExchangeStage | None:
         """At which stage of the exchange a contact ends, if it ends too early."""
@@ -84,23 +87,20 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     data_dir = Path(config.data_dir) if config.data_dir else None
     if data_dir is not None and not data_dir.is_dir():
         raise ConfigError(f"data_dir is {config.data_dir!r}: there is no such folder")
-    name = config.dataset
-    if name == "auto":
-        name = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
+    config = _choose_dataset(config)
     defaults = {
-        **_DEFAULTS[name],
+        **asdict(_source(config).defaults),
         "local_epochs": adapter.default_local_epochs,
-        "dropout": 0.25 if config.model.startswith("cnn") else 0.0,
+        "dropout": MODELS.find(config.model).default_dropout,
     }
     task = config.task()
     changes: dict[str, object] = {
-        "algorithm": name_adapter(adapter),
-        "dataset": name,
+        "algorithm": ALGORITHMS.name_of(adapter) or adapter.name,
         "encounters": config.contact_count,
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
         "quorum": task.quorum,
-        "rule": config.judged_by.name,
+        "rule": config.rule_name,
         "tolerance": task.tolerance_bps / FULL_BPS,
         "workers": 1 if config.workers is None and config.executor == "processes" else config.workers,
         "good_faith_share": task.good_faith_bps / FULL_BPS,
@@ -112,16 +112,28 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     return resolved.model_copy(update={"backend": _choose_backend(resolved)})
 
 
+def _choose_dataset(config: Config) -> Config:
+    """The configuration with the name of a data set in place of "auto"."""
+    if config.dataset != "auto":
+        return config
+    data_dir = Path(config.data_dir) if config.data_dir else None
+    found = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
+    return config.model_copy(update={"dataset": found})
+
+
 def _choose_backend(config: Config) -> Backend:
     """The engine that a configuration asks for, or the best that is to be had, with a line of notice if it is slow."""
     if config.backend == "torch" or config.executor == "cuda":
         return "torch"
-    problem = why_not_native(architecture(config))
+    network = blueprint(config)
+    problem = why_not_native(network)
     if problem is None:
         return "native"
     if config.backend == "native":
         raise ConfigError(f"backend is 'native': {problem}")
-    print(f"idml: {problem}; PyTorch trains instead, several times slower", file=sys.stderr)
+    if not isinstance(network, Architecture):  # its author knows what trains it
+        return "torch"
+    _LOG.warning("%s; PyTorch trains instead, several times slower", problem)
     return "torch"
 
 
@@ -137,10 +149,12 @@ def build_world(config: Config, adapter: Adapter) -> World:
         ConfigError: if there is not enough data for the devices, or the trace has not as many.
         TraceError: if the trace cannot be read.
     """
-    trace = _matching_trace(config)
+    contacts = _contact_source(config)
+    participants = cast_parts(config)
+    _try_poisons(config)
     dataset = load_dataset(config.dataset, Path(config.data_dir) if config.data_dir else None)
     assert config.backend != "auto"
-    engine = make_engine(config.backend, architecture(config), threads=config.threads)
+    engine = make_engine(config.backend, blueprint(config), threads=config.threads)
     assert config.batch is not None
     assert config.learning_rate is not None
     assert config.learning_rate_decay is not None
@@ -156,47 +170,56 @@ def build_world(config: Config, adapter: Adapter) -> World:
         local_epochs=config.local_epochs,
         validation_images=config.validation_images,
         tolerance_bps=config.tolerance_bps,
-        dataset=dataset.name,
-        classes=dataset.classes,
+        source=dataset.source,
         own_goal=config.goal == "own",
-        defence=None if config.defence == "none" else config.defence,
+        defence=None if config.defence == "none" else DEFENCES.find(config.defence),
     )
-    shares, test_shares = _deal(config, dataset)
+    shares = _deal(config, dataset)
     start = Model.of(engine.initial(draw_seed(config.seed, "initial")), engine.layout)
     images = prepare(dataset.train_images)
     wallets = [Wallet.from_seed(config.seed, index) for index in range(config.devices)]
     devices = []
-    for index, participant in enumerate(cast_parts(config)):
-        own = shares[index]
+    for index, participant in enumerate(participants):
+        own = shares.train[index]
         devices.append(
             Device(index, wallets[index].address, participant, LocalData(images, own, dataset.train_labels[own]), start)
         )
-    return World(config, dataset, settings, devices, wallets, Timing.of(config, devices, settings), trace, test_shares)
+    timing = Timing.of(config, devices, settings)
+    return World(config, dataset, settings, devices, wallets, timing, contacts, shares.test)
 
 
-def _deal(config: Config, dataset: Dataset) -> tuple[list[Indices], list[Indices] | None]:
+def _deal(config: Config, dataset: Dataset) -> Shares:
     """The training images of each device, and the test images where they are its own."""
-    seed, size = draw_seed(config.seed, "partition"), config.images_per_device
+    partition = PARTITIONS.find(config.partition)
+    devices, size = config.devices, config.images_per_device
     try:
-        if config.partition != "natural":
-            labels, kind = dataset.train_labels, config.partition
-            shared = size is not None
-            return partition(
-                labels, devices=config.devices, kind=kind, seed=seed, images_per_device=size, share=shared
-            ), None
-        if dataset.train_owners is None or dataset.test_owners is None:
-            raise LearningError("nobody says whose its images are: choose iid or two-class, or the data set hapt")
-        persons = draw_owners(dataset.train_owners, devices=config.devices, seed=seed)
-        own = by_owner(dataset.train_owners, persons, seed=seed, images_per_device=size)
-        return own, by_owner(dataset.test_owners, persons, seed=seed)
+        if not PARTITIONS.ships(partition):
+            check_partition(partition, dataset, devices=devices, images_per_device=size)
+        seed = draw_seed(config.seed, "partition")
+        return deal_out(partition, dataset, devices=devices, seed=seed, images_per_device=size)
+    except PluginError as error:
+        raise PluginError(f"partition is {config.partition!r}: {error}") from error
     except LearningError as error:
-        raise ConfigError(f"{config.dataset} cannot be dealt out to {config.devices} devices: {error}") from None
+        raise ConfigError(f"{config.dataset} cannot be dealt out to {devices} devices: {error}") from None
 
 
-def _matching_trace(config: Config) -> Trace | None:
+def _try_poisons(config: Config) -> None:
+    """Have each adversary poison an image, to hear now if it cannot do so to this data set."""
+    source = _source(config)
+    image, label = np.zeros((1, *source.image_shape), np.float32), np.zeros(1, np.int64)
+    for name, adversary in _adversaries(config).items():
+        try:
+            if adversary.poison is not None:
+                adversary.poison.apply(image, label, source)
+        except LearningError as error:
+            raise ConfigError(f"adversaries.{name} is {config.adversaries[name]}: {error}") from None
+
+
+def _contact_source(config: Config) -> ContactSource:
+    """Who meets whom: as the configuration names it, or a trace with devices and contacts enough."""
     trace = find_trace(config.contacts)
     if trace is None:
-        return None
+        return CONTACTS.find(config.contacts)
     if len(trace.devices) < config.devices:
         raise ConfigError(
             f"devices is {config.devices}: {config.contacts} has {len(trace.devices)}; leave the key out, or "
@@ -206,25 +229,111 @@ def _matching_trace(config: Config) -> Trace | None:
     if len(trace) < config.contact_count:
         among = f" among {config.devices} devices" if len(trace.devices) < count else ""
         raise ConfigError(f"encounters is {config.contact_count}: {config.contacts} has {len(trace)} contacts{among}")
-    return trace
+    return TraceContacts(trace)
 
 
-def architecture(config: Config) -> Architecture:
-    """The network that a resolved configuration names."""
-    return find_architecture(
-        config.model,
-        image_shape=IMAGE_SHAPES[config.dataset],
-        classes=CLASSES[config.dataset],
+def blueprint(config: Config) -> Blueprint:
+    """Of the network that a resolved configuration names."""
+    source = _source(config)
+    return draw_blueprint(
+        MODELS.find(config.model),
+        image_shape=source.image_shape,
+        classes=source.classes,
         width=config.width,
         dropout=config.dropout or 0.0,
     )
+
+
+def _source(config: Config) -> DataSource:
+    """The data set of a configuration that has chosen one."""
+    source = config.source
+    assert source is not None
+    return source
 
 
 def cast_parts(config: Config) -> list[Participant]:
     """Decide by the seed which devices are adversaries."""
     parts = [Participant() for _ in range(config.devices)]
     places = np.random.default_rng(draw_seed(config.seed, "adversaries")).permutation(config.devices)
-    kinds = [kind for kind, count in sorted(config.adversaries.items()) for _ in range(count)]
-    for place, kind in zip(places, kinds, strict=False):
-        parts[place] = ADVERSARIES[kind]()
+    adversaries = _adversaries(config)
+    names = [name for name, count in sorted(config.adversaries.items()) for _ in range(count)]
+    for place, name in zip(places, names, strict=False):
+        parts[place] = adversaries[name]
     return parts
+
+
+def _adversaries(config: Config) -> dict[str, Participant]:
+    """The adversaries that take part, by their names in the configuration. Equal ones need be one object only."""
+    adversaries = {name: ADVERSARIES.find(name) for name, count in config.adversaries.items() if count}
+    names: dict[str, str] = {}
+    for name, adversary in adversaries.items():
+        if names.setdefault(adversary.kind, name) != name:
+            raise ConfigError(
+                f"adversaries {names[adversary.kind]} and {name} have one kind, {adversary.kind!r}: give one another"
+            )
+    return adversaries
+
+
+def named_things(config: Config) -> Iterator[tuple[Registry[Any], str]]:
+    """All that a configuration names and that can be plugged in: where it is found, and its name."""
+    yield ALGORITHMS, config.algorithm
+    if config.dataset != "auto":
+        yield DATASETS, config.dataset
+    yield PARTITIONS, config.partition
+    yield MODELS, config.model
+    if config.rule is not None:
+        yield RULES, config.rule
+    if config.defence != "none":
+        yield DEFENCES, config.defence
+    for name in config.adversaries:
+        yield ADVERSARIES, name
+    if names_source(config.contacts):
+        yield CONTACTS, config.contacts
+
+
+def check_plugins(config: Config) -> None:
+    """Check what a configuration names and what does not ship, before a run is begun.
+
+    Two are checked elsewhere: the algorithm, as it may be given as an object, and the partition, once there are data.
+
+    Args:
+        config: need not be resolved.
+
+    Raises:
+        PluginError, DataError, LearningError: what is wrong first, in one line.
+    """
+    config = _choose_dataset(config)
+    source = _source(config)
+    details: dict[Registry[Any], dict[str, object]] = {
+        DATASETS: {"data_dir": Path(config.data_dir) if config.data_dir else None},
+        MODELS: {
+            "image_shape": source.image_shape,
+            "classes": source.classes,
+            "width": config.width,
+            "dropout": config.dropout,
+        },
+        CONTACTS: {
+            "devices": config.devices,
+            "count": config.contact_count,
+            "seed": config.seed,
+            "interval_s": config.contact_interval_s,
+        },
+    }
+    for registry, name in named_things(config):
+        if registry not in (ALGORITHMS, PARTITIONS):
+            registry.find_checked(name, **details.get(registry, {}))
+
+
+def plugin_digests(config: Config) -> dict[str, str]:
+    """What a configuration names and what does not ship: the SHA-256 of the file that it stands in, hexadecimal.
+
+    Returns:
+        By kind and name, such as "dataset my_file.py:MyData".
+    """
+    digests: dict[str, str] = {}
+    for registry, name in named_things(config):
+        # An algorithm given as an object may have a name by which nothing is found.
+        digest = registry.digest(name) if registry.knows(name) else None
+        if digest is not None:
+            digests[f"{registry.kind} {name}"] = digest
+    return digests

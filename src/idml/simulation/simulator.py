@@ -11,7 +11,6 @@ from idml.learning.engine import prepare
 from idml.ledger.controlled import ControlledLedger
 from idml.protocol.digest import canonical_bytes, layout_size, model_digest
 from idml.simulation.accounts import Accounts
-from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.config import to_wei
 from idml.simulation.contacts import Contact
 from idml.simulation.context import EncounterContext
@@ -19,7 +18,7 @@ from idml.simulation.devices import Device
 from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
-from idml.simulation.setup import World, architecture
+from idml.simulation.setup import World, blueprint
 from idml.simulation.totals import Observer, RunTotals, Snapshot, Stopped
 from idml.simulation.voters import OpenVoters
 from idml.simulation.work.ahead import Ahead
@@ -90,15 +89,15 @@ class Simulator:
         if config.executor == "cuda":
             from idml.simulation.work.executors.stacked import on_cuda  # loads PyTorch, which takes a second
 
-            stacked = on_cuda(runner, architecture(config))
+            stacked = on_cuda(runner, blueprint(config))
         if config.executor == "ray":
-            executor = RayCluster(runner, config.algorithm, config.workers, config.ray_address)
+            executor = RayCluster(runner, config.workers, config.ray_address)
         elif stacked is not None:
             executor, self._trained_on = stacked, stacked.hardware
         elif config.workers in (1, None):
             return Serial(runner)
         else:
-            executor = Processes(runner, config.algorithm, config.workers)
+            executor = Processes(runner, config.workers)
         foresight = Foresight(world, self._accounts, self._totals.expelled, self._voters)
         return Ahead(executor, runner, world.devices, world.contacts(), foresight)
 
@@ -138,7 +137,8 @@ class Simulator:
         self._checkpoint_if_due()
         self._watch(contact, "training one device alone")
         baseline = self._measure_baseline()
-        attacks = sorted(kind for kind, count in config.adversaries.items() if count and ADVERSARIES[kind].poison)
+        participants = [device.participant for device in world.devices]
+        attacks = sorted({one.kind for one in participants if one.poison is not None})
         summary = self._totals.summary(
             config,
             world.devices,
@@ -254,8 +254,9 @@ class Simulator:
             own = neighbor.model if self._world.settings.adapter.sends_own_model else before
             asked = ContributeTask(learner.index, learner.encounters, neighbor.index, before, own)
             ended = follow(self._cast.encounter(EncounterPlan(asked), learner.recent), self._work.ask)
-            if ended.handed is not None and self._world.settings.defence is not None:
-                learner.remember(before, ended.handed)
+            defence = self._world.settings.defence
+            if ended.handed is not None and defence is not None:
+                learner.remember(before, ended.handed, defence)
             learner.model, merged = ended.after, ended.merged
         else:
             learner.model = follow(self._cast.own_epochs(learner.index, learner.encounters, before), self._work.ask)

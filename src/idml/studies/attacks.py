@@ -1,22 +1,17 @@
 """What each adversary does to a run, without iDML and with it, and with other defences in its place."""
 
-import gc
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
 from idml.reporting.series import Cohorts, accuracy_by_round
-from idml.simulation.adversaries import ADVERSARIES
-from idml.simulation.config import ConfigError, make_config
-from idml.simulation.runs import require_rules, resume, simulate
-from idml.simulation.totals import HOW, Observer
 from idml.store import HONEST, RunStore
-from idml.store.run_reader import DATABASE
+from idml.studies.batch import RunBatch, WantedRun
 from idml.studies.estimates import Estimate
-from idml.studies.scales import Scale
+from idml.studies.scales import EvaluationSize
 
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "none": {"incentive": False},
@@ -36,9 +31,6 @@ ADAPTIVE: Final = ("drift", "free_rider")
 
 PEACE: Final = "nobody"
 """In place of a kind of adversary: all devices are honest."""
-
-Told = Callable[[str], None]
-"""Told which run begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,76 +68,55 @@ class AttackRow:
     success: Estimate | None
 
 
-def attack_table(
-    directory: Path,
-    scale: Scale,
-    *,
-    kinds: Sequence[str] | None = None,
-    variants: Sequence[str] | None = None,
-    seeds: Sequence[int] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    observer: Observer | None = None,
-    told: Told = lambda _name: None,
-) -> list[AttackRow]:
-    """Run every adversary against every variant; what was run before is read, what was stopped goes on.
+@dataclass(frozen=True, slots=True)
+class AttackTable:
+    """Every kind of adversary against every variant.
 
     Args:
-        directory: takes the runs, one directory each.
-        scale: how large they are.
-        kinds: of adversary; all by default. A run without any comes first.
-        variants: keys of `VARIANTS`, or `rule-NAME`; the scale's by default.
-        seeds: the scale's by default.
+        size: how large the runs are.
+        kinds: of adversary; runs without any are compared with all of them.
+        variants: keys of `VARIANTS`, or `rule-NAME`.
         settings: further configuration keys.
-        observer: of each run, see `idml.simulation.runs.simulate`.
-        told: called before each run.
-
-    Raises:
-        ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
     """
-    kinds = list(ADVERSARIES) if kinds is None else kinds
-    variants = scale.variants if variants is None else variants
-    seeds = range(1, scale.seeds + 1) if seeds is None else seeds
-    rows = []
-    calm: dict[str, list[_Facts]] = {}
-    for kind in (PEACE, *kinds):
-        for variant in variants:
-            facts = list[_Facts]()
-            for seed in seeds:
-                name = f"{kind}-{variant}-{seed}"
-                told(name)
-                values = _values(scale, kind, variant, seed, settings or {})
-                facts.append(_facts(_finished(directory / name, values, observer), kind, scale.final_rounds))
+
+    size: EvaluationSize
+    kinds: Sequence[str]
+    variants: Sequence[str]
+    settings: Mapping[str, Any]
+
+    @property
+    def runs(self) -> list[WantedRun]:
+        """All that it needs."""
+        cells = product((PEACE, *self.kinds), self.variants)
+        return [run for kind, variant in cells for run in self._runs(kind, variant)]
+
+    def rows(self, batch: RunBatch) -> list[AttackRow]:
+        """What came of the runs; all of them must be done.
+
+        Args:
+            batch: has the runs.
+        """
+        rows = []
+        calm: dict[str, list[_Facts]] = {}
+        for kind, variant in product((PEACE, *self.kinds), self.variants):
+            paths = [batch.path(run) for run in self._runs(kind, variant)]
+            facts = [_facts(path, kind, self.size.final_rounds) for path in paths]
             rows.append(_row(kind, variant, facts, calm.setdefault(variant, facts)))
-    return rows
+        return rows
+
+    def _runs(self, kind: str, variant: str) -> list[WantedRun]:
+        """One for each seed."""
+        adversaries = {} if kind == PEACE else {kind: self.size.attackers}
+        values = {"dataset": self.size.datasets[0], **self.size.config, **variant_settings(variant), **self.settings}
+        return [
+            WantedRun(f"{kind}-{variant}-{seed}", {**values, "seed": seed, "adversaries": adversaries})
+            for seed in range(1, self.size.seeds + 1)
+        ]
 
 
 def variant_settings(variant: str) -> Mapping[str, Any]:
     """The configuration keys of a variant."""
     return {"rule": variant.removeprefix(RULE)} if variant.startswith(RULE) else VARIANTS[variant]
-
-
-def _values(scale: Scale, kind: str, variant: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Configuration keys of a run."""
-    adversaries = {} if kind == PEACE else {kind: scale.attackers}
-    values = {"dataset": scale.datasets[0], **scale.config, **variant_settings(variant), **settings}
-    return {**values, "seed": seed, "adversaries": adversaries}
-
-
-def _finished(directory: Path, values: Mapping[str, Any], observer: Observer | None) -> Path:
-    """The directory of a run that is over: read, gone on with or begun."""
-    gc.collect()  # what the last run left behind holds a whole data set
-    if not (directory / DATABASE).exists():
-        simulate(make_config(values), directory, observer=observer)
-        return directory
-    with RunStore.open(directory) as store:
-        recorded, finished = tomllib.loads(store.config), store.read_summary() is not None
-        require_rules(directory, store.meta)
-    for key, value in values.items():
-        if recorded.get(key) != value and key not in HOW:
-            raise ConfigError(f"{directory} holds a run with {key} = {recorded.get(key)!r}, not {value!r}: remove it")
-    if not finished:
-        resume(directory, {key: value for key, value in values.items() if key in HOW}, observer=observer)
-    return directory
 
 
 _Facts = Mapping[str, float | None]

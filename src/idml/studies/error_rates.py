@@ -5,32 +5,30 @@ would have handed over in the neighbor's place, and has validators judge all of 
 on equal models and equal images, and one replay serves all rules, tolerances and attacks.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.keys import draw_seed
-from idml.adapters.registry import load_adapter
 from idml.learning.arrays import FloatImages, FloatVector
 from idml.learning.judging.evidence import View
-from idml.learning.judging.validation import FULL_BPS, find_rule, rule_names
-from idml.simulation.adversaries import ADVERSARIES
+from idml.learning.judging.registry import RULES
+from idml.learning.judging.validation import FULL_BPS
+from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.config import Config
 from idml.simulation.contacts import Contact
 from idml.simulation.devices import Device
 from idml.simulation.measure import TestSet
 from idml.simulation.model import Model
+from idml.simulation.runs import check_all
 from idml.simulation.setup import World, build_world, resolve
 from idml.simulation.work.encounter import EncounterPlan, follow
 from idml.simulation.work.runner import TaskRunner
 from idml.simulation.work.tasks import Answer, ContributeTask, Task, TrainOwnTask
-from idml.store import HONEST, write_atomically
+from idml.store import HONEST
 
 ATTACKS: Final = (
     "label_flip",
@@ -86,7 +84,7 @@ def replay(
     Raises:
         ConfigError, TraceError, DataError, AdapterError: with one line each.
     """
-    adapter = load_adapter(config.algorithm)
+    adapter = check_all(config)
     world = build_world(resolve(config.model_copy(update={"adversaries": {}}), adapter), adapter)
     bench = _Panel(world)
     judged: list[JudgedContribution] = []
@@ -125,7 +123,7 @@ class _Panel:
         self, contact: Contact, task: ContributeTask, honest: Model, attacks: Sequence[str]
     ) -> Iterator[JudgedContribution]:
         """Judge an honest contribution, and those of attacks in its place."""
-        names = rule_names()
+        names = RULES.built_in
         panel = [self._prepare(task, validator) for validator in self._validators(contact)]
         found = self._found(panel, task, honest.vector, names)
         yield from (JudgedContribution(contact.index, task.encounter, HONEST, *each) for each in found)
@@ -145,16 +143,16 @@ class _Panel:
         """The runner with an adversary in the place of the neighbor, who knows a rule at the tolerance usual for it."""
         settings, devices = self._world.settings, list(self._world.devices)
         if rule is not None:
-            known = find_rule(rule)
+            known = RULES.find(rule)
             settings = replace(
-                settings, rule=known, tolerance_bps=round(known.tolerance_on(settings.dataset) * FULL_BPS)
+                settings, rule=known, tolerance_bps=round(known.tolerance_on(settings.source) * FULL_BPS)
             )
-        devices[task.neighbor] = replace(devices[task.neighbor], participant=ADVERSARIES[kind]())
+        devices[task.neighbor] = replace(devices[task.neighbor], participant=ADVERSARIES.find(kind))
         return replace(self.runner, devices=devices, settings=settings)
 
     def _work(self, kind: str, task: ContributeTask, honest: Model) -> FloatVector:
         """What the algorithm makes of an adversary's data, before it does anything else to it."""
-        if ADVERSARIES[kind].poison is None:
+        if ADVERSARIES.find(kind).poison is None:
             return honest.vector
         runner = self._cast(kind, task, None)
         if self._world.settings.adapter.sends_own_model:
@@ -167,7 +165,7 @@ class _Panel:
         """What an adversary hands over."""
         assignment = self._cast(kind, task, rule).assignment(task)
         known = _Known(assignment.adapter, worked)
-        return ADVERSARIES[kind]().contribute(replace(assignment, adapter=known))
+        return ADVERSARIES.find(kind).contribute(replace(assignment, adapter=known))
 
     def _prepare(self, task: ContributeTask, validator: Device) -> _Seat:
         """A validator, its sample and how it finds the model before."""
@@ -187,7 +185,7 @@ class _Panel:
         for validator, images, before in panel:
             (logits,) = settings.engine.logits([candidate], images)
             after = View(logits, before.labels)
-            found.append((validator.index, {name: find_rule(name).harm(before, after, goal) for name in rules}))
+            found.append((validator.index, {name: RULES.find(name).harm(before, after, goal) for name in rules}))
         return found
 
     def _validators(self, contact: Contact) -> list[Device]:
@@ -219,27 +217,3 @@ class _Known(Adapter):
     def merge(self, current: FloatVector, result: FloatVector) -> FloatVector:
         """As the algorithm has it."""
         return self._adapter.merge(current, result)
-
-
-def write_judged(path: Path, judged: Sequence[JudgedContribution]) -> None:
-    """Write what was judged as csv, with a column for each rule; floats come back as they were."""
-    names = rule_names()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["contact", "encounter", "kind", "validator", *names])
-    for one in judged:
-        harms = [repr(float(one.harms[name])) if name in one.harms else "" for name in names]
-        writer.writerow([one.contact, one.encounter, one.kind, one.validator, *harms])
-    write_atomically(path, text.getvalue().encode())
-
-
-def read_judged(path: Path) -> list[JudgedContribution]:
-    """Read what `write_judged` wrote."""
-    judged = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            numbers = [int(row.pop(key)) for key in ("contact", "encounter", "validator")]
-            kind = row.pop("kind")
-            harms = {name: float(harm) for name, harm in row.items() if harm}
-            judged.append(JudgedContribution(numbers[0], numbers[1], kind, numbers[2], harms))
-    return judged

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import t
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -28,6 +26,8 @@ class Estimate:
         count = len(values)
         if count == 1:
             return cls(values[0], math.inf, 1)
+        from scipy.stats import t  # it takes half a second to import
+
         return cls(fmean(values), float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count), count)
 
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from idml.learning.judging.validation import rule_names
+from idml.learning.judging.registry import RULES
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION, Chart, kind_label, styled
 from idml.studies.error_rates import JudgedContribution
@@ -25,7 +25,7 @@ def roc_figure(judged: Sequence[JudgedContribution], attacks: Sequence[str], whe
         attacks: kinds of adversary.
         where: what was replayed, in a few words.
     """
-    names = [name for name in rule_names() if all(name in one.harms for one in judged)]
+    names = [name for name in RULES.built_in if all(name in one.harms for one in judged)]
     rows: list[dict[str, Any]] = []
     for kind in attacks:
         for name in names:

@@ -37,7 +37,7 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
     wanted = {"partition": config.partition, "algorithm": config.algorithm, "rule": config.judged_by.name}
     if config.dataset != "auto":
         wanted["dataset"] = config.dataset
-    tolerance = config.judged_by.tolerance_on(config.dataset) if config.tolerance is None else config.tolerance
+    tolerance = config.judged_by.tolerance_on(config.source) if config.tolerance is None else config.tolerance
     counts: dict[str, list[int]] = {}
     for number, row in _rows(path):
         if row.get("from_encounter", _ALL) != _ALL or (row["kind"] == DRIFT and row.get("default") == "no"):

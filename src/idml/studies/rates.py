@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from idml.learning.judging.validation import FULL_BPS, Rule, find_rule
+from idml.learning.data.registry import DATASETS
+from idml.learning.judging.registry import RULES
+from idml.learning.judging.validation import FULL_BPS, Rule
 from idml.store import HONEST
 from idml.studies.error_rates import JudgedContribution
 
@@ -144,7 +146,7 @@ def compare(
     wanted = [one for one in judged if one.kind == HONEST or one.kind in attacks]
     return [
         row
-        for rule in map(find_rule, rules)
+        for rule in map(RULES.find, rules)
         for tolerance in tolerances(rule, dataset)
         for row in errors_of(wanted, rule, round(tolerance * FULL_BPS))
     ]
@@ -152,4 +154,4 @@ def compare(
 
 def tolerances(rule: Rule, dataset: str) -> list[float]:
     """Those at which a rule is compared: its default on a data set, and `OTHER_TOLERANCES`."""
-    return sorted({rule.tolerance_on(dataset), *OTHER_TOLERANCES.get(rule.name, ())})
+    return sorted({rule.tolerance_on(DATASETS.find(dataset)), *OTHER_TOLERANCES.get(rule.name, ())})

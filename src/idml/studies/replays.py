@@ -1,85 +1,82 @@
-"""Replays kept as csv, each with what made it beside it: nothing is taken for the result of other settings."""
+"""Replays on disk: what was judged as csv, and beside it as TOML what made it."""
 
-import hashlib
+import csv
+import io
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
-from idml.adapters.registry import load_adapter
-from idml.learning.backends import definition_of
-from idml.learning.judging.validation import RULES_VERSION
-from idml.simulation.config import Config, ConfigError
-from idml.simulation.contacts import EVEN
-from idml.simulation.setup import resolve
-from idml.simulation.totals import HOW
+from idml.simulation.config import Config
 from idml.store import write_atomically
-from idml.studies.error_rates import JudgedContribution, read_judged, replay, write_judged
+from idml.studies.error_rates import ATTACKS, JudgedContribution, Told, replay
+from idml.studies.errors import StudyError
+from idml.studies.fingerprint import Fingerprint, fingerprint
 
-_DO = "choose another --out, or delete it"
+
+def replay_fingerprint(config: Config, *, every: int, attacks: Sequence[str]) -> Fingerprint:
+    """All that decides what a replay judges; arguments as of `idml.studies.error_rates.replay`."""
+    return fingerprint(config, every=every, attacks=list(attacks))
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A replay that is wanted, see `idml.studies.error_rates.replay`.
+def fingerprint_of_replay(path: Path) -> Fingerprint:
+    """The same of a replay that was kept, by the TOML beside its csv.
 
-    Args:
-        path: of the csv. What made it lies beside it, as .toml.
-        config: of the run.
-        every: one contact in so many is judged.
+    Raises:
+        StudyError: if nothing says what made it.
     """
+    beside = _beside(path)
+    try:
+        # A replay from before there was a choice judged all attacks.
+        made = {"attacks": list(ATTACKS), **tomllib.loads(beside.read_text("utf-8"))}
+    except FileNotFoundError:
+        raise StudyError(
+            f"{path} has no {beside.name} beside it to say what made it: choose another --out, or delete it"
+        ) from None
+    except OSError as error:
+        raise StudyError(f"{beside}: {error.strerror}") from None
+    except ValueError as error:
+        raise StudyError(
+            f"{beside} says not what made {path.name}, {error}: choose another --out, or delete it"
+        ) from None
+    return {**made, "rules_version": str(made.get("rules_version"))}
 
-    path: Path
-    config: Config
-    every: int
 
-    def check(self) -> None:
-        """See that what is there, if anything, is this replay.
+def play_replay(
+    path: Path, config: Config, *, every: int, attacks: Sequence[str], told: Told = lambda _done, _all: None
+) -> None:
+    """Replay, and keep what was judged; arguments as of `idml.studies.error_rates.replay`."""
+    judged = replay(config, attacks=attacks, every=every, told=told)
+    # First: a csv without it would be refused.
+    made = replay_fingerprint(config, every=every, attacks=attacks)
+    write_atomically(_beside(path), tomli_w.dumps(dict(made)).encode())
+    write_atomically(path, _csv(judged).encode())
 
-        Raises:
-            ConfigError: it was made with other settings, another version of the rules or engine, or nothing says how.
-        """
-        if not self.path.exists():
-            return
-        beside, made = self._beside, self._made()
-        try:
-            recorded = tomllib.loads(beside.read_text("utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(f"{self.path} has no {beside.name} beside it to say what made it: {_DO}") from None
-        except OSError as error:
-            raise ConfigError(f"{beside}: {error.strerror}") from None
-        except ValueError as error:
-            raise ConfigError(f"{beside} says not what made {self.path.name}, {error}: {_DO}") from None
-        for key in sorted({*recorded, *made}):
-            if recorded.get(key) != made.get(key):
-                raise ConfigError(
-                    f"{self.path} was made with {key} = {recorded.get(key)!r}, not {made.get(key)!r}: {_DO}"
-                )
 
-    def play(self) -> None:
-        """Replay, and keep what was judged."""
-        judged = replay(self.config, every=self.every)
-        # First: a csv without it would be refused.
-        write_atomically(self._beside, tomli_w.dumps(self._made()).encode())
-        write_judged(self.path, judged)
+def read_judged(path: Path) -> list[JudgedContribution]:
+    """What was judged in a replay that was kept."""
+    judged = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            numbers = [int(row.pop(key)) for key in ("contact", "encounter", "validator")]
+            kind = row.pop("kind")
+            harms = {name: float(harm) for name, harm in row.items() if harm}
+            judged.append(JudgedContribution(numbers[0], numbers[1], kind, numbers[2], harms))
+    return judged
 
-    def read(self) -> list[JudgedContribution]:
-        """What was judged; `check` it first."""
-        return read_judged(self.path)
 
-    @property
-    def _beside(self) -> Path:
-        return self.path.with_suffix(".toml")
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".toml")
 
-    def _made(self) -> dict[str, Any]:
-        """All that decides what is judged."""
-        config = resolve(self.config, load_adapter(self.config.algorithm))
-        assert config.backend != "auto"
-        made = config.model_dump(exclude_none=True, exclude=HOW)
-        if config.contacts != EVEN:  # the same trace wherever it lies
-            made["contacts"] = hashlib.sha256(Path(config.contacts).read_bytes()).hexdigest()
-        made |= {"every": self.every, "rules_version": RULES_VERSION, "definition": definition_of(config.backend)}
-        # As it will be read, for example lists for tuples.
-        return tomllib.loads(tomli_w.dumps(made))
+
+def _csv(judged: Sequence[JudgedContribution]) -> str:
+    """With a column for each rule; floats come back as they were."""
+    names = list(dict.fromkeys(name for one in judged for name in one.harms))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["contact", "encounter", "kind", "validator", *names])
+    for one in judged:
+        harms = [repr(float(one.harms[name])) if name in one.harms else "" for name in names]
+        writer.writerow([one.contact, one.encounter, one.kind, one.validator, *harms])
+    return text.getvalue()

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Final
 
-from idml.learning.judging.validation import find_rule, rule_names
+from idml.learning.data.registry import DATASETS
+from idml.learning.judging.registry import RULES
 from idml.reporting.style import kind_label
 from idml.store import HONEST
 from idml.studies.attacks import RULE, AttackRow
@@ -106,7 +107,7 @@ def _from(judged: Sequence[JudgedContribution], first: int) -> list[JudgedContri
 
 
 def _rules_in(judged: Sequence[JudgedContribution]) -> list[str]:
-    return [name for name in rule_names() if all(name in one.harms for one in judged)]
+    return [name for name in RULES.built_in if all(name in one.harms for one in judged)]
 
 
 def attacks_markdown(rows: Sequence[AttackRow]) -> str:
@@ -184,7 +185,7 @@ def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _is_default(rule: str, tolerance: float, dataset: str) -> bool:
-    return math.isclose(tolerance, find_rule(rule).tolerance_on(dataset))
+    return math.isclose(tolerance, RULES.find(rule).tolerance_on(DATASETS.find(dataset)))
 
 
 def _rate(rate: Rate | None, *, interval: bool = False) -> str:

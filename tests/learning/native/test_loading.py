@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.backends import make_engine
 from idml.learning.native import library
 from idml.learning.native.build import compilers
 from idml.learning.native.library import TRIALS, NativeError
 from idml.simulation.config import Config, ConfigError, make_config
-from idml.simulation.setup import architecture, resolve
+from idml.simulation.setup import blueprint, resolve
 
 FUNCTIONS = ("create", "destroy", "parameters", "bytes", "train", "gradient", "logits", "score", "dropout", "trial")
 OTHER_SOURCES = "the native engine was built from other sources; build it with: python -m idml.learning.native.build"
@@ -34,20 +34,20 @@ def config(backend: str) -> Config:
     return make_config({"dataset": "digits", "devices": 8, "images_per_device": 40, "backend": backend})
 
 
-def assert_pytorch_takes_over(capsys: pytest.CaptureFixture[str], problem: str) -> None:
-    assert resolve(config("auto"), load_adapter("oppcl")).backend == "torch"
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"idml: {problem}")
+def assert_pytorch_takes_over(caplog: pytest.LogCaptureFixture, problem: str) -> None:
+    assert resolve(config("auto"), ALGORITHMS.find("oppcl")).backend == "torch"
+    (line,) = caplog.messages
+    assert line.startswith(problem)
     assert line.endswith("; PyTorch trains instead, several times slower")
     with pytest.raises(ConfigError) as refused:
-        resolve(config("native"), load_adapter("oppcl"))
+        resolve(config("native"), ALGORITHMS.find("oppcl"))
     assert str(refused.value) == f"backend is 'native': {line.removeprefix('idml: ').partition('; PyTorch')[0]}"
     with pytest.raises(NativeError, match="native engine"):
-        make_engine("native", architecture(config("auto")))
+        make_engine("native", blueprint(config("auto")))
 
 
 def test_the_library_as_it_is_here_loads() -> None:
-    assert resolve(config("auto"), load_adapter("oppcl")).backend == "native"
+    assert resolve(config("auto"), ALGORITHMS.find("oppcl")).backend == "native"
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,22 @@ def test_the_library_as_it_is_here_loads() -> None:
     ],
 )
 def test_one_from_other_sources_is_not_used(
-    constant: str, value: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    constant: str, value: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(library, constant, value)
-    assert_pytorch_takes_over(capsys, OTHER_SOURCES)
+    assert_pytorch_takes_over(caplog, OTHER_SOURCES)
 
 
 @pytest.mark.parametrize("number", library._SELF_TEST)
 def test_one_that_fails_a_trial_of_the_self_test_is_not_used(
-    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(library, "TRIALS", (*TRIALS[:number], TRIALS[number] ^ 1, *TRIALS[number + 1 :]))
-    assert_pytorch_takes_over(capsys, MISCOMPUTES)
+    assert_pytorch_takes_over(caplog, MISCOMPUTES)
 
 
 def test_one_with_a_wrong_number_in_it_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The real library, but for a factor of Winograd's transforms."""
     built = library.library_path().read_bytes()
@@ -84,12 +84,12 @@ def test_one_with_a_wrong_number_in_it_is_not_used(
     broken = tmp_path / "broken.so"
     broken.write_bytes(built.replace(factor, np.float32(1 / 25).tobytes()))
     monkeypatch.setattr(library, "library_path", lambda: broken)
-    assert_pytorch_takes_over(capsys, MISCOMPUTES)
+    assert_pytorch_takes_over(caplog, MISCOMPUTES)
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "cut off", "another library"])
 def test_a_file_that_is_not_the_library_is_not_used(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "broken.so"
     if kind == "another library":
@@ -99,11 +99,11 @@ def test_a_file_that_is_not_the_library_is_not_used(
             {"empty": b"", "text": b"no library\n", "cut off": library.library_path().read_bytes()[:40]}[kind]
         )
     monkeypatch.setattr(library, "library_path", lambda: path)
-    assert_pytorch_takes_over(capsys, "the native engine cannot be loaded (")
+    assert_pytorch_takes_over(caplog, "the native engine cannot be loaded (")
 
 
 def test_one_that_this_processor_cannot_run_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A library that knows no instruction set to use here."""
     if not compilers():
@@ -116,4 +116,4 @@ def test_one_that_this_processor_cannot_run_is_not_used(
     command = [sys.executable, "-m", "ziglang", "c++"] if compiler == "zig" else [compiler]
     subprocess.run([*command, "-shared", "-fPIC", "-x", "c", str(source), "-o", str(path)], check=True)
     monkeypatch.setattr(library, "library_path", lambda: path)
-    assert_pytorch_takes_over(capsys, "this processor lacks the instructions of the native engine (AVX2 and FMA)")
+    assert_pytorch_takes_over(caplog, "this processor lacks the instructions of the native engine (AVX2 and FMA)")

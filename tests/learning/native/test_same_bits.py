@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idml.learning.architectures import find_architecture
 from idml.learning.arrays import FloatVector
 from idml.learning.native.build import Recipe, build, compilers
 from idml.learning.native.engine import NativeEngine
 from idml.learning.native.library import TRIALS, instruction_set, load_library
 from idml.learning.native.normal import portable_normal
+from idml.learning.networks import find_architecture
 
 from .reference import random_batch
 

@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 
+from idml.studies.batch import RunBatch
 from idml.studies.estimates import Estimate
 from idml.studies.paper.accuracy_claims import delay, gains, judge
 from idml.studies.paper.attacks import FEW, MANY, NONE, PAPER, Attack, Outcomes, Variant
-from idml.studies.paper.cells import Cells
-from idml.studies.paper.scales import SCALES, Learned
 from idml.studies.paper.section import CHANCE, Claim, Unjudged, Verdict
 from idml.studies.paper.vote_claims import TOLERANCES_BPS, VOTERS, claims, spreads, variations
 from idml.studies.paper.votes import _row
+from idml.studies.scales import SCALES, Learned
 
 SEEDS = (1, 2, 3)
 WOBBLE = {1: 0.0, 2: 0.001, 3: -0.001}
@@ -60,7 +60,7 @@ class Made(Outcomes):
     out: list[int]
 
     def curve(self, variant: Variant, seed: int) -> dict[int, float]:
-        return {number: self.height(variant, seed, number) for number in range(self.attack.scale.rounds + 1)}
+        return {number: self.height(variant, seed, number) for number in range(self.attack.size.rounds + 1)}
 
     def expulsions(self, variant: Variant, seed: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         return [(number, 100 * number) for number in self.out], []
@@ -68,7 +68,7 @@ class Made(Outcomes):
 
 def judged(tmp_path: Path, height: Height, out: list[int]) -> dict[str, Claim | Unjudged]:
     """By the beginning of what it says, each claim of an experiment of ten attackers over 40 rounds."""
-    made = Made(Attack(SCALES["laptop"], Learned("digits", "small", seeds=len(SEEDS)), 0), Cells(tmp_path))
+    made = Made(Attack(SCALES["laptop"].paper, Learned("digits", "small", seeds=len(SEEDS)), 0), RunBatch(tmp_path))
     object.__setattr__(made, "height", height)
     object.__setattr__(made, "out", out)
     return {one.says: one for one in judge(made)}

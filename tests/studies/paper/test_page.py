@@ -4,13 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from idml.cli.main import main
 from idml.studies.paper import work
-from idml.studies.paper.cells import JUDGED_BY, Cell, Cells
-from idml.studies.paper.scales import SCALES, TABLE_I
 from idml.studies.paper.work import TARGETS
+from idml.studies.scales import SCALES
 
 
 def test_a_table_asked_for_later_leaves_the_earlier_one_where_it_is(tmp_path: Path) -> None:
@@ -20,17 +18,6 @@ def test_a_table_asked_for_later_leaves_the_earlier_one_where_it_is(tmp_path: Pa
         page = (tmp_path / "index.html").read_text()
         assert "Table I: parameters" in page
         assert "Table II: what an encounter costs" in page
-
-
-def test_a_run_with_other_settings_or_rules_is_not_done(tmp_path: Path) -> None:
-    cells, cell = Cells(tmp_path), Cell("one", TABLE_I)
-    cells.path(cell).mkdir(parents=True)
-    (cells.path(cell) / "summary.json").touch()
-    (tmp_path / "configs").mkdir()
-    for judged_by, stake, done in ((JUDGED_BY, 200, True), (JUDGED_BY, 300, False), ("# By others.", 200, False)):
-        text = f"{judged_by}\n{tomli_w.dumps({**TABLE_I, 'stake': stake})}"
-        (tmp_path / "configs" / "one.toml").write_text(text)
-        assert cells.is_done(cell) is done
 
 
 def test_a_page_of_tables_alone_speaks_of_no_scale_and_no_runs(tmp_path: Path) -> None:

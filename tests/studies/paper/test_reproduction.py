@@ -1,11 +1,6 @@
 """The paper's evaluation, tiny: real runs, really stopped, and verdicts that follow from numbers."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -16,26 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idml.cli.main import main
-from idml.learning.judging.validation import find_rule
+from idml.learning.judging.registry import RULES
 from idml.simulation.config import make_config
+from idml.studies import batch as batch_module
 from idml.studies import rates
-from idml.studies.error_rates import JudgedContribution, read_judged
+from idml.studies.batch import RunBatch
+from idml.studies.error_rates import JudgedContribution
 from idml.studies.paper import accuracy, natural, stakes, votes
 from idml.studies.paper.attacks import MANY, NONE, PAPER, VARIANTS, Attack, Outcomes
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.errors import ReproductionError
-from idml.studies.paper.scales import SCALES, TABLE_I, Learned, Natural
 from idml.studies.paper.section import Verdict
+from idml.studies.paper.table_one import TABLE_I
 from idml.studies.paper.work import TARGETS, reproduce, wanted
-
-TINY = {
-    "devices": 5,
-    "encounters": 10,
-    "dataset": "digits",
-    "images_per_device": 20,
-    "validation_images": 10,
-    "baseline_devices": 0,
-}
+from idml.studies.replays import read_judged
+from idml.studies.scales import SCALES, Learned, NaturalSize
 
 
 def silent(done: int, total: int) -> None:
@@ -44,11 +32,11 @@ def silent(done: int, total: int) -> None:
 
 @pytest.mark.parametrize("name", SCALES)
 def test_every_run_of_every_scale_is_a_valid_configuration_of_its_own(name: str) -> None:
-    cells = wanted(list(TARGETS), SCALES[name])
-    settings = [json.dumps(dict(cell.settings), sort_keys=True) for cell in cells]
-    assert len(set(settings)) == len(cells) > 0
-    for cell in cells:
-        make_config(cell.settings)
+    runs = wanted(list(TARGETS), SCALES[name])
+    settings = [json.dumps(dict(run.settings), sort_keys=True) for run in runs]
+    assert len(set(settings)) == len(runs) > 0
+    for run in runs:
+        make_config(run.settings)
 
 
 def test_table_one_is_the_file_that_ships() -> None:
@@ -57,16 +45,16 @@ def test_table_one_is_the_file_that_ships() -> None:
 
 
 def test_the_laptop_scale_is_the_paper_s_setting_where_it_has_a_number() -> None:
-    scale = SCALES["laptop"]
+    scale = SCALES["laptop"].paper
     assert (scale.devices, scale.attackers) == (50, (3, 10))
-    cell = Attack(scale, Learned("fashion-mnist", "small"), 0).cell(PAPER, 1)
-    assert cell.settings["adversaries"] == {"label_flip": 10}
-    assert {key: cell.settings[key] for key in TABLE_I} == TABLE_I
+    run = Attack(scale, Learned("fashion-mnist", "small"), 0).run(PAPER, 1)
+    assert run.settings["adversaries"] == {"label_flip": 10}
+    assert {key: run.settings[key] for key in TABLE_I} == TABLE_I
 
 
 def test_few_attackers_are_some_of_the_many(tmp_path: Path) -> None:
-    scale = SCALES["laptop"]
-    outcomes = Outcomes(Attack(scale, Learned("digits", "small", seeds=2), 0), Cells(tmp_path))
+    scale = SCALES["laptop"].paper
+    outcomes = Outcomes(Attack(scale, Learned("digits", "small", seeds=2), 0), RunBatch(tmp_path))
     for seed, devices in outcomes.compared.items():
         assert len(devices) == scale.devices - scale.attackers[1], seed
 
@@ -100,66 +88,10 @@ def test_a_lenient_tolerance_accepts_no_less(harms: list[list[float]], bps: int)
 
 
 @pytest.mark.slow
-def test_runs_are_done_once_and_only_as_they_are_wanted(tmp_path: Path) -> None:
-    cells, told = Cells(tmp_path), list[tuple[int, int]]()
-    one, two = Cell("one", {**TINY, "seed": 1}), Cell("two", {**TINY, "seed": 2})
-    cells.play([one, two], 2, lambda done, total: told.append((done, total)))
-    assert told[0] == (0, 2)
-    assert told[-1] == (2, 2)
-    before = (cells.path(one) / "summary.json").stat().st_mtime_ns
-    cells.play([one, two], 2, silent)
-    assert (cells.path(one) / "summary.json").stat().st_mtime_ns == before
-    refused = r"one was made with other settings or rules, .*one\.toml: choose another --out"
-    with pytest.raises(ReproductionError, match=refused):
-        cells.play([Cell("one", {**TINY, "seed": 3})], 1, silent)
-    made_by = tmp_path / "configs" / "one.toml"
-    made_by.write_text(made_by.read_text().replace("version ", "version 1"))
-    assert not cells.is_done(one)
-    with pytest.raises(ReproductionError, match=refused):
-        cells.play([one], 1, silent)
-    with pytest.raises(ReproductionError, match=r"^the run bad failed with 2: idml: devices is 1: .*bad\.log\)$"):
-        cells.play([Cell("bad", {**TINY, "devices": 1})], 1, silent)
-
-
-@pytest.mark.slow
-def test_a_killed_run_is_gone_on_with(tmp_path: Path) -> None:
-    cells, cell = Cells(tmp_path / "a"), Cell("long", {**TINY, "encounters": 300, "checkpoint_s": 0})
-    process = cells._start(cell)
-    while not (cells.path(cell) / "run.sqlite").exists():
-        time.sleep(0.05)
-        assert process.poll() is None
-    time.sleep(1)
-    process.kill()
-    process.wait()
-    assert not cells.is_done(cell)
-    cells.play([cell], 1, silent)
-    whole = Cells(tmp_path / "b")
-    whole.play([cell], 1, silent)
-    first, second = (json.loads((c.path(cell) / "summary.json").read_text()) for c in (cells, whole))
-    assert {**first, "wall_s": 0} == {**second, "wall_s": 0}
-
-
-@pytest.mark.slow
-def test_ctrl_c_stops_all_runs_and_says_how_to_go_on(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "idml.cli.main", "reproduce", "fig9", "--out", str(out), "--processes", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-    while len(list(out.glob("runs/*/run.sqlite"))) < 2:
-        time.sleep(0.05)
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"go on with: idml reproduce fig9 --scale smoke --out {out} --processes 2" in error.decode()
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
-
-
-@pytest.mark.slow
 def test_everything_is_reproduced_at_the_smallest_scale(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, scale = tmp_path / "out", SCALES["smoke"]
+    out, size = tmp_path / "out", SCALES["smoke"].paper
     assert main(["reproduce", "all", "--out", str(out), "--quiet"]) == 0
     assert capsys.readouterr().out == f"{out / 'index.html'}\n"
     results = json.loads((out / "results.json").read_text())
@@ -174,7 +106,7 @@ def test_everything_is_reproduced_at_the_smallest_scale(
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
     # Again: nothing is computed, and the same comes out.
-    monkeypatch.setattr(Cells, "_start", None)
+    monkeypatch.setattr(batch_module, "_Player", None)
     before = {path.name: path.read_bytes() for kind in ("csv", "json", "png") for path in out.glob(f"*.{kind}")}
     assert main(["reproduce", "all", "--out", str(out), "--quiet"]) == 0
     assert {name: (out / name).read_bytes() for name in before} == before
@@ -183,21 +115,21 @@ def test_everything_is_reproduced_at_the_smallest_scale(
     assert set(json.loads((out / "results.json").read_text())) == set(results)
 
     # The numbers are those of the runs and replays.
-    setting = votes.settings(scale)[0]
-    judged = read_judged(Cells(out).path(setting.cell(scale, 1)))
+    setting = votes.settings(size)[0]
+    judged = read_judged(RunBatch(out).path(setting.run(size, 1)))
     for voters in (3, 9):
         (row,) = [
-            row for row in rates.errors_of(first(judged, voters), find_rule("paper"), 300) if row.kind == "honest"
+            row for row in rates.errors_of(first(judged, voters), RULES.find("paper"), 300) if row.kind == "honest"
         ]
         assert votes.accepted(judged, "honest", voters, 300, accepts=True) == pytest.approx(1 - row.verdicts.share)
-    outcomes = Outcomes(Attack(scale, Learned("digits", "small", seeds=2), 0), Cells(out))
+    outcomes = Outcomes(Attack(size, Learned("digits", "small", seeds=2), 0), RunBatch(out))
     for seed in outcomes.attack.seeds:
         summary = json.loads((out / "runs" / f"digits-small-own0-none-{seed}" / "summary.json").read_text())
-        assert outcomes.curve(NONE, seed)[scale.rounds] == pytest.approx(summary["accuracy"]["mean"], abs=0.1)
+        assert outcomes.curve(NONE, seed)[size.rounds] == pytest.approx(summary["accuracy"]["mean"], abs=0.1)
         assert not any(outcomes.expulsions(MANY, seed))
-    shown = accuracy.section(scale, Cells(out))
-    assert [row[0] for row in shown.tables[0].rows] == [variant.label(scale) for variant in VARIANTS]
-    assert {cell.name for cell in stakes.cells(scale)} <= {cell.name for cell in accuracy.cells(scale)}
+    shown = accuracy.section(size, RunBatch(out))
+    assert [row[0] for row in shown.tables[0].rows] == [variant.label(size) for variant in VARIANTS]
+    assert {run.name for run in stakes.wanted(size)} <= {run.name for run in accuracy.wanted(size)}
 
 
 def test_what_natural_data_need_is_said_before_anything_runs(
@@ -212,20 +144,21 @@ def test_what_natural_data_need_is_said_before_anything_runs(
     labels = tmp_path / "hapt" / "RawData" / "labels.txt"
     labels.parent.mkdir(parents=True)
     labels.touch()
-    reason = natural.why_not(SCALES["laptop"], None)
+    reason = natural.why_not(SCALES["laptop"].paper, None)
     assert reason is not None
     assert reason.startswith("natural data need contacts/highschool_2012.csv.gz, which is in none of the data folders")
     (tmp_path / "contacts").mkdir()
     (tmp_path / "contacts" / "highschool_2012.csv.gz").touch()
-    assert natural.why_not(SCALES["laptop"], None) is None
+    assert natural.why_not(SCALES["laptop"].paper, None) is None
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 def test_people_learn_from_each_other_at_a_tiny_scale(tmp_path: Path) -> None:
-    tiny = Natural(seeds=2, contacts=24, devices=6, attackers=1, algorithms=("gossip",))
-    scale = replace(SCALES["laptop"], natural=tiny)
-    if reason := natural.why_not(scale, None):
+    tiny = NaturalSize(seeds=2, contacts=24, devices=6, attackers=1, algorithms=("gossip",))
+    laptop = SCALES["laptop"]
+    scale = replace(laptop, paper=replace(laptop.paper, natural=tiny))
+    if reason := natural.why_not(scale.paper, None):
         pytest.skip(reason)
     page = reproduce(["natural"], scale, tmp_path, data_dir=None, processes=2, progress=silent)
     assert "Natural data: " in page.read_text()
@@ -239,6 +172,3 @@ def test_people_learn_from_each_other_at_a_tiny_scale(tmp_path: Path) -> None:
             assert (summary["baseline"] is not None) == (variant == "many")
             if variant == "many":
                 assert data["alone"][seed - 1] == summary["baseline"]["accuracy"]
-    # Where the trace lies is no part of what the runs are.
-    for path in (tmp_path / "configs").iterdir():
-        assert "contacts" not in tomllib.loads(path.read_text())

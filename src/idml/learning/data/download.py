@@ -1,11 +1,8 @@
 """Files from disk or over HTTP: either the whole, right file, or one clear line that says what is wrong."""
 
 import hashlib
-import http.client
 import os
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from idml.learning.errors import DataError
@@ -38,6 +35,10 @@ def fetch(url: str, target: Path, *, md5: str, timeout_s: float = 30.0) -> None:
     Raises:
         DataError: the server cannot be reached, sends something else, or the folder cannot be written.
     """
+    import http.client  # here, as they are slow to import and files are there most times
+    import urllib.error
+    import urllib.request
+
     advice = f"try again, or put the file at {target} yourself"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

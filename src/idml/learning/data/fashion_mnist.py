@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -9,22 +10,10 @@ import numpy.typing as npt
 
 from idml.learning.arrays import Samples
 from idml.learning.data.download import fetch, md5_of, read_bytes
+from idml.learning.data.files import FileSource
 from idml.learning.errors import DataError
 
 ADDRESS: Final = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
-CLASS_NAMES: Final = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-
 # The official MD5s of the files as published, gzipped; in the order in which `read` returns their content.
 _FILES: Final = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -34,39 +23,49 @@ _FILES: Final = {
 }
 
 
-def find(root: Path) -> Path | None:
-    """Return the folder under `root` that holds any of the files, one that holds all before others."""
-    folders = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
-    held = [folder for folder in folders if len(missing(folder)) < len(_FILES)]
-    return min(held, key=lambda folder: len(missing(folder)), default=None)
+class FashionMnist(FileSource):
+    """Grey images of 28x28 pixels: ten kinds of clothes."""
 
-
-def missing(source: Path) -> list[Path]:
-    """Return the files that the folder lacks."""
-    return [source / name for name in _FILES if not (source / name).is_file()]
-
-
-def download(folder: Path) -> Path:
-    """Fetch what the folder lacks from the official address and return the folder."""
-    for path in missing(folder):
-        fetch(f"{ADDRESS}/{path.name}", path, md5=_FILES[path.name])
-    return folder
-
-
-def read(source: Path, cache: Path) -> Samples:  # noqa: ARG001
-    """Return the training images and labels and the test images and labels.
-
-    Args:
-        source: folder that holds the four files.
-        cache: not needed here, unpacking is quick.
-
-    Raises:
-        DataError: a file cannot be read or is not the official one.
-    """
-    train_images, train_labels, test_images, test_labels = (_read_idx(source / name) for name in _FILES)
-    return Samples(
-        train_images[:, None], train_labels.astype(np.int64), test_images[:, None], test_labels.astype(np.int64)
+    name = "fashion-mnist"
+    image_shape = (1, 28, 28)
+    class_names = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
     )
+    licence = "MIT; Zalando Research, github.com/zalandoresearch/fashion-mnist"
+    look_alikes = MappingProxyType({7: 5, 3: 1})  # sneaker to sandal, dress to trouser
+
+    def find(self, root: Path) -> Path | None:
+        """The folder under `root` that holds any of the files, one that holds all before others."""
+        folders = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
+        held = [folder for folder in folders if len(self.missing(folder)) < len(_FILES)]
+        return min(held, key=lambda folder: len(self.missing(folder)), default=None)
+
+    def missing(self, place: Path) -> list[Path]:
+        """The files that the folder lacks."""
+        return [place / name for name in _FILES if not (place / name).is_file()]
+
+    def fetch(self, folder: Path) -> Path:
+        """Get what the folder lacks from the official address."""
+        for path in self.missing(folder):
+            fetch(f"{ADDRESS}/{path.name}", path, md5=_FILES[path.name])
+        return folder
+
+    def read(self, place: Path, cache: Path) -> Samples:
+        """See `FileSource.read`; the cache is not needed, unpacking is quick."""
+        del cache
+        train_images, train_labels, test_images, test_labels = (_read_idx(place / name) for name in _FILES)
+        return Samples(
+            train_images[:, None], train_labels.astype(np.int64), test_images[:, None], test_labels.astype(np.int64)
+        )
 
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:

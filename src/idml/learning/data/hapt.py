@@ -12,15 +12,15 @@ postures in all that a person did.
 
 import hashlib
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from idml.learning.arrays import Samples
+from idml.learning.data.files import FileSource
 from idml.learning.errors import DataError
-
-CLASS_NAMES: Final = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "lying")
 
 _PACKED: Final = "hapt_raw_i16.npz"
 _EXPERIMENTS: Final = 61
@@ -35,63 +35,70 @@ _SHA256: Final = "ca810caaa023bc705dde2206931974f3a706b4b3797660cf1547bcc74d12fe
 Whole = npt.NDArray[np.int64]
 
 
-def find(root: Path) -> Path | None:
-    """Return the folder under `root` that holds the packed file or the official text files."""
-    folders = [root / "hapt", root / "HAPT Data Set", root / "hapt" / "HAPT Data Set", root]
-    return next((folder for folder in folders if not missing(folder)), None)
+class Hapt(FileSource):
+    """Signals of phones while thirty people walk, sit, stand and lie; it is known whose each is."""
 
+    name = "hapt"
+    image_shape = (6, 1, 128)
+    class_names = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "lying")
+    licence = "CC BY 4.0; Reyes-Ortiz et al. 2016, UCI Machine Learning Repository, data set 341"
+    look_alikes = MappingProxyType({3: 4, 0: 1})  # sitting to standing, walking to walking upstairs
 
-def missing(source: Path) -> list[Path]:
-    """Return the file without which the folder is of no use."""
-    files = [source / _PACKED, source / "RawData" / "labels.txt"]
-    return [] if any(path.is_file() for path in files) else files[1:]
+    def find(self, root: Path) -> Path | None:
+        """The folder under `root` that holds the packed file or the official text files."""
+        folders = [root / "hapt", root / "HAPT Data Set", root / "hapt" / "HAPT Data Set", root]
+        return next((folder for folder in folders if not self.missing(folder)), None)
 
+    def missing(self, place: Path) -> list[Path]:
+        """The file without which the folder is of no use."""
+        files = [place / _PACKED, place / "RawData" / "labels.txt"]
+        return [] if any(path.is_file() for path in files) else files[1:]
 
-def download(folder: Path) -> NoReturn:
-    """Say how to get it: its licence is the reader's to accept.
+    def fetch(self, folder: Path) -> NoReturn:
+        """Say how to get it: its licence is the reader's to accept.
 
-    Raises:
-        DataError: always.
-    """
-    raise DataError(
-        "hapt is not here: get 'Smartphone-Based Recognition of Human Activities and Postural Transitions' from the "
-        "UCI Machine Learning Repository (data set 341), and unpack it in "
-        f"{folder}, or in hapt under $IDML_DATA or data_dir"
-    )
+        Raises:
+            DataError: always.
+        """
+        raise DataError(
+            "hapt is not here: get 'Smartphone-Based Recognition of Human Activities and Postural Transitions' from "
+            "the UCI Machine Learning Repository (data set 341), and unpack it in "
+            f"{folder}, or in hapt under $IDML_DATA or data_dir"
+        )
 
+    def read(self, place: Path, cache: Path) -> Samples:
+        """Return the windows of all recordings but each person's last, and of that one; persons are counted from 0.
 
-def read(source: Path, cache: Path) -> Samples:  # noqa: ARG001
-    """Return the windows of all recordings but each person's last, and of that one; persons are counted from 0.
+        Args:
+            place: folder that holds `hapt_raw_i16.npz`, or the official `RawData`.
+            cache: not needed here, reading takes a second or two.
 
-    Args:
-        source: folder that holds `hapt_raw_i16.npz`, or the official `RawData`.
-        cache: not needed here, reading takes a second or two.
-
-    Raises:
-        DataError: a file cannot be read, or all together they are not version 2.1.
-    """
-    packed = source / _PACKED
-    signals, experiments, labels = _read_packed(packed) if packed.is_file() else _read_text(source / "RawData")
-    digest = hashlib.sha256(b"".join(part.tobytes() for part in (signals, experiments, labels))).hexdigest()
-    if digest != _SHA256:
-        raise DataError(f"{source} does not hold the signals of HAPT 2.1 (SHA-256 {digest}): get it again")
-    first = {experiment: row for experiment, _, row, _ in experiments.tolist()}
-    last = {person: experiment for experiment, person, _, _ in experiments.tolist()}
-    starts, classes, persons, tested = list[int](), list[int](), list[int](), list[bool]()
-    for experiment, person, activity, begin, end in labels.tolist():
-        if activity > len(CLASS_NAMES):
-            continue
-        row = first[experiment]
-        windows = range(row + begin - 1, row + end - _WINDOW + 1, _STEP)
-        starts += windows
-        classes += [activity - 1] * len(windows)
-        persons += [person - 1] * len(windows)
-        tested += [experiment == last[person]] * len(windows)
-    scaled = (signals * (np.repeat(_GRID, 3) / _UNIT)).astype(np.float32)
-    windows_of = np.lib.stride_tricks.sliding_window_view(scaled, _WINDOW, axis=0)[starts]
-    images = np.ascontiguousarray(windows_of[:, :, None])
-    held, owners, test = np.array(classes), np.array(persons), np.array(tested)
-    return Samples(images[~test], held[~test], images[test], held[test], owners[~test], owners[test])
+        Raises:
+            DataError: a file cannot be read, or all together they are not version 2.1.
+        """
+        del cache
+        packed = place / _PACKED
+        signals, experiments, labels = _read_packed(packed) if packed.is_file() else _read_text(place / "RawData")
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in (signals, experiments, labels))).hexdigest()
+        if digest != _SHA256:
+            raise DataError(f"{place} does not hold the signals of HAPT 2.1 (SHA-256 {digest}): get it again")
+        first = {experiment: row for experiment, _, row, _ in experiments.tolist()}
+        last = {person: experiment for experiment, person, _, _ in experiments.tolist()}
+        starts, classes, persons, tested = list[int](), list[int](), list[int](), list[bool]()
+        for experiment, person, activity, begin, end in labels.tolist():
+            if activity > self.classes:
+                continue
+            row = first[experiment]
+            windows = range(row + begin - 1, row + end - _WINDOW + 1, _STEP)
+            starts += windows
+            classes += [activity - 1] * len(windows)
+            persons += [person - 1] * len(windows)
+            tested += [experiment == last[person]] * len(windows)
+        scaled = (signals * (np.repeat(_GRID, 3) / _UNIT)).astype(np.float32)
+        windows_of = np.lib.stride_tricks.sliding_window_view(scaled, _WINDOW, axis=0)[starts]
+        images = np.ascontiguousarray(windows_of[:, :, None])
+        held, owners, test = np.array(classes), np.array(persons), np.array(tested)
+        return Samples(images[~test], held[~test], images[test], held[test], owners[~test], owners[test])
 
 
 def _read_packed(path: Path) -> tuple[npt.NDArray[np.int16], Whole, Whole]:

@@ -1,43 +1,96 @@
-"""How a data set is dealt out to devices."""
+"""How a data set is dealt out to devices: the base class of every partition."""
 
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from idml.learning.arrays import Indices, Labels
+from idml.learning.arrays import Indices
+from idml.learning.data.datasets import Dataset
 from idml.learning.errors import LearningError
+from idml.registry import PluginError
 
-Kind = Literal["iid", "two-class"]
 
-
-def partition(
-    labels: Labels,
-    *,
-    devices: int,
-    kind: Kind,
-    seed: int,
-    images_per_device: int | None = None,
-    share: bool = False,
-) -> list[Indices]:
-    """Choose the images of each device: as many for each, drawn at random, the same for the same arguments.
-
-    "iid" draws from all images. "two-class" gives each device images of exactly two classes, half of each (one more of
-    the first if the number is odd), and uses all classes equally often, give or take one device.
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """What each device holds, one after another.
 
     Args:
-        labels: int64 (N,), the class of each image.
-        devices: number of devices.
-        kind: "iid" or "two-class".
-        seed: at least 0.
-        images_per_device: how many each device gets; as many as there are for all when None.
-        share: draw for each device on its own, so that two may hold the same image; for small data sets, and needs
-            `images_per_device`. Otherwise no image goes to two devices.
+        train: for each device, positions of its training images in the data set, integers (N,), at least one.
+        test: for each device, positions of the test images that are its own; None: all devices are tested on all.
+    """
+
+    train: Sequence[Indices]
+    test: Sequence[Indices] | None = None
+
+
+class Partition(ABC):
+    """A way to deal a data set out to devices. Subclass it and write `deal`."""
+
+    @abstractmethod
+    def deal(self, dataset: Dataset, *, devices: int, seed: int, images_per_device: int | None) -> Shares:
+        """Choose the images of each device, the same for the same arguments.
+
+        Args:
+            dataset: the images, which must not be changed, and their labels.
+            devices: how many there are, at least 1.
+            seed: at least 0; every random draw must derive from it.
+            images_per_device: how many each device gets, drawn for it alone, so that two may hold the same image; None:
+                it is up to the partition, such as all images dealt out evenly, each to one device.
+
+        Raises:
+            LearningError: the data set cannot be dealt out like this.
+        """
+
+
+def deal_out(
+    partition: Partition, dataset: Dataset, *, devices: int, seed: int, images_per_device: int | None
+) -> Shares:
+    """Deal a data set out, and check what each device got; see `Partition.deal` for the arguments.
 
     Returns:
-        For each device, ascending positions in `labels`.
+        The shares, as int64.
 
     Raises:
-        LearningError: a value is out of range or there are too few images.
+        LearningError: the data set cannot be dealt out like this.
+        PluginError: what `deal` returned are no shares of these devices.
+    """
+    shares = partition.deal(dataset, devices=devices, seed=seed, images_per_device=images_per_device)
+    if not isinstance(shares, Shares):
+        raise PluginError(f"deal() returned {type(shares).__name__}: return Shares(train)")
+    train = _checked(shares.train, "train", len(dataset.train_labels), devices)
+    test = None if shares.test is None else _checked(shares.test, "test", len(dataset.test_labels), devices)
+    return Shares(train, test)
+
+
+def _checked(shares: Sequence[Indices], what: str, images: int, devices: int) -> list[Indices]:
+    if len(shares) != devices:
+        raise PluginError(f"deal() returned {len(shares)} {what} shares: return one for each of {devices} devices")
+    found = []
+    for device, share in enumerate(shares):
+        positions = np.asarray(share)
+        if not len(positions):
+            raise PluginError(f"deal() gave device {device} no {what} images: each needs at least one")
+        if positions.ndim != 1 or positions.dtype.kind not in "iu":
+            raise PluginError(
+                f"deal() gave device {device} {positions.dtype} of shape {positions.shape} as its {what} share: "
+                "give positions, integers (N,)"
+            )
+        if not 0 <= positions.min() <= positions.max() < images:
+            raise PluginError(
+                f"deal() gave device {device} {what} positions {positions.min()}..{positions.max()}: "
+                f"there are {images} images, counted from 0"
+            )
+        found.append(positions.astype(np.int64, copy=False))
+    return found
+
+
+def require_range(devices: int, seed: int, images_per_device: int | None) -> None:
+    """Refuse numbers with which nothing can be dealt out.
+
+    Raises:
+        LearningError: one is out of range.
     """
     if devices < 1:
         raise LearningError(f"devices is {devices}: it must be at least 1")
@@ -45,99 +98,3 @@ def partition(
         raise LearningError(f"seed is {seed}: it must be at least 0")
     if images_per_device is not None and images_per_device < 1:
         raise LearningError(f"images_per_device is {images_per_device}: it must be at least 1")
-    if share and images_per_device is None:
-        raise LearningError("share needs images_per_device: say how many images each device draws")
-    rng = np.random.default_rng(seed)
-    if kind == "iid":
-        pools = [np.arange(len(labels))]
-        hands: list[tuple[int, ...]] = [(0,)] * devices
-    elif kind == "two-class":
-        pools = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        if len(pools) < 2:
-            raise LearningError(f"there are {len(pools)} classes of images: two-class needs at least 2")
-        hands = _pair_classes(len(pools), devices, rng)
-    else:
-        raise LearningError(f"partition {kind!r} is unknown: choose iid or two-class")
-    per_hand = len(hands[0])
-    uses = np.bincount(np.concatenate(hands), minlength=len(pools))
-    most = per_hand * min(len(pool) // (1 if share else n) for pool, n in zip(pools, uses.tolist(), strict=True) if n)
-    size = most if images_per_device is None else images_per_device
-    if not per_hand <= size <= most:
-        raise LearningError(f"{size} images for each of {devices} devices cannot be drawn: there are {most} at most")
-    return _deal(pools, hands, size, rng, share=share)
-
-
-def _pair_classes(classes: int, devices: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """Choose two classes for each device; picking the two least used keeps all uses within one of each other."""
-    uses = np.zeros(classes, np.int64)
-    pairs = []
-    for _ in range(devices):
-        least_used_first = np.lexsort((rng.random(classes), uses))
-        pair = least_used_first[:2]
-        uses[pair] += 1
-        pairs.append(tuple(pair.tolist()))
-    return pairs
-
-
-def _deal(
-    pools: list[Indices], hands: list[tuple[int, ...]], size: int, rng: np.random.Generator, *, share: bool
-) -> list[Indices]:
-    decks = [rng.permutation(pool) for pool in pools]
-    dealt = [0] * len(decks)
-    result = []
-    for hand in hands:
-        drawn = []
-        for place, pool in enumerate(hand):
-            count = size // len(hand) + (place < size % len(hand))
-            if share:
-                drawn.append(rng.choice(pools[pool], count, replace=False))
-            else:
-                drawn.append(decks[pool][dealt[pool] : dealt[pool] + count])
-                dealt[pool] += count
-        result.append(np.sort(np.concatenate(drawn)))
-    return result
-
-
-def draw_owners(owners: Indices, *, devices: int, seed: int) -> Indices:
-    """Draw whom each device stands for: another person each.
-
-    Args:
-        owners: int64 (N,), whose each image is.
-        devices: number of devices.
-        seed: at least 0.
-
-    Returns:
-        int64 (devices,): values of `owners`.
-
-    Raises:
-        LearningError: there are too few persons.
-    """
-    persons = np.random.default_rng(seed).permutation(np.unique(owners))
-    if devices > len(persons):
-        raise LearningError(f"there are {len(persons)} persons, one a device")
-    return persons[:devices]
-
-
-def by_owner(owners: Indices, chosen: Indices, *, seed: int, images_per_device: int | None = None) -> list[Indices]:
-    """Choose the images of each device as life dealt them: those of its person, as many as there are.
-
-    Args:
-        owners: int64 (N,), whose each image is.
-        chosen: int64 (devices,), the person of each device.
-        seed: at least 0.
-        images_per_device: so many of them, drawn at random; all when None.
-
-    Returns:
-        For each device, ascending positions in `owners`.
-
-    Raises:
-        LearningError: somebody has too few images.
-    """
-    rng = np.random.default_rng(seed)
-    shares = [np.flatnonzero(owners == person) for person in chosen]
-    if images_per_device is None:
-        return shares
-    fewest = min(len(share) for share in shares)
-    if not 1 <= images_per_device <= fewest:
-        raise LearningError(f"{images_per_device} images for each device cannot be drawn: somebody has {fewest}")
-    return [np.sort(rng.choice(share, images_per_device, replace=False)) for share in shares]

@@ -7,7 +7,8 @@ from typing import Final, Literal, Protocol
 import numpy as np
 
 from idml.learning.arrays import FloatImages, Labels
-from idml.learning.data.label_maps import find_look_alikes, map_labels
+from idml.learning.data.label_maps import map_labels, require_look_alikes
+from idml.learning.data.source import DataSource
 from idml.learning.engine import prepare
 
 
@@ -18,14 +19,13 @@ class Poison(Protocol):
     def share(self) -> float:
         """Of its images that an attacker changes before it trains."""
 
-    def apply(self, images: FloatImages, labels: Labels, dataset: str, classes: int) -> tuple[FloatImages, Labels]:
+    def apply(self, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
         """All images as the attacker shows them, in a copy, and what it wants them to be taken for.
 
         Args:
             images: float32 (N, C, H, W), prepared.
             labels: int64 (N,).
-            dataset: its name.
-            classes: how many it has.
+            source: the data set that they are of, which knows its classes.
 
         Raises:
             LearningError: no such attack on this data set is known.
@@ -44,14 +44,14 @@ class Relabel:
     which: Literal["look_alike", "target", "all"]
     share: float = 1.0
 
-    def apply(self, images: FloatImages, labels: Labels, dataset: str, classes: int) -> tuple[FloatImages, Labels]:
+    def apply(self, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
         """See `Poison.apply`."""
-        return images, map_labels(labels, self._mapping(dataset, classes))
+        return images, map_labels(labels, self._mapping(source))
 
-    def _mapping(self, dataset: str, classes: int) -> Mapping[int, int]:
+    def _mapping(self, source: DataSource) -> Mapping[int, int]:
         if self.which == "all":
-            return {label: (label + 1) % classes for label in range(classes)}
-        pairs = find_look_alikes(dataset)
+            return {label: (label + 1) % source.classes for label in range(source.classes)}
+        pairs = require_look_alikes(source)
         return pairs if self.which == "look_alike" else dict([next(iter(pairs.items()))])
 
 
@@ -68,29 +68,27 @@ class Trigger:
 
     share: float = 0.5
 
-    def apply(self, images: FloatImages, labels: Labels, dataset: str, classes: int) -> tuple[FloatImages, Labels]:
+    def apply(self, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
         """See `Poison.apply`."""
-        del dataset, classes
+        del source
         side = max(2, images.shape[-1] // 8)
         stamped = images.copy()
         stamped[..., -side:, -side:] = _WHITE
         return stamped, np.zeros_like(labels)
 
 
-def taint(
-    poison: Poison, images: FloatImages, labels: Labels, dataset: str, classes: int
-) -> tuple[FloatImages, Labels]:
+def taint(poison: Poison, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
     """A data set in which a poison's share of the images is changed, evenly spread; arguments as in `Poison.apply`."""
     chosen = np.zeros(len(labels), bool)
     chosen[np.floor(np.arange(0, len(labels) - 0.5, 1 / poison.share)).astype(np.int64)] = True
-    shown, wanted = poison.apply(images[chosen], labels[chosen], dataset, classes)
+    shown, wanted = poison.apply(images[chosen], labels[chosen], source)
     images, labels = images.copy(), labels.copy()
     images[chosen], labels[chosen] = shown, wanted
     return images, labels
 
 
-def aims(poison: Poison, images: FloatImages, labels: Labels, dataset: str, classes: int) -> tuple[FloatImages, Labels]:
+def aims(poison: Poison, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
     """What an attack succeeds on if a model takes it for what is wanted: images that by right are something else."""
-    shown, wanted = poison.apply(images, labels, dataset, classes)
+    shown, wanted = poison.apply(images, labels, source)
     wrong = wanted != labels
     return shown[wrong], wanted[wrong]

@@ -1,7 +1,8 @@
 """When a validator votes yes: rules that compare a model before and after an encounter on its own images.
 
 A rule turns what it sees into one number, the harm, and accepts up to a limit that follows from the task's tolerance.
-So all rules can be compared at all limits, and a rule of your own is one class:
+So all rules can be compared at all limits. A rule of your own is one class, which a configuration names as
+`rule = "my_file.py:MedianLoss"`; `check_rule` says what is wrong with it:
 
     class MedianLoss(Rule):
         name = "median_loss"
@@ -9,13 +10,9 @@ So all rules can be compared at all limits, and a rule of your own is one class:
 
         def harm(self, before, after, goal):
             return float(np.median(after.losses) - np.median(before.losses))
-
-    register_rule(MedianLoss())
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
@@ -23,11 +20,10 @@ from idml.learning.errors import LearningError
 from idml.learning.judging.evidence import View, Weights
 
 if TYPE_CHECKING:  # it loads PyTorch, which takes a second
+    from idml.learning.data.source import DataSource
     from idml.learning.engine import Engine
 
 FULL_BPS: Final = 10_000
-DEFAULT_RULE: Final = "loss"
-"""The rule that rejects the least honest work where it detects as much; docs/validation.md has the figures."""
 RULES_VERSION: Final = 2
 """What the rules that ship find, as a number: raise it whenever one of them finds another harm, or gets another default
 tolerance. What was judged under another version is not taken for a result of this one. 1: whatever bears no number."""
@@ -39,15 +35,13 @@ class Rule(ABC):
     """A rule of acceptance. It knows the two models by their logits alone, and equal logits give equal verdicts.
 
     Class attributes:
-        name: in configurations and reports, lower case.
+        name: for reports, lower case; no other rule has it.
         default_tolerance: unless configured, from 0 to 1.
-        tolerances: the same on data sets, by name, that need another.
-        metric: its number in a task on the ledger, 0 to 255.
+        metric: its number in a task on the ledger, 0 to 255; 255 says that the rule is none of those that ship.
     """
 
     name: ClassVar[str]
     default_tolerance: ClassVar[float]
-    tolerances: ClassVar[Mapping[str, float]] = MappingProxyType({})
     metric: ClassVar[int] = OTHER_METRIC
 
     @abstractmethod
@@ -60,9 +54,9 @@ class Rule(ABC):
             goal: how much each class counts to the learner, float64 (classes,); all alike if None.
         """
 
-    def tolerance_on(self, dataset: str) -> float:
-        """The tolerance on a data set, unless configured."""
-        return self.tolerances.get(dataset, self.default_tolerance)
+    def tolerance_on(self, source: "DataSource | None") -> float:
+        """The tolerance on a data set, unless configured; None: on one that needs no other than the usual."""
+        return self.default_tolerance if source is None else source.tolerances.get(self.name, self.default_tolerance)
 
     def limit(self, tolerance_bps: int) -> float:
         """The greatest harm that is accepted: by default the tolerance, as a fraction."""
@@ -98,43 +92,6 @@ class CountRule(Rule):
         Raises:
             LearningError: a count is not between 0 and images, or there is no image.
         """
-
-
-_RULES: Final[dict[str, Rule]] = {}
-
-
-def register_rule(rule: Rule) -> None:
-    """Let configurations name a rule; register it before a run does. A process that only resumes must do so too.
-
-    Raises:
-        LearningError: its name is taken by another, or an attribute is not what it has to be.
-    """
-    name = getattr(rule, "name", None)
-    if not isinstance(name, str) or not name or name != name.lower():
-        raise LearningError(f"the rule's name is {name!r}: set a class attribute name to a short lower-case string")
-    tolerance = getattr(rule, "default_tolerance", None)
-    if not isinstance(tolerance, int | float) or not 0 <= tolerance <= 1:
-        raise LearningError(f"the rule {name!r} has default_tolerance {tolerance!r}: set a number from 0 to 1")
-    if not 0 <= rule.metric <= OTHER_METRIC:
-        raise LearningError(f"the rule {name!r} has metric {rule.metric!r}: set a number from 0 to 255")
-    if type(_RULES.get(name, rule)) is not type(rule):
-        raise LearningError(f"there is a rule {name!r} already: choose another name")
-    _RULES[name] = rule
-
-
-def rule_names() -> tuple[str, ...]:
-    """The rules there are, in the order of their registration."""
-    from idml.learning.judging import rules  # noqa: F401  those that ship register themselves
-
-    return tuple(_RULES)
-
-
-def find_rule(name: str) -> Rule:
-    """Return the rule of this name, or raise `LearningError` with those there are."""
-    names = rule_names()
-    if name not in names:
-        raise LearningError(f"validation rule {name!r} is unknown: choose one of {', '.join(names)}")
-    return _RULES[name]
 
 
 def measure_harm(

@@ -1,9 +1,8 @@
-"""Chooses the embedded EVM: the fast one where it is installed and proves itself, else the portable one."""
+"""Chooses the embedded EVM: the fast one if it is installed and passes a check, else the portable one."""
 
 import logging
 
 from idml.ledger.embedded.evm import START_S, Evm
-from idml.ledger.embedded.pyevm_backend import PyEvm
 from idml.ledger.errors import EvmError, LedgerError
 from idml.protocol.hashing import keccak256
 
@@ -31,10 +30,10 @@ _KNOWN_STATE = "51fe88746172545017465ca543e099b9910e1d98145d6b10c3bf6b1f8df81f37
 
 
 def check(evm: Evm) -> None:
-    """Run a fresh backend against known gas, outputs, logs and state.
+    """Run a known contract on a fresh backend, and compare gas, outputs, logs and state with known ones.
 
     Raises:
-        EvmError: naming the first difference.
+        EvmError: if something differs. It names the first difference.
     """
     sender = b"\xaa" * 20
     evm.fund(sender, 10**18)
@@ -50,12 +49,12 @@ def check(evm: Evm) -> None:
 
 
 def open_evm(backend: str = "auto", *, chain_id: int = 31_337, timestamp_s: int = START_S) -> Evm:
-    """An embedded EVM.
+    """Make an embedded EVM.
 
     Args:
-        backend: `pyevm` runs everywhere; `pyrevm` is about forty times faster and needs the extra `fast`; `auto` takes
+        backend: `pyevm` runs everywhere. `pyrevm` is about forty times faster and needs the extra `fast`. `auto` takes
             pyrevm if it is installed and passes `check`, else py-evm. Their results are identical.
-        chain_id: what CHAINID answers.
+        chain_id: the chain id that contracts see.
         timestamp_s: time of the first block, in seconds.
 
     Raises:
@@ -76,4 +75,6 @@ def open_evm(backend: str = "auto", *, chain_id: int = 31_337, timestamp_s: int 
             if backend == "pyrevm":
                 raise LedgerError(f"pyrevm does not fit, choose pyevm: {error}") from error
             _LOG.warning("pyrevm does not fit, so the slower py-evm is used: %s", error)
+    from idml.ledger.embedded.pyevm_backend import PyEvm  # py-evm takes half a second to import
+
     return PyEvm(chain_id=chain_id, timestamp_s=timestamp_s)

@@ -6,25 +6,31 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from idml.errors import IdmlError
+
 Seconds = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
 
-class TraceError(ValueError):
-    """A trace that cannot be used; the message names file and line, what was expected and what stood there."""
+class TraceError(IdmlError, ValueError):
+    """A trace cannot be used. The message names file and line, and says what was expected and what was found."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """Contacts between devices, sorted by (start, end, a, b); make one with `Trace.of`.
+    """Contacts between devices, sorted by (start, end, a, b). Make one with `Trace.of`.
 
-    Contacts of one pair neither overlap nor touch. Times are those of the file, whatever they count from.
+    Contacts of one pair neither overlap nor touch. Times are those of the file, which may count from any moment.
 
     Args:
-        devices: names as the file has them, numbers before words, each in its order; a device's number is its place.
-        start_s, end_s: float64 (n,), `start_s <= end_s`; equal for a single sighting.
-        a, b: int64 (n,), device numbers, `a < b`: contacts have no direction.
-        dropped: how many rows of the file were left out, by reason.
+        devices: names of the devices as the file has them. Numbers come before words, and each are in order. A device's
+            number is its place in this list.
+        start_s, end_s: start and end of each contact, in seconds, float64 (n,), `start_s <= end_s`. They are equal for
+            a single sighting.
+        a, b: numbers of the two devices, int64 (n,), `a < b`, because contacts have no direction.
+        dropped: number of rows of the file that were left out, by reason.
     """
 
     devices: tuple[str, ...]
@@ -44,13 +50,15 @@ class Trace:
         other: npt.ArrayLike,
         dropped: Mapping[str, int] | None = None,
     ) -> "Trace":
-        """Bring sightings into order: the union of intervals for each pair, whichever of the two saw the other.
+        """Make a trace of sightings. For each pair, intervals that overlap or touch become one contact.
+
+        It does not matter which of the two devices saw the other.
 
         Args:
-            names: of devices, distinct; those without a sighting are left out.
-            start_s, end_s: (n,), `start_s <= end_s`.
-            one, other: (n,), places in `names`, `one != other`.
-            dropped: kept as it is.
+            names: names of devices, all different. Those without a sighting are left out.
+            start_s, end_s: start and end of each sighting, in seconds, (n,), `start_s <= end_s`.
+            one, other: the two devices of each sighting as places in `names`, (n,), `one != other`.
+            dropped: number of rows that were left out, by reason.
         """
         used, places = np.unique(np.concatenate([np.asarray(one, int), np.asarray(other, int)]), return_inverse=True)
         kept = [names[place] for place in used.tolist()]
@@ -85,7 +93,7 @@ def union(key: Numbers, start: Seconds, end: Seconds) -> tuple[Numbers, Seconds,
     """
     order = np.lexsort((start, key))
     key, start, end = key[order], start[order], end[order]
-    # The latest end so far within a key: ranks by (key, end) let one running maximum serve all keys.
+    # We need the latest end so far within each key. With ranks by (key, end), one running maximum serves all keys.
     by_end = np.lexsort((end, key))
     rank = np.empty(len(key), np.int64)
     rank[by_end] = np.arange(len(key))

@@ -14,7 +14,7 @@ from idml.adapters.means import Settings
 from idml.protocol.roles import Contribute, Judge, Later
 from idml.protocol.settlement import settle
 from idml.protocol.task import TaskParams
-from idml.simulation.adversaries import Ballot, Participant
+from idml.simulation.adversaries.base import Ballot, Participant
 from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.work.tasks import Answer, ContributeTask, JudgeTask, MergeTask, ScreenTask, Task, TrainOwnTask

@@ -10,7 +10,6 @@ from idml.learning.algorithms import learning_rate
 from idml.learning.arrays import FloatVector
 from idml.learning.data.poisons import aims
 from idml.protocol.task import TaskParams
-from idml.simulation.adversaries import ADVERSARIES
 from idml.simulation.devices import Device
 from idml.simulation.measure import TestSet
 from idml.simulation.model import Model
@@ -117,10 +116,11 @@ class TaskRunner:
         return self.devices[task.learner].encounter_key(self.settings.seed, task.encounter)
 
     def _deceive(self, task: DeceiveTask) -> Answer:
-        poison = ADVERSARIES[task.kind].poison
+        participants = (device.participant for device in self.devices)
+        poison = next(participant.poison for participant in participants if participant.kind == task.kind)
         assert poison is not None
         images, labels = self.test_set.sample(task.part, task.count)
-        shown, wanted = aims(poison, images, labels, self.settings.dataset, self.settings.classes)
+        shown, wanted = aims(poison, images, labels, self.settings.source)
         if not len(wanted):
             return Answer((0, 0))
         (taken,) = self.settings.engine.evaluate([task.model.vector], shown, wanted)

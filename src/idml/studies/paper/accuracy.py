@@ -8,41 +8,41 @@ import altair as alt
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
+from idml.studies.batch import RunBatch, WantedRun
 from idml.studies.estimates import Estimate, span
 from idml.studies.paper.accuracy_claims import difference, elsewhere, judge
 from idml.studies.paper.attacks import AWAY, FEW, MANY, NONE, PAPER, SAFE, Attack, Outcomes, Variant
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Claim, Section, Unjudged
+from idml.studies.scales import PaperSize
 
 _COLOURS = {NONE: BLUE, FEW: GREEN, MANY: INK, PAPER: VERMILLION, SAFE: PURPLE, AWAY: ORANGE}
 _DASHES = {PAPER: [3, 3], SAFE: [8, 3], AWAY: [1, 3]}
 
 
-def attacks(scale: Scale) -> list[Attack]:
+def attacks(size: PaperSize) -> list[Attack]:
     """The experiments: each data set and network, without and with own training."""
-    own = [Attack(scale, learned, 1) for learned in scale.attacked if learned.own_epoch]
-    return [*(Attack(scale, learned, 0) for learned in scale.attacked), *own]
+    own = [Attack(size, learned, 1) for learned in size.attacked if learned.own_epoch]
+    return [*(Attack(size, learned, 0) for learned in size.attacked), *own]
 
 
-def cells(scale: Scale) -> list[Cell]:
+def wanted(size: PaperSize) -> list[WantedRun]:
     """The runs that the figure needs."""
-    return [cell for attack in attacks(scale) for cell in attack.cells()]
+    return [run for attack in attacks(size) for run in attack.runs()]
 
 
-def section(scale: Scale, where: Cells) -> Section:
+def section(size: PaperSize, where: RunBatch) -> Section:
     """The figure, computed from its runs."""
-    outcomes = [Outcomes(attack, where) for attack in attacks(scale)]
+    outcomes = [Outcomes(attack, where) for attack in attacks(size)]
     judged = [one for outcome in outcomes for one in judge(outcome)]
-    many = scale.attackers[1]
-    seeds = span([learned.seeds for learned in scale.attacked])
+    many = size.attackers[1]
+    seeds = span([learned.seeds for learned in size.attacked])
     return Section(
         key="fig8",
         title="Fig. 8: accuracy with label flippers",
         text=(
-            f"{scale.devices} devices, {scale.rounds} encounters each, {seeds} seeds. An attacker trains on "
+            f"{size.devices} devices, {size.rounds} encounters each, {seeds} seeds. An attacker trains on "
             "labels of look-alike classes swapped, and votes yes on everything. Accuracy is that of the same "
-            f"{scale.devices - many} devices in every curve, those that are honest where {many} are not; lines are "
+            f"{size.devices - many} devices in every curve, those that are honest where {many} are not; lines are "
             "means over seeds, bands their 95 % intervals. Runs with equal seeds share data, initial model and "
             "contacts, so differences are taken seed by seed.",
             "Departs from the paper: no own epoch follows a merge, unless said otherwise. With one, flippers of "
@@ -52,14 +52,14 @@ def section(scale: Scale, where: Cells) -> Section:
         charts={f"fig8-{outcome.attack.name}": _chart(outcome) for outcome in outcomes},
         tables=[_table(outcome) for outcome in outcomes],
         claims=[one for one in judged if isinstance(one, Claim)],
-        unjudged=[*(one for one in judged if isinstance(one, Unjudged)), *elsewhere(scale)],
+        unjudged=[*(one for one in judged if isinstance(one, Unjudged)), *elsewhere(size)],
         data={outcome.attack.name: data(outcome) for outcome in outcomes},
     )
 
 
 def _chart(outcomes: Outcomes) -> Chart:
     attack, lost = outcomes.attack, difference(outcomes, NONE, MANY)
-    finding = f"{MANY.label(attack.scale).capitalize()} cost {100 * lost.mean:.1f} points without iDML"
+    finding = f"{MANY.label(attack.size).capitalize()} cost {100 * lost.mean:.1f} points without iDML"
     return curves(outcomes, finding, _COLOURS, _DASHES)
 
 
@@ -86,14 +86,14 @@ def curves(
             low, high = value.band
             rows.append(
                 {
-                    "variant": variant.label(attack.scale),
+                    "variant": variant.label(attack.size),
                     "round": number,
                     "mean": value.mean,
                     "low": low,
                     "high": high,
                 }
             )
-    labels = [variant.label(attack.scale) for variant in attack.variants]
+    labels = [variant.label(attack.size) for variant in attack.variants]
     legend = alt.Legend(symbolType="stroke", symbolSize=400, symbolOpacity=1, columns=2)
     colour = alt.Color(
         "variant:N",
@@ -137,7 +137,7 @@ def curves(
 def _table(outcomes: Outcomes) -> TableView:
     attack, rows = outcomes.attack, list[Sequence[str]]()
     for variant in attack.variants:
-        row = [variant.label(attack.scale), Estimate.of(outcomes.final(variant)).points()]
+        row = [variant.label(attack.size), Estimate.of(outcomes.final(variant)).points()]
         row.append("–" if variant is NONE else difference(outcomes, variant, NONE).points(signed=True))
         rows.append([*row, *expelled(outcomes, variant)])
     columns = [Column("", number=False), Column("Final accuracy, %"), Column("Less no attackers, points")]
@@ -150,10 +150,10 @@ def expelled(outcomes: Outcomes, variant: Variant) -> list[str]:
     if variant.rules is None:
         return ["–", "–", "–"]
     runs = [outcomes.expulsions(variant, seed) for seed in outcomes.attack.seeds]
-    many, honest = variant.count(outcomes.attack.scale), len(outcomes.compared[1])
+    many, honest = variant.count(outcomes.attack.size), len(outcomes.compared[1])
     if not many:
         everybody = [len(others) + len(compared) for others, compared in runs]
-        return ["–", "–", f"{span(everybody)} of {outcomes.attack.scale.devices}"]
+        return ["–", "–", f"{span(everybody)} of {outcomes.attack.size.devices}"]
     last = [max(number for number, _ in out) for out, _ in runs if len(out) == many]
     return [
         f"{span([len(out) for out, _ in runs])} of {many}",
@@ -167,7 +167,7 @@ def data(outcomes: Outcomes) -> dict[str, Any]:
     attack = outcomes.attack
     return {
         variant.key: {
-            "attackers": variant.count(attack.scale),
+            "attackers": variant.count(attack.size),
             "final": outcomes.final(variant),
             "curves": {seed: outcomes.curve(variant, seed) for seed in attack.seeds},
             "expulsions": {

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from idml.studies.estimates import Estimate
 from idml.studies.paper.attacks import AWAY, FEW, LAST_ROUNDS, MANY, NONE, PAPER, SAFE, Outcomes, Variant
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Claim, Unjudged, Verdict
+from idml.studies.scales import PaperSize
 
 _RISEN = 0.9
 """A curve has risen at this share of the lower of the accuracies that two of them end with: the paper has no number."""
@@ -33,9 +33,9 @@ def judge(outcomes: Outcomes) -> list[Claim | Unjudged]:
     return [rule(outcomes) for rule in rules]
 
 
-def elsewhere(scale: Scale) -> list[Unjudged]:
+def elsewhere(size: PaperSize) -> list[Unjudged]:
     """Say what no experiment on attackers at this scale can tell, and why."""
-    learned = "; ".join(learned.title for learned in scale.attacked)
+    learned = "; ".join(learned.title for learned in size.attacked)
     return [
         Unjudged(
             "IV-C",
@@ -106,7 +106,7 @@ def gains(curves: Sequence[Curve], rounds: int) -> list[float]:
 
 def _halted(outcomes: Outcomes) -> Claim | Unjudged:
     says = "With attackers, accuracy ceases to rise after several rounds."
-    attack, rounds = outcomes.attack, outcomes.attack.scale.rounds
+    attack, rounds = outcomes.attack, outcomes.attack.size.rounds
     found = {
         variant: gains([outcomes.curve(variant, seed) for seed in attack.seeds], rounds) for variant in (NONE, MANY)
     }
@@ -162,11 +162,11 @@ def _follows(outcomes: Outcomes) -> Claim | Unjudged:
 
 def _recovers(outcomes: Outcomes) -> Claim | Unjudged:
     says, gained = "iDML recovers accuracy once the attackers are out.", list[float]()
-    scale = outcomes.attack.scale
+    size = outcomes.attack.size
     for place, seed in enumerate(outcomes.attack.seeds):
         out, _ = outcomes.expulsions(PAPER, seed)
-        if len(out) < PAPER.count(scale):
-            why = f"{outcomes.attack.title}: within {scale.rounds} rounds not all attackers are out in every seed."
+        if len(out) < PAPER.count(size):
+            why = f"{outcomes.attack.title}: within {size.rounds} rounds not all attackers are out in every seed."
             return Unjudged(_WHERE, says, why)
         last = max(number for number, _ in out)
         ahead = _less(outcomes.curve(PAPER, seed), outcomes.curve(MANY, seed))
@@ -212,12 +212,12 @@ def _own_epoch(outcomes: Outcomes) -> Claim:
 
 
 def _unmeasured(outcomes: Outcomes, says: str) -> Unjudged:
-    why = f"{outcomes.attack.title}: too few of the {outcomes.attack.scale.rounds} rounds were measured."
+    why = f"{outcomes.attack.title}: too few of the {outcomes.attack.size.rounds} rounds were measured."
     return Unjudged(_WHERE, says, why)
 
 
 def _names(outcomes: Outcomes) -> list[str]:
-    return [variant.label(outcomes.attack.scale) for variant in (FEW, MANY)]
+    return [variant.label(outcomes.attack.size) for variant in (FEW, MANY)]
 
 
 def _less(curve: Curve, other: Curve) -> Curve:

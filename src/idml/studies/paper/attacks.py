@@ -11,8 +11,9 @@ from idml.simulation.config import make_config
 from idml.simulation.setup import cast_parts
 from idml.store import StakePoint
 from idml.store.run_store import RunStore
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.scales import TABLE_I, Learned, Scale
+from idml.studies.batch import RunBatch, WantedRun
+from idml.studies.paper.table_one import TABLE_I
+from idml.studies.scales import Learned, PaperSize
 
 ALGORITHMS = {"oppcl": "OppCL", "gossip": "Gossip"}
 """As people write them."""
@@ -40,13 +41,13 @@ class Variant:
     rules: Mapping[str, Any] | None = None
     how: str = ""
 
-    def count(self, scale: Scale) -> int:
-        """Attackers at a scale."""
-        return (0, *scale.attackers)[self.attackers]
+    def count(self, size: PaperSize) -> int:
+        """Attackers at a size."""
+        return (0, *size.attackers)[self.attackers]
 
-    def label(self, scale: Scale) -> str:
+    def label(self, size: PaperSize) -> str:
         """For a legend."""
-        count = self.count(scale)
+        count = self.count(size)
         who = "no attackers" if count == 0 else "1 attacker" if count == 1 else f"{count} attackers"
         return f"{who}, {self.how}" if self.how else who
 
@@ -65,17 +66,17 @@ class Attack:
     """One attack experiment: a data set and a network, with or without own training after each merge.
 
     Args:
-        scale: how much.
+        size: how much.
         learned: data set and network.
         local_epochs: own epochs after each encounter. The paper's text has one; its Fig. 8 is only seen without.
         algorithm: by which devices learn.
         settings: configuration keys that differ from those of other experiments.
-        files: see `Cell`.
+        files: see `idml.studies.batch.WantedRun`.
         shown: what it compares, if not what Fig. 8 does.
         alone: in whose runs it is measured too what honest devices reach that never meet anyone.
     """
 
-    scale: Scale
+    size: PaperSize
     learned: Learned
     local_epochs: int
     algorithm: str = "oppcl"
@@ -101,18 +102,18 @@ class Attack:
         """Of its runs."""
         return range(1, self.learned.seeds + 1)
 
-    def cell(self, variant: Variant, seed: int) -> Cell:
+    def run(self, variant: Variant, seed: int) -> WantedRun:
         """One of its runs."""
-        scale, count = self.scale, variant.count(self.scale)
+        size, count = self.size, variant.count(self.size)
         settings: dict[str, Any] = {
-            **scale.settings,
+            **size.settings,
             "algorithm": self.algorithm,
             "dataset": self.learned.dataset,
             "model": self.learned.network,
             "local_epochs": self.local_epochs,
-            "devices": scale.devices,
-            "encounters": scale.devices * scale.rounds,
-            "baseline_devices": self.scale.devices if variant is self.alone else 0,
+            "devices": size.devices,
+            "encounters": size.devices * size.rounds,
+            "baseline_devices": self.size.devices if variant is self.alone else 0,
             "seed": seed,
             "incentive": variant.rules is not None,
             **self.settings,
@@ -122,7 +123,7 @@ class Attack:
             settings["width"] = self.learned.width
         if count:
             settings["adversaries"] = {variant.kind: count}
-        return Cell(f"{self.name}-{variant.key}-{seed}", settings, files=self.files)
+        return WantedRun(f"{self.name}-{variant.key}-{seed}", settings, files=self.files)
 
     @property
     def variants(self) -> Sequence[Variant]:
@@ -131,9 +132,9 @@ class Attack:
             return self.shown
         return WITH_OWN_EPOCH if self.local_epochs else VARIANTS
 
-    def cells(self, variants: Sequence[Variant] | None = None) -> Iterator[Cell]:
+    def runs(self, variants: Sequence[Variant] | None = None) -> Iterator[WantedRun]:
         """Its runs, seed by seed: of all variants, unless some are chosen."""
-        return (self.cell(variant, seed) for seed in self.seeds for variant in variants or self.variants)
+        return (self.run(variant, seed) for seed in self.seeds for variant in variants or self.variants)
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,11 @@ class Outcomes:
 
     Args:
         attack: the experiment.
-        cells: where the runs are.
+        batch: has the runs.
     """
 
     attack: Attack
-    cells: Cells
+    batch: RunBatch
     _curves: dict[tuple[str, int], dict[int, float]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -156,7 +157,7 @@ class Outcomes:
         """By seed, the devices that are honest where there are many attackers: the same in all variants."""
         chosen = {}
         for seed in self.attack.seeds:
-            parts = cast_parts(make_config(self.attack.cell(MANY, seed).settings))
+            parts = cast_parts(make_config(self.attack.run(MANY, seed).settings))
             chosen[seed] = [index for index, part in enumerate(parts) if part.kind == "honest"]
         return chosen
 
@@ -170,7 +171,7 @@ class Outcomes:
     def _read_curve(self, variant: Variant, seed: int) -> dict[int, float]:
         chosen = set(self.compared[seed])
         by_round: dict[int, list[float]] = defaultdict(list)
-        with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:
+        with RunStore.open(self.batch.path(self.attack.run(variant, seed))) as run:
             for point in run.accuracy():
                 if point.device in chosen:
                     by_round[point.round].append(point.accuracy)
@@ -178,7 +179,7 @@ class Outcomes:
 
     def final(self, variant: Variant) -> list[float]:
         """Mean accuracy over the last rounds, by seed."""
-        after = self.attack.scale.rounds - min(LAST_ROUNDS, self.attack.scale.rounds // 2)
+        after = self.attack.size.rounds - min(LAST_ROUNDS, self.attack.size.rounds // 2)
         curves = (self.curve(variant, seed) for seed in self.attack.seeds)
         return [fmean(value for number, value in curve.items() if number > after) for curve in curves]
 
@@ -186,7 +187,7 @@ class Outcomes:
         """Round and block of each expulsion, of attackers and of honest devices."""
         honest = set(self.compared[seed])
         attackers_out, honest_out = list[tuple[int, int]](), list[tuple[int, int]]()
-        with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:
+        with RunStore.open(self.batch.path(self.attack.run(variant, seed))) as run:
             for record in run.expulsions():
                 (honest_out if record.device in honest else attackers_out).append((record.round, record.block))
         return attackers_out, honest_out
@@ -197,7 +198,7 @@ class Outcomes:
         return [float(self._summary(self.attack.alone, seed)["baseline"]["accuracy"]) for seed in self.attack.seeds]
 
     def _summary(self, variant: Variant, seed: int) -> Mapping[str, Any]:
-        with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:
+        with RunStore.open(self.batch.path(self.attack.run(variant, seed))) as run:
             summary = run.read_summary()
         assert summary is not None
         return summary
@@ -209,6 +210,6 @@ class Outcomes:
 
     def stakes(self, variant: Variant, seed: int) -> tuple[list[StakePoint], int]:
         """All stakes as they changed, and the last block."""
-        with RunStore.open(self.cells.path(self.attack.cell(variant, seed))) as run:
+        with RunStore.open(self.batch.path(self.attack.run(variant, seed))) as run:
             points = run.stakes()
             return points, max(record.block for record in run.encounters())

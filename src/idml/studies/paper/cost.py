@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from idml.adapters.registry import load_adapter
+from idml.adapters.registry import ALGORITHMS
 from idml.learning.arrays import Labels, RawImages
 from idml.learning.backends import make_engine
-from idml.learning.data.datasets import CLASSES, IMAGE_SHAPES, find_dataset, load_dataset
+from idml.learning.data.datasets import find_dataset, load_dataset
+from idml.learning.data.registry import DATASETS
 from idml.learning.engine import prepare
 from idml.simulation.config import Config, make_config
-from idml.simulation.setup import architecture, resolve
-from idml.studies.paper.cells import Cell
+from idml.simulation.setup import blueprint, resolve
+from idml.studies.batch import WantedRun
 
 _IMAGES = 320
 _TRAIN_IMAGES = {"fashion-mnist": 60_000, "cifar10": 50_000}
@@ -49,29 +50,29 @@ class ComputeCost:
         return f"{self.runs} runs, {self.encounters:,} encounters: about {took} with {processes} at a time"
 
 
-def estimate(cells: Sequence[Cell], data_dir: str | None = None, *, download: bool = True) -> ComputeCost:
+def estimate(runs: Sequence[WantedRun], data_dir: str | None = None, *, download: bool = True) -> ComputeCost:
     """What runs will cost.
 
     Training and scoring are timed for a moment for each network and data set among them.
 
     Args:
-        cells: the runs.
+        runs: those to do.
         data_dir: where data are; None: as `idml run` finds them.
         download: whether to get data that are not there; if not, random images stand in for them.
 
     Raises:
         ConfigError, DataError: if one of them cannot be run.
     """
-    alike: dict[tuple[object, ...], list[tuple[Cell, Config]]] = defaultdict(list)
-    for cell in cells:
-        config = make_config({**cell.settings, **({"data_dir": data_dir} if data_dir else {})})
-        config = resolve(config, load_adapter(config.algorithm))
-        alike[config.dataset, config.model, config.width, config.batch].append((cell, config))
+    alike: dict[tuple[object, ...], list[tuple[WantedRun, Config]]] = defaultdict(list)
+    for run in runs:
+        config = make_config({**run.settings, **({"data_dir": data_dir} if data_dir else {})})
+        config = resolve(config, ALGORITHMS.find(config.algorithm))
+        alike[config.dataset, config.model, config.width, config.batch].append((run, config))
     encounters = sum(config.contact_count for jobs in alike.values() for _, config in jobs)
-    return ComputeCost(len(cells), encounters, sum(_cost_s(jobs, download) for jobs in alike.values()))
+    return ComputeCost(len(runs), encounters, sum(_cost_s(jobs, download) for jobs in alike.values()))
 
 
-def _cost_s(jobs: Sequence[tuple[Cell, Config]], download: bool) -> float:
+def _cost_s(jobs: Sequence[tuple[WantedRun, Config]], download: bool) -> float:
     """Of runs with one network on one data set."""
     first = jobs[0][1]
     folder = Path(first.data_dir) if first.data_dir else None
@@ -86,12 +87,12 @@ def _cost_s(jobs: Sequence[tuple[Cell, Config]], download: bool) -> float:
         images, labels, count = _stand_in(first.dataset)
     train_s, score_s = _speed(first, images, labels)
     total = 0.0
-    for cell, config in jobs:
+    for run, config in jobs:
         share = config.images_per_device or count // config.devices
         trained: float = share * (1 + (config.local_epochs or 0))
         scored: float = 2 * config.validators * config.validation_images if config.incentive else 0
-        if cell.judged_every is not None:  # honest work and an attack, judged once in a while
-            trained, scored = trained * (1 + 1 / cell.judged_every), 2 * scored / cell.judged_every
+        if run.judged is not None:  # honest work and an attack, judged once in a while
+            trained, scored = trained * (1 + 1 / run.judged.every), 2 * scored / run.judged.every
         # Measuring accuracy takes a twentieth more.
         total += _START_S + config.contact_count * (1.05 * (trained * train_s + scored * score_s) + _LEDGER_S)
     return total
@@ -99,15 +100,15 @@ def _cost_s(jobs: Sequence[tuple[Cell, Config]], download: bool) -> float:
 
 def _stand_in(dataset: str) -> tuple[RawImages, Labels, int]:
     """Random images, their labels, and how many the data set has: time does not depend on what images show."""
-    generator = np.random.default_rng(1)
-    images = generator.integers(0, 256, (_IMAGES, *IMAGE_SHAPES[dataset]), dtype=np.uint8)
-    return images, generator.integers(0, CLASSES[dataset], _IMAGES), _TRAIN_IMAGES[dataset]
+    generator, source = np.random.default_rng(1), DATASETS.find(dataset)
+    images = generator.integers(0, 256, (_IMAGES, *source.image_shape), dtype=np.uint8)
+    return images, generator.integers(0, source.classes, _IMAGES), _TRAIN_IMAGES[dataset]
 
 
 def _speed(config: Config, raw: RawImages, labels: Labels) -> tuple[float, float]:
     """Seconds of one core that an image takes in training and in scoring."""
     assert config.backend != "auto"
-    engine = make_engine(config.backend, architecture(config), threads=config.threads)
+    engine = make_engine(config.backend, blueprint(config), threads=config.threads)
     images = prepare(raw)
     vector = engine.initial(1)
     times: list[tuple[float, float]] = []

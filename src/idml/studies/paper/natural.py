@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from idml.learning.data.datasets import find_dataset, find_file
+from idml.learning.data.datasets import find_dataset
+from idml.learning.data.files import find_file
 from idml.reporting.style import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILLION
 from idml.reporting.tables import Column, TableView
+from idml.studies.batch import RunBatch, WantedRun
 from idml.studies.estimates import Estimate
 from idml.studies.paper.accuracy import curves, data, expelled
 from idml.studies.paper.accuracy_claims import difference
 from idml.studies.paper.attacks import MANY, NONE, SAFE, Attack, Outcomes, Variant
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.scales import Learned, Scale
 from idml.studies.paper.section import Section
+from idml.studies.scales import Learned, PaperSize
 
 # What errs least on these data, by the replays of docs/validation.md: the default rule takes much of what another
 # person's data teach for harm.
@@ -37,25 +38,25 @@ _COLOURS = {
 _DASHES = {UNATTACKED: [8, 3], SAFE: [8, 3], FITTED_UNATTACKED: [3, 3], FITTED: [3, 3]}
 
 
-def why_not(scale: Scale, data_dir: str | None) -> str | None:
+def why_not(size: PaperSize, data_dir: str | None) -> str | None:
     """Say in one line why this cannot be done; None if it can."""
-    if scale.natural is None:
-        return f"natural data are not part of the scale {scale.name}: choose laptop or paper"
+    if size.natural is None:
+        return "natural data are not part of the scale smoke: choose laptop or paper"
     folder = Path(data_dir) if data_dir else None
     if not find_dataset("hapt", folder):
         return "natural data need the data set hapt, which is in none of the data folders: see docs/reproduction.md"
-    if find_file(scale.natural.trace, folder) is None:
-        return f"natural data need {scale.natural.trace}, which is in none of the data folders: see docs/traces.md"
+    if find_file(size.natural.trace, folder) is None:
+        return f"natural data need {size.natural.trace}, which is in none of the data folders: see docs/traces.md"
     return None
 
 
-def attacks(scale: Scale) -> list[Attack]:
+def attacks(size: PaperSize) -> list[Attack]:
     """The experiments: one for each algorithm."""
-    natural = scale.natural
+    natural = size.natural
     if natural is None:
         return []
     sized = replace(
-        scale,
+        size,
         devices=natural.devices,
         attackers=(natural.attackers, natural.attackers),
         rounds=natural.contacts // natural.devices,
@@ -75,16 +76,16 @@ def attacks(scale: Scale) -> list[Attack]:
     ]
 
 
-def cells(scale: Scale) -> list[Cell]:
+def wanted(size: PaperSize) -> list[WantedRun]:
     """The runs that it needs."""
-    return [cell for attack in attacks(scale) for cell in attack.cells()]
+    return [run for attack in attacks(size) for run in attack.runs()]
 
 
-def section(scale: Scale, where: Cells) -> Section:
+def section(size: PaperSize, where: RunBatch) -> Section:
     """Figure and tables, computed from the runs."""
-    natural = scale.natural
+    natural = size.natural
     assert natural is not None
-    outcomes = [Outcomes(attack, where) for attack in attacks(scale)]
+    outcomes = [Outcomes(attack, where) for attack in attacks(size)]
     return Section(
         key="natural",
         title="Natural data: people's phones, people's meetings",
@@ -130,7 +131,7 @@ def _table(outcomes: Outcomes) -> TableView:
     rows.append(["alone", _alone(outcomes).points(), "–", "–", "–", "–", "–"])
     for variant in attack.variants:
         value, less = Estimate.of(outcomes.final(variant)), difference(outcomes, variant, NONE)
-        row = [variant.label(attack.scale), value.points(), _beside_alone(outcomes, variant).points(signed=True)]
+        row = [variant.label(attack.size), value.points(), _beside_alone(outcomes, variant).points(signed=True)]
         row.append("–" if variant is NONE else less.points(signed=True))
         rows.append([*row, *expelled(outcomes, variant)])
     columns = [Column("", number=False), Column("Personal accuracy, %"), Column("Less alone, points")]

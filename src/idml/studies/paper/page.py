@@ -15,10 +15,10 @@ from markupsafe import Markup
 from idml.reporting.style import DARK, WIDTH, Format, describe, render
 from idml.reporting.tables import TableView
 from idml.store.files import write_atomically
+from idml.studies.errors import unwritable
 from idml.studies.paper.departures import departures
-from idml.studies.paper.errors import unwritable
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Section, Verdict
+from idml.studies.scales import Scale
 
 PAGE, RESULTS = "index.html", "results.json"
 _FORMATS: tuple[Format, ...] = ("svg", "pdf", "png")
@@ -34,7 +34,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         facts: about the machine and the program, by name.
 
     Raises:
-        ReproductionError: if it cannot be written.
+        StudyError: if it cannot be written.
     """
     shown = []
     try:
@@ -58,7 +58,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         page = environment.from_string(template).render(
             scale=scale,
             scaled=scaled,
-            departures=departures(scale) if scaled else [],
+            departures=departures(scale.paper) if scaled else [],
             facts=facts,
             shown=shown,
             claims=claims,

@@ -8,11 +8,11 @@ from idml.reporting import series
 from idml.reporting.captions import Caption
 from idml.reporting.style import ATTACKER_COLOUR, HONEST_COLOUR, INK, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
+from idml.studies.batch import RunBatch, WantedRun
 from idml.studies.estimates import Estimate, span
 from idml.studies.paper.attacks import PAPER, SAFE, Attack, Outcomes, Variant
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Claim, Section, Unjudged, Verdict
+from idml.studies.scales import PaperSize
 
 _THRESHOLD = 100
 _SHOWN = (PAPER, SAFE)
@@ -20,24 +20,24 @@ _SEED = 1
 _TOO_FEW_FINES = "A stake lasts for several fines, and not every attacker was rejected often enough within the run."
 
 
-def attack(scale: Scale) -> Attack:
+def attack(size: PaperSize) -> Attack:
     """The experiment: the first of Fig. 8's."""
-    return Attack(scale, scale.attacked[0], 0)
+    return Attack(size, size.attacked[0], 0)
 
 
-def cells(scale: Scale) -> list[Cell]:
+def wanted(size: PaperSize) -> list[WantedRun]:
     """The runs that the figure needs; Fig. 8 needs them too."""
-    return list(attack(scale).cells(_SHOWN))
+    return list(attack(size).runs(_SHOWN))
 
 
-def section(scale: Scale, where: Cells) -> Section:
+def section(size: PaperSize, where: RunBatch) -> Section:
     """The figure, computed from its runs."""
-    outcomes = Outcomes(attack(scale), where)
+    outcomes = Outcomes(attack(size), where)
     return Section(
         key="fig9",
         title="Fig. 9: stakes of honest devices and attackers",
         text=(
-            f"The runs of Fig. 8 with {PAPER.label(scale)} and with {SAFE.label(scale)}: {outcomes.attack.title}. "
+            f"The runs of Fig. 8 with {PAPER.label(size)} and with {SAFE.label(size)}: {outcomes.attack.title}. "
             f"The pictures show seed {_SEED}, the table all {len(outcomes.attack.seeds)}. A block is a transaction.",
             "Departs from the paper: its 40,000 blocks cannot be set beside ours, since it does not say how many "
             "blocks an encounter has there; rounds and encounters can.",
@@ -100,7 +100,7 @@ def _chart(outcomes: Outcomes, variant: Variant) -> Chart:
         alt.Chart(alt.InlineData(values=[{"stake": _THRESHOLD}])).mark_rule(color=INK, strokeDash=[6, 4]).encode(y=y),
     ]
     out, _ = outcomes.expulsions(variant, _SEED)
-    count = variant.count(outcomes.attack.scale)
+    count = variant.count(outcomes.attack.size)
     title = f"{len(out)} of {count} attackers fall below the threshold"
     if out:
         layers.append(
@@ -111,7 +111,7 @@ def _chart(outcomes: Outcomes, variant: Variant) -> Chart:
         title += f", the last in round {max(number for number, _ in out)}"
     caption = Caption(
         title,
-        f"{variant.label(outcomes.attack.scale)}, seed {_SEED}. Each line is a device; dashed: the stake that helping "
+        f"{variant.label(outcomes.attack.size)}, seed {_SEED}. Each line is a device; dashed: the stake that helping "
         f"and voting need ({_THRESHOLD} tokens), and the block in which the last attacker fell below it.",
     )
     return styled(alt.layer(*layers).properties(width=WIDTH, height=320), caption, WIDTH)
@@ -127,8 +127,8 @@ def _table(outcomes: Outcomes) -> TableView:
             numbers = [number for number, _ in out]
             rows.append(
                 [
-                    f"{variant.label(outcomes.attack.scale)}, seed {seed}",
-                    f"{len(out)} of {variant.count(outcomes.attack.scale)}",
+                    f"{variant.label(outcomes.attack.size)}, seed {seed}",
+                    f"{len(out)} of {variant.count(outcomes.attack.size)}",
                     span(numbers),
                     f"{len(wrong)} of {len(outcomes.compared[seed])}",
                     f"{min(stakes['honest']):.0f}",
@@ -142,13 +142,13 @@ def _table(outcomes: Outcomes) -> TableView:
 
 
 def _claims(outcomes: Outcomes, variant: Variant) -> list[Claim]:
-    scale, seeds = outcomes.attack.scale, outcomes.attack.seeds
+    size, seeds = outcomes.attack.size, outcomes.attack.seeds
     runs = [outcomes.expulsions(variant, seed) for seed in seeds]
-    count, honest = variant.count(scale), len(outcomes.compared[_SEED])
+    count, honest = variant.count(size), len(outcomes.compared[_SEED])
     everyone = all(len(out) == count for out, _ in runs)
     rounds = [max(number for number, _ in out) for out, _ in runs if out]
     wrong = [len(out) for _, out in runs]
-    how = variant.label(scale)
+    how = variant.label(size)
     earned = [outcomes.earned(variant, seed) for seed in seeds]
     workers, attackers = (Estimate.of(values) for values in zip(*earned, strict=True))
     gap = Estimate.of([worker - attacker for worker, attacker in earned])

@@ -3,8 +3,8 @@
 from idml.ledger.gas import PAPER, PAPER_TOTAL, PAPER_USD_PER_GAS, measure_gas
 from idml.reporting.tables import Column, TableView
 from idml.simulation.config import make_config
-from idml.studies.paper.scales import TABLE_I
 from idml.studies.paper.section import Claim, Section, Verdict
+from idml.studies.paper.table_one import TABLE_I
 
 _PARAMETERS = (
     ("Stake threshold for a user to become neighbor or validator", 100, "stake_threshold", ""),

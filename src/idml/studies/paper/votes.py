@@ -8,19 +8,21 @@ from typing import Any
 
 import altair as alt
 
-from idml.learning.judging.validation import FULL_BPS, find_rule
+from idml.learning.judging.registry import RULES
+from idml.learning.judging.validation import FULL_BPS
 from idml.reporting.captions import Caption
 from idml.reporting.style import BLUE, GREEN, ORANGE, PURPLE, WIDTH, Chart, styled
 from idml.reporting.tables import Column, TableView
 from idml.store import HONEST
-from idml.studies.error_rates import JudgedContribution, read_judged
+from idml.studies.batch import JudgedReplay, RunBatch, WantedRun
+from idml.studies.error_rates import JudgedContribution
 from idml.studies.estimates import Estimate
 from idml.studies.paper.attacks import ALGORITHMS, FLIP
-from idml.studies.paper.cells import Cell, Cells
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Section
 from idml.studies.paper.vote_claims import PAPER_BPS, TOLERANCES_BPS, UNJUDGED, VOTERS, Shares, claims
 from idml.studies.rates import errors_of
+from idml.studies.replays import read_judged
+from idml.studies.scales import PaperSize
 
 _ALGORITHMS = ("gossip", "oppcl")
 _PARTITIONS = {"iid": "IID", "two-class": "two classes a device"}
@@ -40,51 +42,51 @@ class Setting:
         """In words."""
         return f"{ALGORITHMS[self.algorithm]}, {_PARTITIONS[self.partition]}"
 
-    def cell(self, scale: Scale, seed: int) -> Cell:
+    def run(self, size: PaperSize, seed: int) -> WantedRun:
         """The replay of one seed."""
         settings = {
-            **scale.settings,
+            **size.settings,
             "algorithm": self.algorithm,
             "dataset": self.dataset,
             "partition": self.partition,
-            "model": scale.networks[self.algorithm],
-            "devices": max(scale.devices, max(VOTERS) + 2),
-            "encounters": scale.devices * scale.vote_rounds,
+            "model": size.networks[self.algorithm],
+            "devices": max(size.devices, max(VOTERS) + 2),
+            "encounters": size.devices * size.vote_rounds,
             "validators": max(VOTERS),
             "seed": seed,
         }
         name = f"{self.dataset}-{self.algorithm}-{self.partition}-{settings['model']}-{seed}.csv"
-        return Cell(name, settings, scale.judged_every)
+        return WantedRun(name, settings, JudgedReplay(size.judged_every, (FLIP,)))
 
 
-def settings(scale: Scale) -> list[Setting]:
+def settings(size: PaperSize) -> list[Setting]:
     """The panels."""
-    return [Setting(*what) for what in product(scale.voted, _ALGORITHMS, _PARTITIONS)]
+    return [Setting(*what) for what in product(size.voted, _ALGORITHMS, _PARTITIONS)]
 
 
-def cells(scale: Scale) -> list[Cell]:
+def wanted(size: PaperSize) -> list[WantedRun]:
     """The replays that the figure needs."""
-    return [setting.cell(scale, seed) for setting in settings(scale) for seed in range(1, scale.vote_seeds + 1)]
+    return [setting.run(size, seed) for setting in settings(size) for seed in range(1, size.vote_seeds + 1)]
 
 
-def section(scale: Scale, where: Cells) -> Section:
+def section(size: PaperSize, where: RunBatch) -> Section:
     """The figure, computed from its replays."""
-    right = {setting: _right(setting, scale, where) for setting in settings(scale)}
+    right = {setting: _right(setting, size, where) for setting in settings(size)}
     return Section(
         key="fig7",
         title="Fig. 7: voting accuracy",
         text=(
-            f"Replays of {scale.vote_rounds} encounters a device among honest devices, {scale.vote_seeds} seeds; one "
-            f"contact in {scale.judged_every} is judged by {max(VOTERS)} validators drawn for it, of which the first "
+            f"Replays of {size.vote_rounds} encounters a device among honest devices, {size.vote_seeds} seeds; one "
+            f"contact in {size.judged_every} is judged by {max(VOTERS)} validators drawn for it, of which the first "
             "3, 5, 7 or 9 vote. Voting accuracy is the share of honest contributions that a majority accepts (solid), "
             "as in the paper. Dashed: the share of label flippers' contributions, in the same neighbor's place, that "
             "it rejects; the paper does not show it, and without it a rule that accepts everything would be perfect.",
             "The rule is the paper's: accuracy may fall by the tolerance. Departs from the paper: gossip is judged on "
             "the mean of both models before local training, the only thing that both parties can attest to.",
         ),
-        charts={f"fig7-{dataset}": _chart(dataset, scale, right) for dataset in scale.voted},
-        tables=[_table(scale, right)],
-        claims=[claim for dataset in scale.voted for claim in claims(dataset, _honest(dataset, right))],
+        charts={f"fig7-{dataset}": _chart(dataset, size, right) for dataset in size.voted},
+        tables=[_table(size, right)],
+        claims=[claim for dataset in size.voted for claim in claims(dataset, _honest(dataset, right))],
         unjudged=UNJUDGED,
         data={
             f"{setting.dataset}, {setting.title}": {
@@ -100,11 +102,11 @@ def _honest(dataset: str, right: Mapping[Setting, Mapping[str, Shares]]) -> dict
     return {(s.algorithm, s.partition): shares[HONEST] for s, shares in right.items() if s.dataset == dataset}
 
 
-def _right(setting: Setting, scale: Scale, where: Cells) -> dict[str, Shares]:
+def _right(setting: Setting, size: PaperSize, where: RunBatch) -> dict[str, Shares]:
     """How often voters are right about honest work and about flippers."""
     shares: dict[str, dict[tuple[int, int], list[float]]] = {kind: defaultdict(list) for kind in (HONEST, FLIP)}
-    for seed in range(1, scale.vote_seeds + 1):
-        judged = read_judged(where.path(setting.cell(scale, seed)))
+    for seed in range(1, size.vote_seeds + 1):
+        judged = read_judged(where.path(setting.run(size, seed)))
         for kind, of_kind in shares.items():
             for voters, bps in product(VOTERS, TOLERANCES_BPS):
                 of_kind[voters, bps].append(accepted(judged, kind, voters, bps, accepts=kind == HONEST))
@@ -128,7 +130,7 @@ def accepted(
         if one.kind == kind and seats[one.contact] < voters:
             seats[one.contact] += 1
             chosen.append(one)
-    (errors,) = errors_of(chosen, find_rule("paper"), tolerance_bps)
+    (errors,) = errors_of(chosen, RULES.find("paper"), tolerance_bps)
     wrong, cast = errors.verdicts.count, errors.verdicts.of
     return (wrong if accepts is (kind != HONEST) else cast - wrong) / cast
 
@@ -145,7 +147,7 @@ def _row(voters: int, what: str, bps: int, share: Estimate) -> dict[str, Any]:
     }
 
 
-def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Chart:
+def _chart(dataset: str, size: PaperSize, right: Mapping[Setting, Mapping[str, Shares]]) -> Chart:
     names = {HONEST: "honest work accepted", FLIP: "label flips rejected"}
     side = WIDTH // 2 - 60
     within, panels = alt.Scale(domain=[0, 1]), []
@@ -186,14 +188,14 @@ def _chart(dataset: str, scale: Scale, right: Mapping[Setting, Mapping[str, Shar
     honest = [Estimate.of(right[setting][HONEST][3, PAPER_BPS]).mean for setting in right if setting.dataset == dataset]
     caption = Caption(
         f"Three voters accept {min(honest):.0%} to {max(honest):.0%} of honest work at τ = .03",
-        f"{dataset}; means over {scale.vote_seeds} seeds. Solid: honest contributions accepted; dashed: contributions "
+        f"{dataset}; means over {size.vote_seeds} seeds. Solid: honest contributions accepted; dashed: contributions "
         "of label flippers rejected; bands: 95 % intervals.",
     )
     grid = alt.vconcat(*(alt.hconcat(*panels[start : start + 2]) for start in range(0, len(panels), 2)))
     return styled(grid, caption, WIDTH)
 
 
-def _table(scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> TableView:
+def _table(size: PaperSize, right: Mapping[Setting, Mapping[str, Shares]]) -> TableView:
     rows = [
         [
             f"{setting.dataset}, {setting.title}, τ = {bps / FULL_BPS:g}",
@@ -203,7 +205,7 @@ def _table(scale: Scale, right: Mapping[Setting, Mapping[str, Shares]]) -> Table
                 for voters in VOTERS
             ),
         ]
-        for setting in settings(scale)
+        for setting in settings(size)
         for bps in (100, PAPER_BPS, 500, 800)
     ]
     columns = [Column("", number=False)]

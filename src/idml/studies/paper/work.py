@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from idml.studies.batch import Progress, RunBatch, WantedRun
 from idml.studies.paper import accuracy, natural, stakes, tables, votes
-from idml.studies.paper.cells import Cell, Cells, Progress
 from idml.studies.paper.cost import ComputeCost, estimate
 from idml.studies.paper.page import write_page
-from idml.studies.paper.scales import Scale
 from idml.studies.paper.section import Section
+from idml.studies.scales import PaperSize, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +23,37 @@ class Target:
     """A figure or table.
 
     Args:
-        cells: the runs that it needs.
+        runs: those that it needs.
         section: makes it of them.
     """
 
-    cells: Callable[[Scale], Sequence[Cell]]
-    section: Callable[[Scale, Cells], Section]
+    runs: Callable[[PaperSize], Sequence[WantedRun]]
+    section: Callable[[PaperSize, RunBatch], Section]
 
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
         "table1": Target(lambda _: (), lambda *_: tables.table1()),
-        "fig7": Target(votes.cells, votes.section),
-        "fig8": Target(accuracy.cells, accuracy.section),
-        "fig9": Target(stakes.cells, stakes.section),
+        "fig7": Target(votes.wanted, votes.section),
+        "fig8": Target(accuracy.wanted, accuracy.section),
+        "fig9": Target(stakes.wanted, stakes.section),
         "table2": Target(lambda _: (), lambda *_: tables.table2()),
-        "natural": Target(natural.cells, natural.section),
+        "natural": Target(natural.wanted, natural.section),
     }
 )
 """By the name on the command line, in the order of the page."""
 
 
-def wanted(names: Sequence[str], scale: Scale) -> list[Cell]:
+def wanted(names: Sequence[str], scale: Scale) -> list[WantedRun]:
     """The runs that targets need, each once."""
-    cells = (cell for name in names for cell in TARGETS[name].cells(scale))
-    return list({cell.name: cell for cell in cells}.values())
+    runs = (run for name in names for run in TARGETS[name].runs(scale.paper))
+    return list({run.name: run for run in runs}.values())
 
 
 def cost(names: Sequence[str], scale: Scale, directory: Path, data_dir: str | None, *, download: bool) -> ComputeCost:
     """What the runs will cost that are not done yet; see `estimate`."""
-    cells = Cells(directory)
-    return estimate([cell for cell in wanted(names, scale) if not cells.is_done(cell)], data_dir, download=download)
+    batch = _batch(directory, data_dir)
+    return estimate([run for run in wanted(names, scale) if not batch.is_done(run)], data_dir, download=download)
 
 
 def reproduce(
@@ -73,14 +73,14 @@ def reproduce(
         The page.
 
     Raises:
-        ReproductionError: if a run fails, or the directory holds others.
+        StudyError: if a run fails, or the directory holds others.
         KeyboardInterrupt: on Ctrl-C; nothing is lost.
     """
-    cells = Cells(directory, {"data_dir": data_dir} if data_dir else {})
-    cells.play(wanted(names, scale), processes, progress)
+    batch = _batch(directory, data_dir)
+    batch.play(wanted(names, scale), processes, progress)
     # Also what earlier calls were for, and the tables, which need no run: the page shows all there is.
-    shown = [name for name in TARGETS if _is_done(name, scale, cells)]
-    sections = [TARGETS[name].section(scale, cells) for name in shown]
+    shown = [name for name in TARGETS if _is_done(name, scale, batch)]
+    sections = [TARGETS[name].section(scale.paper, batch) for name in shown]
     facts = _machine()
     if wanted(shown, scale):
         facts["Runs"] = (
@@ -91,10 +91,14 @@ def reproduce(
     return write_page(directory, scale, sections, facts)
 
 
-def _is_done(name: str, scale: Scale, cells: Cells) -> bool:
-    if name == "natural" and scale.natural is None:
+def _batch(directory: Path, data_dir: str | None) -> RunBatch:
+    return RunBatch(directory, {"data_dir": data_dir} if data_dir else {})
+
+
+def _is_done(name: str, scale: Scale, batch: RunBatch) -> bool:
+    if name == "natural" and scale.paper.natural is None:
         return False
-    return all(map(cells.is_done, TARGETS[name].cells(scale)))
+    return all(map(batch.is_done, TARGETS[name].runs(scale.paper)))
 
 
 def _machine() -> dict[str, str]:
@@ -106,11 +110,11 @@ def _machine() -> dict[str, str]:
 
 def _again(shown: Sequence[str], scale: Scale, directory: Path, data_dir: str | None) -> str:
     """The command line that makes a page with the same on it."""
-    if set(TARGETS) - set(shown) <= (set() if scale.natural else {"natural"}):
+    if set(TARGETS) - set(shown) <= (set() if scale.paper.natural else {"natural"}):
         names = ["all"]
     else:
         # Stakes are of runs of Fig. 8, and tables come with everything.
-        known = {name: {cell.name for cell in TARGETS[name].cells(scale)} for name in shown}
+        known = {name: {run.name for run in TARGETS[name].runs(scale.paper)} for name in shown}
         names = [name for name in shown if known[name] and not any(known[name] < other for other in known.values())]
     options = ["--scale", scale.name, "--out", str(directory), *(["--data-dir", data_dir] if data_dir else [])]
     return " && ".join(shlex.join(["idml", "reproduce", name, *options]) for name in names or ["table1"])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from idml.errors import IdmlError
 from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.runner import PlannedResult
 from idml.simulation.work.tasks import Answer, Task
@@ -18,7 +19,7 @@ class Failed:
     error: Exception
 
 
-class ExecutorError(Exception):
+class ExecutorError(IdmlError):
     """Work cannot be done elsewhere; the message is one line."""
 
 

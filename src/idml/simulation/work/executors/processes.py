@@ -21,15 +21,14 @@ class Processes:
 
     Args:
         runner: does the jobs; its images move to memory that all processes share.
-        algorithm: name of its adapter in the configuration.
         workers: how many, at least 1.
 
     Raises:
-        ConfigError: if the adapter cannot be had in another process.
+        ConfigError: if something that is plugged in cannot be had in another process.
         ExecutorError: if workers cannot be started.
     """
 
-    def __init__(self, runner: TaskRunner, algorithm: str, workers: int) -> None:
+    def __init__(self, runner: TaskRunner, workers: int) -> None:
         self.slots = workers * AHEAD
         self._inbox: SimpleQueue[tuple[Child, object]] = SimpleQueue()
         self._roster = Roster[Child, Job](lambda worker, number, job: worker.send((number, job)))
@@ -37,7 +36,7 @@ class Processes:
         self._failed_starts = 0
         if os.name != "posix":
             raise ExecutorError(f"workers is {workers}: here processes cannot share memory; set it to 1")
-        packed, arrays = disassemble(runner, algorithm)
+        packed, arrays = disassemble(runner)
         try:
             self._block = SharedBlock.of(arrays)
         except OSError as error:

@@ -47,20 +47,18 @@ class RayCluster:
 
     Args:
         runner: does the jobs; every node of the cluster gets one copy of its images.
-        algorithm: name of its adapter in the configuration; its file must be there on every node.
         workers: how many, one CPU each; None: as many as the cluster has CPUs.
         address: HOST:PORT of a cluster that this machine is part of; None: one of this machine alone, for the run.
 
     Raises:
-        ConfigError: if Ray is not installed, or the adapter cannot be had in another process.
+        ConfigError: if Ray is not installed, or something that is plugged in cannot be had in another process.
         ExecutorError: if there is no such cluster, or it cannot do the work.
     """
 
-    def __init__(self, runner: TaskRunner, algorithm: str, workers: int | None, address: str | None) -> None:
+    def __init__(self, runner: TaskRunner, workers: int | None, address: str | None) -> None:
         require_ray(address)
         self._name = address or "of this machine"
-        path, colon, kind = algorithm.rpartition(":")
-        packed, arrays = disassemble(runner, f"{Path(path).resolve()}:{kind}" if colon else algorithm)
+        packed, arrays = disassemble(runner)
         # Not where the environment says: paths of sockets may have some hundred bytes.
         self._folder = None if address else Path(tempfile.mkdtemp(prefix="idml-ray-", dir="/tmp"))
         self._inbox: SimpleQueue[tuple[Child, object]] = SimpleQueue()

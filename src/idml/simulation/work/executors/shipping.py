@@ -1,20 +1,19 @@
 """A runner on its way to another process: arrays in shared memory, the rest in a small pickle."""
 
 import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from idml.adapters.base import Adapter
 from idml.adapters.means import LocalData, Settings
-from idml.adapters.registry import MODULE_PREFIX, load_adapter
 from idml.learning.arrays import FloatImages, Indices, Labels
 from idml.protocol.task import TaskParams
-from idml.simulation.adversaries import Participant
+from idml.registry import PluginFile, files_of
+from idml.simulation.adversaries.base import Participant
 from idml.simulation.config import ConfigError
 from idml.simulation.devices import Device
 from idml.simulation.measure import TestSet
@@ -29,17 +28,17 @@ class PackedRunner:
 
     Args:
         descriptor, places: of the block.
-        settings: with the adapter in the form that travels.
-        adapter: a pickle, or the name under which to load it.
-        members: address and participant of each device.
+        files: Python files of what was plugged in; loaded first, as what is pickled may be defined in them.
+        content: settings and participants, pickled.
+        addresses: of the devices.
         parts, rules, adopt_unjudged: see `TestSet` and `TaskRunner`.
     """
 
     descriptor: int
     places: Sequence[Place]
-    settings: Settings
-    adapter: bytes | str
-    members: Sequence[tuple[bytes, Participant]]
+    files: Sequence[PluginFile]
+    content: bytes
+    addresses: Sequence[bytes]
     parts: int
     rules: TaskParams
     adopt_unjudged: bool
@@ -50,22 +49,27 @@ class PackedRunner:
         return assemble(self, arrays)
 
 
-def disassemble(runner: TaskRunner, algorithm: str) -> tuple[PackedRunner, list[npt.NDArray[np.generic]]]:
+def disassemble(runner: TaskRunner) -> tuple[PackedRunner, list[npt.NDArray[np.generic]]]:
     """Take a runner apart into what is pickled, still without descriptor and places, and its arrays.
 
     Args:
         runner: the one to send.
-        algorithm: name of its adapter in the configuration.
 
     Raises:
-        ConfigError: if its adapter cannot travel.
+        ConfigError: if something that is plugged in cannot travel.
     """
     devices, test_set = runner.devices, runner.test_set
-    adapter = _ship(runner.settings.adapter, algorithm)
-    # The adapter goes apart: a class that was loaded from a file by its path cannot be pickled.
-    settings = replace(runner.settings, adapter=cast(Adapter, None))
-    members = [(device.address, device.participant) for device in devices]
-    packed = PackedRunner(-1, (), settings, adapter, members, test_set.parts, runner.rules, runner.adopt_unjudged)
+    content = _pack(runner.settings, [device.participant for device in devices])
+    packed = PackedRunner(
+        -1,
+        (),
+        files_of(content),
+        content,
+        [device.address for device in devices],
+        test_set.parts,
+        runner.rules,
+        runner.adopt_unjudged,
+    )
     ends = np.cumsum([0, *(len(device.data) for device in devices)])
     own = np.concatenate([device.data.own for device in devices])
     labels = np.concatenate([device.data.labels for device in devices])
@@ -79,8 +83,9 @@ def disassemble(runner: TaskRunner, algorithm: str) -> tuple[PackedRunner, list[
 def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) -> TaskRunner:
     """Put a runner together again."""
     pool, ends, own, labels, test_images, test_labels, test_ends, test_own = arrays
-    adapter = load_adapter(packed.adapter) if isinstance(packed.adapter, str) else pickle.loads(packed.adapter)
-    settings = replace(packed.settings, adapter=adapter)
+    for file in packed.files:
+        file.load()
+    settings, participants = pickle.loads(packed.content)
     nothing = Model(bytes(32), np.zeros(0, np.float32))
     devices = [
         Device(
@@ -90,7 +95,9 @@ def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) ->
             LocalData(cast(FloatImages, pool), cast(Indices, own[start:end]), cast(Labels, labels[start:end])),
             nothing,
         )
-        for index, ((address, participant), (start, end)) in enumerate(zip(packed.members, pairwise(ends), strict=True))
+        for index, (address, participant, (start, end)) in enumerate(
+            zip(packed.addresses, participants, pairwise(ends), strict=True)
+        )
     ]
     shares = [cast(Indices, test_own[start:end]) for start, end in pairwise(test_ends)]
     test_set = TestSet(
@@ -99,16 +106,25 @@ def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) ->
     return TaskRunner(devices, settings, test_set, packed.rules, packed.adopt_unjudged)
 
 
-def _ship(adapter: Adapter, algorithm: str) -> bytes | str:
-    module = type(adapter).__module__
-    if module.startswith(MODULE_PREFIX):
-        return algorithm
-    try:
-        if module == "__main__":
-            raise ValueError("it is defined in the program itself")
-        return pickle.dumps(adapter)
-    except Exception as error:
-        raise ConfigError(
-            f"workers: other processes cannot have the algorithm {type(adapter).__name__} ({error}); "
-            "define it in a module of its own, or set workers to 1"
-        ) from error
+def _pack(settings: Settings, participants: Sequence[Participant]) -> bytes:
+    for what, thing in _plugged_in(settings, participants):
+        try:
+            # What the program itself defines would be looked for in the other process's own program.
+            if b"__main__" in pickle.dumps(thing):
+                raise ValueError("it is defined in the program itself")
+        except Exception as error:
+            raise ConfigError(
+                f"workers: other processes cannot have the {what} ({error}); "
+                "define it in a module of its own, or set workers to 1"
+            ) from error
+    return pickle.dumps((settings, participants))
+
+
+def _plugged_in(settings: Settings, participants: Sequence[Participant]) -> Iterator[tuple[str, object]]:
+    """What may be defined by somebody else, each with what to call it."""
+    things = (("algorithm", settings.adapter), ("dataset", settings.source), ("rule", settings.rule))
+    for kind, thing in (*things, ("defence", settings.defence)):
+        yield f"{kind} {type(thing).__name__}", thing
+    yield "model", settings.engine
+    for participant in {type(participant): participant for participant in participants}.values():
+        yield f"adversary {type(participant).__name__}", participant

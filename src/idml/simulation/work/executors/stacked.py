@@ -5,7 +5,7 @@ and stops at each call until all jobs have come to one or to their end; then all
 only one at a time and in turn: algorithms need not be safe for threads, and nothing depends on timing.
 """
 
-import sys
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -20,7 +20,9 @@ from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.calls import Epoch, Query, Sample
 from idml.learning.engine import Layout
 from idml.learning.models import module_factory
+from idml.learning.networks import Blueprint
 from idml.learning.stacked import StackedEngine, find_cuda
+from idml.simulation.config import ConfigError
 from idml.simulation.model import Model
 from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
@@ -28,6 +30,8 @@ from idml.simulation.work.runner import TaskRunner
 
 Call = Epoch | Sample | Query
 Reply = FloatVector | list[int] | list[npt.NDArray[np.float32]]
+
+_LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 64
 """Jobs at most: beyond that the memory they take grows, while each of them gains little."""
@@ -219,18 +223,36 @@ class _JobThread:
             self._stopped.release()
 
 
-def on_cuda(runner: TaskRunner, architecture: Architecture) -> Stacked | None:
-    """An executor on torch's CUDA device; None where there is none, with a line of notice on standard error.
+def on_cuda(runner: TaskRunner, blueprint: Blueprint) -> Stacked | None:
+    """An executor on torch's CUDA device; None where there is none, with a warning.
 
     Args:
         runner: does the jobs.
-        architecture: the network that it trains.
+        blueprint: of the network that it trains.
+
+    Raises:
+        ConfigError: if it cannot train the network.
     """
     device = find_cuda()
     if device is None:
-        print("idml: executor is 'cuda': torch finds no CUDA device; training on the CPU instead", file=sys.stderr)
+        _LOG.warning("executor is 'cuda': torch finds no CUDA device; training on the CPU instead")
         return None
-    return Stacked(runner, StackedEngine(module_factory(architecture), device))
+    engine = StackedEngine(module_factory(blueprint), device)
+    if not isinstance(blueprint, Architecture):
+        _require_stackable(engine, runner.devices[0].data.pool[:2])
+    return Stacked(runner, engine)
+
+
+def _require_stackable(engine: StackedEngine, images: FloatImages) -> None:
+    """Refuse a module that torch cannot train in stacks, such as one whose path depends on values."""
+    labels, vector = np.zeros(len(images), np.int64), engine.initial(0)
+    epoch, sample = Epoch(vector, images, labels, 0.01, 1, 0), Sample([vector, vector], images, labels)
+    try:
+        engine.train_epochs([epoch, epoch])
+        engine.evaluate_samples([sample, sample])
+    except Exception as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"executor is 'cuda': it cannot train this model ({cause}); set it to 'processes'") from error
 
 
 def _fetch(job: Job) -> None:

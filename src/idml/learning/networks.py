@@ -1,0 +1,147 @@
+"""The networks that devices train: their base class, and those that ship."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from idml.learning.architectures import Architecture, Convolution
+from idml.learning.errors import LearningError
+from idml.learning.registry import MODELS
+
+if TYPE_CHECKING:  # it takes a second to load
+    from torch import nn
+
+Blueprint = Architecture | Callable[[], "nn.Module"]
+"""What an engine is made of: a description, or a function that builds a new module of PyTorch and can be pickled."""
+
+
+class Network(ABC):
+    """A kind of network. Subclass it and write `build`.
+
+    Attributes:
+        default_dropout: the `dropout` that `build` gets unless a configuration has another.
+    """
+
+    default_dropout: float = 0.0
+
+    @abstractmethod
+    def build(
+        self, *, image_shape: tuple[int, int, int], classes: int, width: int, dropout: float
+    ) -> "Architecture | nn.Module":
+        """Describe a network, or build a new one as a module of PyTorch.
+
+        An `Architecture` is computed by the native engine where it can, which is several times faster. A module is
+        trained by PyTorch. It maps float32 (N, *image_shape) to logits, float32 (N, classes). All its values must be
+        trained: no buffers, so no batch normalization. It draws its first weights from torch's global generator, which
+        is seeded before each call, and from nothing else.
+
+        Args:
+            image_shape: channels, height and width.
+            classes: number of outputs, at least 2.
+            width: how wide the network is, at least 1; what that means is up to it.
+            dropout: probability in [0, 1) of dropping a value in training.
+
+        Raises:
+            LearningError: there is no such network.
+        """
+
+
+class Stack(Network):
+    """Stages of convolutions, each of which ends in a pool that halves height and width, and a dense layer.
+
+    Class attributes:
+        stages: convolutions and channels of each stage, the latter as multiples of the width.
+    """
+
+    stages: ClassVar[tuple[tuple[int, int], ...]]
+
+    def build(
+        self, *, image_shape: tuple[int, int, int], classes: int, width: int = 16, dropout: float = 0.0
+    ) -> Architecture:
+        """Describe the network.
+
+        Args:
+            image_shape: at least 8x8 pixels, as three pools leave an eighth of each side; signals are one row high and
+                at least 8 samples long.
+            classes: at least 2.
+            width: channels of the first stage.
+            dropout: after each pool.
+
+        Raises:
+            LearningError: a value is out of its range.
+        """
+        channels, height, side = image_shape
+        if channels < 1 or side < 8 or (height < 8 and height != 1):
+            raise LearningError(
+                f"image shape {image_shape} is too small: models need at least 8x8 pixels, or 1x8 samples"
+            )
+        if classes < 2:
+            raise LearningError(f"classes is {classes}: a classifier needs at least 2")
+        if width < 1:
+            raise LearningError(f"width is {width}: it must be at least 1")
+        if not 0 <= dropout < 1:
+            raise LearningError(f"dropout is {dropout}: it must lie in [0, 1)")
+        convolutions = tuple(
+            Convolution(factor * width, pooled=number == count)
+            for count, factor in self.stages
+            for number in range(1, count + 1)
+        )
+        return Architecture(image_shape, classes, convolutions, dropout, one_dimensional=height == 1)
+
+
+class Linear(Stack):
+    """The dense layer alone, for runs that are about anything but learning."""
+
+    stages = ()
+
+
+class Small(Stack):
+    """Three convolutions of width, width and 2 width channels, a pool after each."""
+
+    stages = ((1, 1), (1, 1), (1, 2))
+
+
+class Cnn6(Stack):
+    """Six convolutions, two a stage, of width, 2 width and 4 width channels."""
+
+    default_dropout = 0.25
+    stages = ((2, 1), (2, 2), (2, 4))
+
+
+class Cnn10(Stack):
+    """Ten convolutions, 3, 3 and 4 a stage, of width, 2 width and 4 width channels."""
+
+    default_dropout = 0.25
+    stages = ((3, 1), (3, 2), (4, 4))
+
+
+class Cnn14(Stack):
+    """Fourteen convolutions, 4, 5 and 5 a stage, of width, 2 width and 4 width channels."""
+
+    default_dropout = 0.25
+    stages = ((4, 1), (5, 2), (5, 4))
+
+
+def draw_blueprint(
+    network: Network, *, image_shape: tuple[int, int, int], classes: int, width: int, dropout: float
+) -> Blueprint:
+    """What an engine for a network is made of; see `Network.build` for the arguments and what it raises."""
+    build = partial(network.build, image_shape=image_shape, classes=classes, width=width, dropout=dropout)
+    built = build()
+    return built if isinstance(built, Architecture) else cast("Callable[[], nn.Module]", build)
+
+
+def find_architecture(
+    name: str, *, image_shape: tuple[int, int, int], classes: int, width: int = 16, dropout: float = 0.0
+) -> Architecture:
+    """Describe one of the networks that ship: see `Stack.build` for the arguments.
+
+    Raises:
+        PluginError: there is no network of this name.
+        LearningError: it is no stack of convolutions, or a value is out of its range.
+    """
+    network = MODELS.find(name)
+    if not isinstance(network, Stack):
+        raise LearningError(f"model {name!r} is no stack of convolutions")
+    return network.build(image_shape=image_shape, classes=classes, width=width, dropout=dropout)
