@@ -27,6 +27,8 @@ from idml.studies.evaluation import Evaluation
 from idml.studies.scales import NATURAL_TRACE, SCALES, EvaluationSize
 from idml.studies.tables import attacks_csv, attacks_markdown
 
+from .conftest import Stopping
+
 IN_THE_WAY = "file is a file, where a folder must be: choose another --out, or move the file"
 SMOKE = SCALES["smoke"].evaluation
 SMALL = replace(SMOKE, config={**SMOKE.config, "encounters": 20}, seeds=2)
@@ -91,8 +93,13 @@ def test_every_scale_and_variant_is_a_sound_configuration(scale: str, variant: s
 
 
 @pytest.mark.slow
-def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "all", "--out", str(tmp_path), "--only", "noise,deny", "--seeds", "1", "--quiet"]) == 0
+def test_the_command_writes_tables_and_figures_though_it_is_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stop: Stopping
+) -> None:
+    options = ["--only", "noise,deny", "--seeds", "1"]
+    done = stop(tmp_path, "evaluate", "all", *options)
+    assert main(["evaluate", "all", "--out", str(tmp_path), *options, "--quiet"]) == 0
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in done.items())
     written = capsys.readouterr().out.split()
     assert [Path(path).name for path in written] == [
         "roc-digits-iid-oppcl.svg",

@@ -1,6 +1,7 @@
 """What commands that do many runs show of them: how many are done, and how long the rest will take."""
 
 import argparse
+import logging
 import shlex
 import sys
 import time
@@ -36,6 +37,20 @@ class Countdown:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def show_each_message_once() -> None:
+    """What the library has to say of one run it says of hundreds."""
+    shown = set[str]()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        new = text not in shown
+        shown.add(text)
+        return new
+
+    for handler in logging.getLogger("idml").handlers:
+        handler.addFilter(is_new)
 
 
 def again(options: argparse.Namespace, command: str) -> str:

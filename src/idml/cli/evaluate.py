@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from idml.cli.batches import Countdown, again
+from idml.cli.batches import Countdown, again, show_each_message_once
 
 _EPILOG = """\
 examples:
@@ -52,6 +52,7 @@ def execute(options: argparse.Namespace) -> int:
             options.parser.error(f"--{name} {value}: must be at least 1")
     if options.only is not None and options.what not in ("attacks", "all"):
         options.parser.error(f"--only is for the table of attacks: leave it out with {options.what}")
+    show_each_message_once()
     # Only now: these load PyTorch, which takes a second.
     from dataclasses import replace
 

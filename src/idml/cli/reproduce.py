@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from idml.cli.batches import Countdown, again
+from idml.cli.batches import Countdown, again, show_each_message_once
 
 _EPILOG = """\
 examples:
@@ -49,6 +49,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     if options.processes is not None and options.processes < 1:
         options.parser.error(f"--processes is {options.processes}: it must be at least 1")
+    show_each_message_once()
     # Only now: these load PyTorch, which takes a second.
     from idml.learning.errors import DataError
     from idml.studies.paper.natural import why_not

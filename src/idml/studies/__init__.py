@@ -1,4 +1,6 @@
-"""What rules, adversaries and defences are worth: many replays and runs, measured alike.
+"""Studies of many runs: what validation rules, adversaries and defences come to, and in `paper` the paper's figures.
 
-`command` does an evaluation from end to end; `error_rates` and `rates` judge rules, `attacks` runs adversaries.
+`batch` does the runs and keeps them, `fingerprint` says what made a kept one, and `scales` says how many there are.
+`evaluation` is `idml evaluate` from end to end. `error_rates`, `replays` and `rates` judge rules; `attacks` compares
+adversaries and defences.
 """

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from idml.learning.data.files import find_file
-from idml.simulation.config import make_config
+from idml.simulation.config import ConfigError, make_config
+from idml.store.errors import StoreError
 from idml.store.run_reader import CONFIG, SUMMARY
 from idml.studies.errors import StudyError, unwritable
 from idml.studies.fingerprint import Fingerprint, difference, fingerprint, fingerprint_of_run
@@ -71,7 +72,6 @@ class RunBatch:
         self._runs = directory / runs
         self._replays = directory / replays
         self._log = directory / "log.txt"
-        self._known: dict[str, str | None] = {}
 
     def path(self, wanted: WantedRun) -> Path:
         """Where a run's directory, or what a replay found, is or will be."""
@@ -79,9 +79,7 @@ class RunBatch:
 
     def is_done(self, wanted: WantedRun) -> bool:
         """Whether it is finished, and was made as is wanted."""
-        path = self.path(wanted)
-        finished = path / SUMMARY if wanted.judged is None else path
-        return finished.exists() and self._difference(wanted) is None
+        return self._is_finished(wanted) and self._problem(wanted) is None
 
     def check(self, wanted: Iterable[WantedRun]) -> None:
         """See that what is there of these runs, if anything, was made as is wanted.
@@ -90,9 +88,8 @@ class RunBatch:
             StudyError: if one was made otherwise, or nothing says how.
         """
         for one in wanted:
-            other = self._difference(one) if self.path(one).exists() else None
-            if other is not None:
-                raise StudyError(f"{self.path(one)} {other}: choose another --out, or delete it")
+            if self.path(one).exists() and (problem := self._problem(one)) is not None:
+                raise StudyError(problem)
 
     def play(self, wanted: Iterable[WantedRun], processes: int, progress: Progress) -> None:
         """Do all runs that are not done yet, `processes` at a time.
@@ -104,7 +101,7 @@ class RunBatch:
         runs = {one.name: one for one in wanted}
         self.check(runs.values())
         # All of them before hours of work, not each when its turn comes.
-        waiting = [(one, self._job(one)) for one in runs.values() if not self.is_done(one)]
+        waiting = [(one, self._job(one)) for one in runs.values() if not self._is_finished(one)]
         self._make_folders(one for one, _ in waiting)
         done = len(runs) - len(waiting)
         progress(done, len(runs))
@@ -118,7 +115,6 @@ class RunBatch:
         try:
             for _ in waiting:
                 one, problem = results.get()
-                self._known.pop(one.name, None)
                 if problem == _STOPPED:
                     raise KeyboardInterrupt
                 if problem is not None:
@@ -134,23 +130,27 @@ class RunBatch:
             for player in players:
                 player.end()
 
-    def _difference(self, wanted: WantedRun) -> str | None:
-        """In what the run that is there differs from the one that is wanted."""
-        if wanted.name not in self._known:
-            self._known[wanted.name] = difference(*self._fingerprints(wanted))
-        return self._known[wanted.name]
+    def _is_finished(self, wanted: WantedRun) -> bool:
+        """Whether it is finished, however it was made."""
+        path = self.path(wanted)
+        return (path / SUMMARY if wanted.judged is None else path).exists()
 
-    def _fingerprints(self, wanted: WantedRun) -> tuple[Fingerprint, Fingerprint]:
-        """Of the run that is there, and of the one that is wanted."""
+    def _problem(self, wanted: WantedRun) -> str | None:
+        """Why the run that is there is not the one that is wanted, in a line; None if it is."""
         path, files = self.path(wanted), self._find(wanted.files)
         config = make_config({**wanted.settings, **self._extra, **files})
-        if wanted.judged is None:
-            found, asked = fingerprint_of_run(path), fingerprint(config)
-        else:
-            found, asked = fingerprint_of_replay(path), replay_fingerprint(config, **asdict(wanted.judged))
+        judged = wanted.judged
+        asked = fingerprint(config) if judged is None else replay_fingerprint(config, **asdict(judged))
+        try:
+            found = fingerprint_of_run(path) if judged is None else fingerprint_of_replay(path)
+        except (StoreError, StudyError) as error:
+            return str(error)
+        except ConfigError as error:
+            return f"{path} has settings that cannot be read here ({error}): choose another --out, or delete it"
         # What a file holds that is not here now cannot be compared.
         unknown = set(wanted.files) - set(files)
-        return tuple({k: v for k, v in made.items() if k not in unknown} for made in (found, asked))  # type: ignore[return-value]
+        other = difference(_without(found, unknown), _without(asked, unknown))
+        return None if other is None else f"{path} {other}: choose another --out, or delete it"
 
     def _job(self, wanted: WantedRun) -> dict[str, Any]:
         """What a player is told.
@@ -185,6 +185,10 @@ class RunBatch:
             self._log.touch()
         except OSError as error:
             raise unwritable(self.directory, error) from error
+
+
+def _without(made: Fingerprint, keys: set[str]) -> Fingerprint:
+    return {key: value for key, value in made.items() if key not in keys}
 
 
 _STOPPED = "it was stopped"

@@ -25,6 +25,8 @@ from idml.studies.paper.work import TARGETS, reproduce, wanted
 from idml.studies.replays import read_judged
 from idml.studies.scales import SCALES, Learned, NaturalSize
 
+from ..conftest import Stopping
+
 
 def silent(done: int, total: int) -> None:
     del done, total
@@ -88,12 +90,14 @@ def test_a_lenient_tolerance_accepts_no_less(harms: list[list[float]], bps: int)
 
 
 @pytest.mark.slow
-def test_everything_is_reproduced_at_the_smallest_scale(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_everything_is_reproduced_at_the_smallest_scale_though_it_is_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stop: Stopping
 ) -> None:
     out, size = tmp_path / "out", SCALES["smoke"].paper
+    done = stop(out, "reproduce", "all")
     assert main(["reproduce", "all", "--out", str(out), "--quiet"]) == 0
     assert capsys.readouterr().out == f"{out / 'index.html'}\n"
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in done.items())
     results = json.loads((out / "results.json").read_text())
     assert set(TARGETS) - {"natural"} == set(results) - {"scale", "facts"}
     for key in set(results) - {"scale", "facts"}:

@@ -51,9 +51,15 @@ def wanted(names: Sequence[str], scale: Scale) -> list[WantedRun]:
 
 
 def cost(names: Sequence[str], scale: Scale, directory: Path, data_dir: str | None, *, download: bool) -> ComputeCost:
-    """What the runs will cost that are not done yet; see `estimate`."""
-    batch = _batch(directory, data_dir)
-    return estimate([run for run in wanted(names, scale) if not batch.is_done(run)], data_dir, download=download)
+    """What the runs will cost that are not done yet; see `estimate`.
+
+    Raises:
+        StudyError: if the directory holds others.
+        ConfigError, DataError: if one of them cannot be.
+    """
+    batch, runs = _batch(directory, data_dir), wanted(names, scale)
+    batch.check(runs)
+    return estimate([run for run in runs if not batch.is_done(run)], data_dir, download=download)
 
 
 def reproduce(
