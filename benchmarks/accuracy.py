@@ -49,7 +49,7 @@ def compare(net: str, dataset: Dataset, seeds: int, epochs: int, *, learning_rat
     differences = [ours - theirs for ours, theirs in pairs]
     return {
         "net": net,
-        "data": dataset.name,
+        "data": dataset.source.name,
         "seeds": seeds,
         "epochs": epochs,
         "native": round(statistics.mean(ours for ours, _ in pairs), 5),

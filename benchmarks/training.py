@@ -18,6 +18,7 @@ from torch import nn
 
 from idml.learning.algorithms import mean
 from idml.learning.arrays import FloatImages, Labels
+from idml.learning.engine import Engine
 from idml.learning.models import module_factory
 from idml.learning.native.engine import NativeEngine
 from idml.learning.networks import find_architecture
@@ -62,7 +63,7 @@ def compare(net: str, shape: tuple[int, int, int], rounds: int) -> dict[str, flo
     generator = np.random.default_rng(0)
     images, labels = generator.standard_normal((_EVALUATED, *shape), np.float32), generator.integers(0, 10, _EVALUATED)
     few = images[:_TRAINED], labels[:_TRAINED]
-    engines = {"torch": TorchEngine(factory), "native": NativeEngine(architecture)}
+    engines: dict[str, Engine] = {"torch": TorchEngine(factory), "native": NativeEngine(architecture)}
     vector = engines["native"].initial(0)
     bare_trains, bare_evaluates = BareLoop(factory, *few), BareLoop(factory, images, labels)
     variants: dict[str, Callable[[], object]] = {"bare train": bare_trains.train}

@@ -70,7 +70,7 @@ def bare(processes: int, options: argparse.Namespace, epochs: int = 12) -> float
         loop.join()
         if loop.exitcode:
             sys.exit(f"a training loop ended with {loop.exitcode}")
-    return statistics.mean(results.get() for _ in loops)
+    return float(statistics.mean(results.get() for _ in loops))
 
 
 def played(workers: int, encounters: int, options: argparse.Namespace) -> float:

@@ -33,7 +33,7 @@ def plain_torch_epoch(
     module: nn.Module, images: FloatImages, labels: Labels, *, batch: int, seed: int, **optimizer: float
 ) -> FloatVector:
     """One epoch as a textbook writes it: the reference."""
-    sgd = torch.optim.SGD(module.parameters(), **optimizer)
+    sgd = torch.optim.SGD(module.parameters(), **optimizer)  # type: ignore[arg-type]
     order = np.random.default_rng(seed).permutation(len(labels))
     module.train()
     for start in range(0, len(order), batch):
@@ -138,8 +138,8 @@ def test_calls_leave_their_arguments_and_torch_as_they_were() -> None:
     kept = trained.copy()
     engine.evaluate([vector], images, labels)
     engine.train_epoch(vector, images, labels, learning_rate=0.3, batch=6, seed=1)
-    for array, before in zip((vector, images, labels), copies, strict=True):
-        np.testing.assert_array_equal(array, before)
+    for now, before in zip((vector, images, labels), copies, strict=True):
+        np.testing.assert_array_equal(now, before)
     np.testing.assert_array_equal(trained, kept)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
@@ -253,7 +253,7 @@ class Perceptron(nn.Module):
         self.out = nn.Linear(16, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(torch.tanh(self.hidden(x)))  # type: ignore[no-any-return]
+        return self.out(torch.tanh(self.hidden(x)))
 
 
 def test_any_module_trains_on_any_input(rng: np.random.Generator) -> None:

@@ -54,7 +54,7 @@ def test_every_net_takes_every_data_set_and_keeps_the_signal(name: str, shape: t
     assert 0.05 < logits.std() < 10
     logits.square().mean().backward()
     first, last = layers(module, nn.Conv2d | nn.Linear)[0], layers(module, nn.Linear)[0]
-    assert first.weight.grad.abs().max() > 1e-3 * last.weight.grad.abs().max()
+    assert first.weight.grad.abs().max() > 1e-3 * last.weight.grad.abs().max()  # type: ignore[union-attr, operator]
     assert not list(module.buffers())
 
 
@@ -62,7 +62,7 @@ def test_pooling_before_relu_is_the_same_function_with_the_same_gradient() -> No
     torch.manual_seed(1)
     module = build_model("cnn6", image_shape=(3, 32, 32), classes=10, width=4)
     swapped: list[nn.Module] = []
-    for layer in module:
+    for layer in module:  # type: ignore[attr-defined]
         swapped.append(layer)
         if isinstance(layer, nn.ReLU) and isinstance(swapped[-2], nn.MaxPool2d):
             swapped[-2:] = [nn.ReLU(), swapped[-2]]
@@ -73,7 +73,7 @@ def test_pooling_before_relu_is_the_same_function_with_the_same_gradient() -> No
         net.zero_grad()
         logits = net(images)
         logits.square().sum().backward()
-        gradients.append([p.grad.clone() for p in net.parameters()])
+        gradients.append([p.grad.clone() for p in net.parameters()])  # type: ignore[union-attr]
     assert torch.equal(module(images), textbook(images))
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 

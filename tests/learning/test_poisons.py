@@ -17,7 +17,7 @@ CLOTHES = DATASETS.find("fashion-mnist")
 def test_relabelling(dataset: str) -> None:
     changed, source = {}, DATASETS.find(dataset)
     for which in ("look_alike", "target", "all"):
-        images, labels = Relabel(which).apply(IMAGES, LABELS, source)  # type: ignore[arg-type]
+        images, labels = Relabel(which).apply(IMAGES, LABELS, source)
         assert np.array_equal(images, IMAGES)
         changed[which] = {(int(old), int(new)) for old, new in zip(LABELS, labels, strict=True) if old != new}
     assert changed["look_alike"] == set(source.look_alikes.items())

@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -176,12 +178,13 @@ def test_what_is_not_a_number_stays_in_its_own_model(device: str) -> None:
 def test_calls_leave_their_arguments_as_they_were_and_results_apart() -> None:
     engine, (images, labels) = StackedEngine(network(), "cpu"), drawn(20, 0)
     vectors = [engine.initial(seed) for seed in range(2)]
-    for array in (*vectors, images, labels):
+    arrays: list[npt.NDArray[Any]] = [*vectors, images, labels]
+    for array in arrays:
         array.flags.writeable = False
-    copies = [array.copy() for array in (*vectors, images, labels)]
+    copies = [array.copy() for array in arrays]
     one, two = engine.train_epochs([Epoch(vector, images, labels, 0.1, 6, 0) for vector in vectors])
     engine.evaluate(vectors, images, labels)
-    for array, before in zip((*vectors, images, labels), copies, strict=True):
+    for array, before in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, before)
     assert not np.shares_memory(one, two)
     assert one.base is None
@@ -200,7 +203,7 @@ class Perceptron(nn.Module):
         self.out = nn.Linear(16, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(torch.tanh(self.hidden(x))) * self.scale  # type: ignore[no-any-return]
+        return self.out(torch.tanh(self.hidden(x))) * self.scale
 
 
 def test_any_module_trains_on_any_input(rng: np.random.Generator) -> None:

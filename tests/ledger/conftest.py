@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from idml.ledger.embedded.evm import Receipt
-from idml.ledger.embedded.ledger import EmbeddedLedger
+from idml.ledger.embedded.ledger import EmbeddedLedger, LedgerSnapshot
 from idml.ledger.errors import Reverted
 from idml.ledger.events import EventSync
 from idml.ledger.interface import TxResult
@@ -60,7 +60,8 @@ class RecordingLedger(EmbeddedLedger):
 
     def _send(self, sender: Wallet | ContractWallet, to: bytes, data: bytes, value_wei: int) -> Receipt:
         if isinstance(sender, ContractWallet):
-            sender, to, data = sender.owner, sender.address, sender.through(to, data)
+            wallet: ContractWallet = sender
+            sender, to, data = wallet.owner, wallet.address, wallet.through(to, data)
         receipt = super()._send(sender, to, data, value_wei)
         self.receipts.append(receipt)
         return receipt
@@ -413,7 +414,7 @@ def new_driver() -> Callable[[], Driver]:
     def make() -> Driver:
         driver, snapshots = _prepared()
         for ledger, snapshot in zip(driver.ledgers, snapshots, strict=True):
-            ledger.restore(snapshot)
+            ledger.restore(cast(LedgerSnapshot, snapshot))
             ledger.receipts.clear()
         return driver.copy()
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from importlib import resources
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from idml.ledger.interface import idml_abi, token_abi
 from idml.protocol.events import EVENTS
 from idml.protocol.hashing import keccak256
 
-ENTRIES = [
+ENTRIES: list[dict[str, Any]] = [
     {"type": "constructor", "inputs": [{"name": "start", "type": "uint256"}]},
     {"type": "fallback", "stateMutability": "payable"},
     {"type": "function", "name": "none", "inputs": [], "outputs": []},

@@ -4,8 +4,8 @@ import contextlib
 from dataclasses import astuple, dataclass
 from typing import Any
 
-import eth_abi
 import pytest
+from eth_abi import abi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,9 +63,9 @@ def test_equal_to_eth_abi(data: st.DataObject, parts: list[Any]) -> None:
     values = data.draw(st.tuples(*map(value_of, parts)))
     arguments = struct_codec(codecs)
     encoded = arguments.encode(values)
-    assert encoded == eth_abi.encode(names, values)
+    assert encoded == abi.encode(names, values)
     assert arguments.decode(encoded, 0) == values
-    assert plain(eth_abi.decode(names, encoded)) == tuple(map(plain, values))
+    assert plain(abi.decode(names, encoded)) == tuple(map(plain, values))
 
 
 @settings(deadline=None)
@@ -100,7 +100,7 @@ def point_codec() -> Codec:
 def test_structs_are_the_dataclasses_of_their_name() -> None:
     codec, point = point_codec(), Point(7, b"\x11" * 20)
     assert codec.name == "(uint96,address)"
-    assert codec.encode(point) == eth_abi.encode([codec.name], [astuple(point)])
+    assert codec.encode(point) == abi.encode([codec.name], [astuple(point)])
     assert codec.decode(codec.encode(point), 0) == point
 
 

@@ -258,7 +258,7 @@ def test_settlement_where_nothing_is_locked(
         for index in sorted(leavers):  # once all is known
             ledger.request_unstake(ACTORS[index], ledger.account(ACTORS[index].address).stake)
         before = {wallet.address: owned(ledger, wallet.address) for wallet in ACTORS}
-        packed = PackedBatch((Voucher(terms, RESULT, *SECRETS, votes),))
+        packed = PackedBatch((Voucher(terms, RESULT, *SECRETS, votes),))  # type: ignore[call-arg, arg-type]
         sign_all = packed.cosign if way == "settle_cosigned" else packed.sign_each
         signatures = sign_all(ledger.domain, lambda who, digest: WALLETS[who].sign(digest))
         getattr(ledger, way)(ACTORS[-1], packed.message, signatures)

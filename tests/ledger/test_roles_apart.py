@@ -336,7 +336,7 @@ FAULTS: dict[str, dict[str, float]] = {
 def search(alone: Callable[[], Any], fault: str, task: int, seeds: range) -> None:
     for seed in seeds:
         prepared = alone()
-        world = World(prepared, seed, task=task, **FAULTS[fault])  # type: ignore[arg-type]
+        world = World(prepared, seed, task=task, **FAULTS[fault])
         play(world)
         try:
             check(world, prepared)

@@ -493,7 +493,8 @@ def test_roles_that_crash_at_any_input_come_back_as_they_were(
 ) -> None:
     """Each role is made anew from its first inputs, however many: same state, same messages, nothing signed anew."""
     driver = new_driver()
-    play = Play(driver, task, **({"bend": cheat(driver)} if cheat else {})).run()
+    bent: dict[str, Any] = {"bend": cheat(driver)} if cheat else {}
+    play = Play(driver, task, **bent).run()
     for player in play.roles.players.values():
         role, asked = player._make(), []
         states = []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_a_reason_that_a_later_transaction_covers_up_is_traced(anvil: Callable[.
         sent = []
         for count, step in enumerate(steps, start=1):
             sent.append(threads.submit(step, RICH, 5))
-            until(lambda count=count: int(process.rpc("txpool_status")["pending"], 16) == count)
+            until(partial(lambda number: int(process.rpc("txpool_status")["pending"], 16) == number, count))
         process.rpc("evm_mine")
     assert sent[0].result().block == sent[2].result().block
     with pytest.raises(Reverted, match="InsufficientBalance") as caught:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def gift(wei: int = 1, wallet: Wallet = RICH) -> Request:
 def pool(process: Any, wallet: Wallet = RICH) -> dict[int, dict[str, Any]]:
     """What waits in Anvil's pool for an account, by nonce."""
     content = process.rpc("txpool_content")
-    found = {}
+    found: dict[int, dict[str, Any]] = {}
     for kind in ("pending", "queued"):
         for address, entries in content[kind].items():
             if address.lower() == "0x" + wallet.address.hex():
@@ -116,11 +117,11 @@ def test_what_waits_behind_a_stuck_transaction_does_not_offer_more(anvil: Callab
     sending = []
     for count, wei in enumerate((1, 2)):
         sending.append(in_background(sender, gift(wei)))
-        until(lambda count=count: count in pool(process))
+        until(partial(lambda number: number in pool(process), count))
     before = pool(process)
     for _ in range(2):
         last = pool(process)[0]["hash"]
-        until(lambda last=last: pool(process)[0]["hash"] != last)
+        until(partial(lambda before: pool(process)[0]["hash"] != before, last))
     assert pool(process)[1]["hash"] == before[1]["hash"]
     process.rpc("evm_mine")
     assert all(future.result(10).success for future in sending)

@@ -105,7 +105,9 @@ def test_a_batch_is_as_good_as_its_encounters_one_by_one(new_driver: Any, cosign
                 settled(driver.settle(way, voucher))
         else:
             result = settled(driver.settle(way, *vouchers))
-            assert result.events[-1].settled == (1 << len(vouchers)) - 1
+            last = result.events[-1]
+            assert isinstance(last, BatchSettled)
+            assert last.settled == (1 << len(vouchers)) - 1
         driver.check()
         ends.append(books(driver))
     assert ends[0] == ends[1]
@@ -131,7 +133,9 @@ def test_what_was_skipped_stops_no_mirror(rich: Any, life: bool) -> None:
         words[-1] = words[-1][:3] + b"\xff" * 29  # no such voters
     batch = replace(packed.message, encounters=tuple(words))
     result = rich.must("settle_batch", rich.actors[-1], batch, signatures)
-    assert result.events[-1].settled == 1
+    last = result.events[-1]
+    assert isinstance(last, BatchSettled)
+    assert last.settled == 1
     rich.check()
 
 
@@ -247,7 +251,9 @@ def test_a_batch_skips_what_fails_and_settles_the_others(rich: Any) -> None:
         skipped = [(event.index, event.reason) for event in result.events if isinstance(event, Skipped)]
         reasons = ["NonceOutOfWindow", "NonceOutOfWindow", "RewardAboveBudget"]
         assert skipped == [(i, selector(reason)) for i, reason in enumerate(reasons, 1)]
-        assert result.events[-1].settled == 0b10001
+        last = result.events[-1]
+        assert isinstance(last, BatchSettled)
+        assert last.settled == 0b10001
         good = [make(rich, 7, nonce=1), make(rich, 0, nonce=3)]
         bad = [make(rich, nonce=1), make(rich, nonce=9), make(rich, nonce=4, reward=20 * TOKEN_WEI)]
     rich.check()

@@ -1,7 +1,7 @@
 """Keys and signatures: equal to eth_keys, and nothing passes that the contract would refuse."""
 
 import pytest
-from eth_keys import keys
+from eth_keys import keys  # type: ignore[attr-defined]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,6 +10,7 @@ from idml.ledger.interface import TxResult, idml_abi
 from idml.ledger.wallet import Wallet
 from idml.protocol.batch import PackedBatch, Voucher
 from idml.protocol.encounter import Phase
+from idml.protocol.events import BatchSettled
 from idml.protocol.hashing import word
 from idml.protocol.task import TOKEN_WEI
 
@@ -86,7 +87,9 @@ def test_wallets_settle_in_every_role(party: Party, verb: str) -> None:
     vouchers = party.vouchers()[:2]
     outcome = party.bring(verb, *vouchers)
     assert isinstance(outcome, TxResult), outcome
-    assert outcome.events[-1].settled == 0b11
+    last = outcome.events[-1]
+    assert isinstance(last, BatchSettled)
+    assert last.settled == 0b11
     histories = [party.driver.ledger.history(wallet.address) for wallet in party.wallets]
     assert histories[0].completed_as_learner == 2
     assert (histories[1].completed_as_neighbor, histories[1].accepted) == (2, 2)

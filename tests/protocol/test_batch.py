@@ -1,11 +1,12 @@
 """Encounters from signatures: nothing is lost in their words, and what is signed is what EIP-712 and EIP-2098 say."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_keys import keys
+from eth_keys import keys  # type: ignore[attr-defined]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,7 +157,7 @@ def test_the_hash_of_a_batch_is_that_of_an_independent_implementation(
         ({"deadline": 89}, "-1 does not fit 24 bits"),
     ],
 )
-def test_terms_that_do_not_fit_a_batch_are_refused(changes: dict[str, int], message: str) -> None:
+def test_terms_that_do_not_fit_a_batch_are_refused(changes: dict[str, Any], message: str) -> None:
     terms = replace(voucher().terms, **changes)
     with pytest.raises(ValueError, match=message):
         PackedBatch((replace(voucher(), terms=terms),))
@@ -165,7 +166,7 @@ def test_terms_that_do_not_fit_a_batch_are_refused(changes: dict[str, int], mess
 @pytest.mark.parametrize("which", ["learner_secret", "neighbor_secret"])
 def test_a_secret_that_fills_its_word_is_refused(which: str) -> None:
     with pytest.raises(ValueError, match="a secret of a batch must end with 16 zero bytes"):
-        PackedBatch((replace(voucher(), **{which: bytes(31) + b"\x01"}),))
+        PackedBatch((replace(voucher(), **{which: bytes(31) + b"\x01"}),))  # type: ignore[arg-type]
 
 
 def test_what_is_no_batch_is_refused() -> None:

@@ -468,7 +468,7 @@ def test_events_about_other_encounters_are_passed_over() -> None:
     driver.follow([Deposited(1, OPENED_AT, LEARNER.address, 5), opening, *opened()])
     (happened,) = happenings(player)
     assert happened == Happened(tuple(opened()), Encounter.opened(DOMAIN, terms(), SAFE, OPENED_AT))  # type: ignore[arg-type]
-    for events in ([opening], [replace(reported()[0], encounter=DOMAIN.digest(other))]):
+    for events in ([opening], [replace(reported()[0], encounter=DOMAIN.digest(other))]):  # type: ignore[call-arg]
         driver.follow(events)
     assert happenings(player) == [happened]
 
@@ -605,7 +605,7 @@ def test_a_port_that_answers_in_the_middle_of_being_asked_leaves_nothing_under_w
         world.submitted.append((sender, submission))
         driver.refused(sender, submission, Refusal("TooEarly"))
 
-    world.submit = refuse  # type: ignore[method-assign, assignment]
+    world.submit = refuse  # type: ignore[method-assign]
     poke(driver)
     poke(driver)
     assert world.submitted == [(LEARNER.address, Finalize())] * 2

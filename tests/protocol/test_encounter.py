@@ -1,6 +1,7 @@
 """An encounter's state follows from the contract's events, and says when who may act."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def going(*steps: EncounterEvent) -> Encounter:
     return encounter
 
 
-def progress(stage: Stage, **fields: object) -> Progress:
+def progress(stage: Stage, **fields: Any) -> Progress:
     """The opened encounter's progress in another stage and with other fields."""
     return replace(opened().progress, stage=stage.pack(), **fields)
 
@@ -261,14 +262,15 @@ def test_who_wakes_when_told_misses_nothing_that_time_allows(phase: Phase, task:
 def test_the_state_hash_tells_states_apart() -> None:
     stage = Stage(Phase.VALIDATING, 1, LANE, voted=1, accepts=1)
     base = progress(stage, result=RESULT, learner_word=SEED, committee=VALIDATORS)
+    changes: list[dict[str, Any]] = [{"accepts": 0}, {"voted": 3}, {"since": 2}, {"lane": 8}, {"contest_block": 1}]
+    words: list[dict[str, Any]] = [
+        {name: ZERO_WORD} for name in ("encounter", "learner_word", "neighbor_word", "result")
+    ]
     others = [
-        *(
-            replace(base, stage=replace(stage, **change).pack())
-            for change in ({"accepts": 0}, {"voted": 3}, {"since": 2}, {"lane": 8}, {"contest_block": 1})
-        ),
+        *(replace(base, stage=replace(stage, **change).pack()) for change in changes),
         replace(base, committee=VALIDATORS[:1]),
         replace(base, committee=VALIDATORS[::-1]),
-        *(replace(base, **{name: ZERO_WORD}) for name in ("encounter", "learner_word", "neighbor_word", "result")),
+        *(replace(base, **word) for word in words),
         replace(base, learner=NEIGHBOR),
         replace(base, neighbor=LEARNER),
         replace(base, reward=11),

@@ -19,5 +19,5 @@ def test_whatever_is_installed_hashes_alike(data: bytes) -> None:
 
 @pytest.mark.parametrize("module", [None, object()], ids=["missing", "another of this name"])
 def test_without_the_extra_it_hashes_all_the_same(monkeypatch: pytest.MonkeyPatch, module: object) -> None:
-    monkeypatch.setitem(sys.modules, "sha3", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "sha3", module)
     assert hashing._fastest()(b"").hex() == EMPTY

@@ -76,7 +76,7 @@ GOOD_TERMS = Terms(ZERO, bytes(20), bytes(20), 0, ZERO, ZERO, ZERO, 0, 0, 0, 0)
 )
 def test_fields_that_do_not_fit_are_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{field} "):
-        replace(GOOD_TERMS, **{field: value})
+        replace(GOOD_TERMS, **{field: value})  # type: ignore[arg-type]
 
 
 def test_reports_votes_and_secrets_check_their_lengths() -> None:

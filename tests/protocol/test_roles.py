@@ -626,7 +626,7 @@ def test_an_offer_that_does_not_fit_is_refused(field: str) -> None:
             identity=LEARNER,
             domain=DOMAIN,
             task=SAFE,
-            offer=replace(offer(), **{field: wrong}),
+            offer=replace(offer(), **{field: wrong}),  # type: ignore[arg-type]
             secret=LEARNER_SECRET,
         )
 
@@ -1467,6 +1467,7 @@ def test_whoever_offers_itself_is_the_learner_that_the_neighbor_listens_to() -> 
 
 
 def test_the_work_of_others_is_nothing_to_a_role() -> None:
+    role: Role
     for role in (opened_learner(), judging_validator(), Keeper(SAFE)):
         assert role.take(Contributed(RESULT)) == []
     for role in (opened_learner(), working_neighbor(), Keeper(SAFE)):
@@ -1567,14 +1568,16 @@ def transactions(encounter: Encounter | None, task: TaskParams, block: int, now_
     votes = [Voted(*when, voter, accept) for voter in voters for accept in (True, False)]
     voted: list[list[EncounterEvent]] = [[vote] for vote in votes]
     voted += [[vote, settlement] for vote in votes for settlement in settlements]
-    return {
+    settled: list[list[EncounterEvent]] = [[settlement] for settlement in settlements]
+    by_phase: dict[Phase, list[list[EncounterEvent]]] = {
         Phase.OPEN: [[Refused(*when)], *alone, *both, *over],
         Phase.REFUSED: [*alone, *both, [Ended(*when, Ending.REJECTED, 0)]],
         Phase.REPORTED: [*denied, [started], *both, *contested, *over, [started, *over[0]]],
         Phase.DISPUTED: [*both, *contested, *over],
         Phase.CONTESTED: [[ValidationStarted(*when, b"h" * 32, committee)], *over],
-        Phase.VALIDATING: [*voted, *([settlement] for settlement in settlements), *over],
-    }[encounter.progress.phase]
+        Phase.VALIDATING: [*voted, *settled, *over],
+    }
+    return by_phase[encounter.progress.phase]
 
 
 def edges_s(encounter: Encounter | None, task: TaskParams) -> list[int]:
@@ -1627,7 +1630,7 @@ MAKES: dict[str, Callable[[TaskParams, Pen], Role]] = {
 
 def good_sayings(part: str, task: TaskParams) -> list[Input]:
     """What brings a role on its way, in this order."""
-    return {
+    by_part: dict[str, list[Input]] = {
         "learner": [Started(), from_neighbor(accept(task)), from_neighbor(handed_over(task=task))],
         "neighbor": [
             from_learner(Offer(offer(task))),
@@ -1637,7 +1640,8 @@ def good_sayings(part: str, task: TaskParams) -> list[Input]:
         ],
         "validator": [from_learner(to_judge(task)), Judged(RESULT, True), from_learner(to_hand_over(task))],
         "keeper": [],
-    }[part]
+    }
+    return by_part[part]
 
 
 SENDERS = {
@@ -1646,7 +1650,13 @@ SENDERS = {
 }
 """Who says something to a role, its counterpart more often than others."""
 
-WORK = (Contributed(RESULT), Contributed(WRONG), Judged(RESULT, True), Judged(RESULT, False), Judged(WRONG, True))
+WORK: tuple[Input, ...] = (
+    Contributed(RESULT),
+    Contributed(WRONG),
+    Judged(RESULT, True),
+    Judged(RESULT, False),
+    Judged(WRONG, True),
+)
 KINDS = ("good", "good", "good", "ledger", "ledger", "ledger", "said", "said", "again", "time", "work", "refused")
 
 

@@ -137,6 +137,7 @@ with RunStore.open(sys.argv[1]) as run:
 """
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes(run_directory: Path) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM, run_directory], stdout=subprocess.PIPE, text=True, check=True

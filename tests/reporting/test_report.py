@@ -137,6 +137,7 @@ def test_its_tables_hold_every_device_and_every_case(page: Page, run_directory: 
     assert sum(gas.values()) == sum(transaction.gas_used for transaction in transactions)
 
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_reports(tmp_path: Path, write_run: Callable[..., Path]) -> None:
     shape: dict[str, Any] = {"devices": 10, "attackers": 2, "rounds": 3}
     first, second = (write_report(write_run(tmp_path / side / "run", **shape)) for side in ("a", "b"))

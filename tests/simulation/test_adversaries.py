@@ -214,7 +214,7 @@ class Coarse(Own):
     """Hands over doubles."""
 
     def contribute(self, assignment: Assignment) -> FloatVector:
-        return super().contribute(assignment).astype(np.float64)  # type: ignore[return-value]
+        return super().contribute(assignment).astype(np.float64)
 
 
 class Torn(Own):

@@ -205,6 +205,7 @@ def test_any_number_of_workers_gives_the_same_run(tmp_path: Path, changes: dict[
     assert one == two == four
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

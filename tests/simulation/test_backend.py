@@ -58,6 +58,7 @@ def test_a_run_records_its_engine_and_the_definition_of_its_results(tmp_path: Pa
         assert store.meta["definition"] == definition
 
 
+@pytest.mark.slow
 def test_engines_give_runs_of_their_own(tmp_path: Path) -> None:
     native, torch = (simulate(tiny(backend=backend), tmp_path / backend) for backend in ("native", "torch"))
     assert native["encounters"] == torch["encounters"]
@@ -94,6 +95,7 @@ def test_the_cuda_executor_is_pytorchs() -> None:
         tiny(executor="cuda", backend="native")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_own_engine_only(tmp_path: Path) -> None:
     for backend, other in (("native", "torch"), ("torch", "native")):
         directory = stopped(tmp_path / backend, backend=backend)
@@ -143,6 +145,7 @@ assert "torch" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_a_native_run_with_workers_never_loads_pytorch(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN)
     subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, check=True, timeout=120)

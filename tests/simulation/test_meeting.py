@@ -16,7 +16,10 @@ from idml.simulation.totals import Stopped
 
 from .test_workers import started
 
-KINDS = {"honest": Participant, **{name: type(ADVERSARIES.find(name)) for name in ADVERSARIES.built_in}}
+KINDS: dict[str, type[Participant]] = {
+    "honest": Participant,
+    **{name: type(ADVERSARIES.find(name)) for name in ADVERSARIES.built_in},
+}
 HOSTILE = ("always_no", "invert", "copy_votes", "collude_learner", "no_show")
 DEVICES = 2 + len(HOSTILE)
 

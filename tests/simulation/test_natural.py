@@ -122,7 +122,7 @@ def test_personal_accuracy_is_that_on_one_s_own_test_images(tmp_path: Path) -> N
         share = world.test_shares[device.index]
         chosen = measure._test_set._orders[part][:size]
         assert set(chosen.tolist()) <= set(share.tolist())
-        (correct,) = world.settings.engine.evaluate([device.model.vector], images[chosen], labels[chosen])  # type: ignore[arg-type]
+        (correct,) = world.settings.engine.evaluate([device.model.vector], images[chosen], labels[chosen])
         assert stored[device.index] == pytest.approx(correct / size)
     # Better than always saying the same, and than a model that learned nothing.
     assert np.mean(list(stored.values())) > 0.35

@@ -79,6 +79,7 @@ def alike(directory: Path) -> Any:
     return {**json.loads(summary), "config": None}, models, records
 
 
+@pytest.mark.slow
 def test_all_kinds_together_with_workers_and_after_a_stop(tmp_path: Path) -> None:
     values = {**PLUGGED_IN, "checkpoint_s": 0}
     simulate(tiny(**values), tmp_path / "1")
@@ -213,6 +214,7 @@ use = make()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [IN_THE_PROGRAM, IN_A_FUNCTION])
 def test_what_other_processes_cannot_have_is_named(tmp_path: Path, text: str) -> None:
     program = (
@@ -228,6 +230,7 @@ def test_what_other_processes_cannot_have_is_named(tmp_path: Path, text: str) ->
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_model_of_the_program_itself_is_not_for_workers(tmp_path: Path, mine: Path) -> None:
     """The network stands in the program, which names itself."""
     mine.write_text(

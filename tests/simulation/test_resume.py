@@ -101,7 +101,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_if_it_never_was(
 def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[Task] = []
     perform = TaskRunner.perform
-    monkeypatch.setattr(TaskRunner, "perform", lambda self, task: done.append(task) or perform(self, task))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(TaskRunner, "perform", lambda self, task: done.append(task) or perform(self, task))
     whole(tmp_path / "whole")
     everything = list(done)
     done.clear()
@@ -214,6 +214,7 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     assert outcome(directory) == outcome(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_ends_a_run_in_one_line_and_costs_it_nothing(tmp_path: Path) -> None:
     changes = {**KILLED, "encounters": 24}

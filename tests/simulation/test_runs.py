@@ -322,4 +322,4 @@ def test_a_lazy_validator_earns_and_a_contrarian_pays(play: Any) -> None:
     judged: dict[str, list[int]] = {"honest": [], "always_no": [], "always_yes": []}
     for record in run.store.earnings():
         judged[kinds[record.device]].append(record.as_validator_wei)
-    assert max(judged["always_no"]) < 0 < min(np.mean(judged["honest"]), *judged["always_yes"])
+    assert max(judged["always_no"]) < 0 < min(float(np.mean(judged["honest"])), *judged["always_yes"])

@@ -65,6 +65,7 @@ def models(directory: Path) -> list[bytes]:
         return [store.model_path(device.device).read_bytes() for device in store.devices()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_cpu")
 @pytest.mark.parametrize(
     "changes",
@@ -108,6 +109,7 @@ def test_a_run_on_a_gpu_ends_about_as_on_the_cpu(tmp_path: Path, algorithm: str)
     assert_near(stacked, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_without_cuda_a_run_says_so_in_one_line_and_is_the_cpus_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, workers: int
@@ -121,6 +123,7 @@ def test_without_cuda_a_run_says_so_in_one_line_and_is_the_cpus_own(
     assert len(caplog.messages) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_cpu")
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, sizes: list[int]) -> None:
     """Models come out of the store, which only the run's own thread may ask."""

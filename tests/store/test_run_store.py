@@ -84,8 +84,8 @@ def test_a_finished_run_is_a_directory_of_plain_files(directory: Path) -> None:
         (dataclasses.replace(ACCURACY, accuracy=float("nan")), "NOT NULL constraint failed: accuracy.accuracy"),
         (dataclasses.replace(STAKE, block=2**63), "too large"),
         (dataclasses.replace(STAKE, stake_wei=1.5), "cannot be interpreted as an integer"),  # type: ignore[arg-type]
-        (dataclasses.replace(SETTLED, votes=((1, object()),)), "not JSON serializable"),
-        (dataclasses.replace(SETTLED, votes=((1, float("inf")),)), "not JSON compliant"),
+        (dataclasses.replace(SETTLED, votes=((1, object()),)), "not JSON serializable"),  # type: ignore[arg-type]
+        (dataclasses.replace(SETTLED, votes=((1, float("inf")),)), "not JSON compliant"),  # type: ignore[arg-type]
         (DEVICE, "UNIQUE constraint failed: devices.device"),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,9 @@ def table(directory: Path, size: EvaluationSize = SMALL, kinds: Sequence[str] = 
     return wanted.rows(batch)
 
 
+@pytest.mark.slow
 def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
-    rows = table(tmp_path)
+    rows: list[Any] = list(table(tmp_path))
     assert [(row.kind, row.variant, row.seeds) for row in rows] == [
         (kind, variant, 2) for kind in (PEACE, "random_weights") for variant in ("none", "idml")
     ]

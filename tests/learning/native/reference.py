@@ -81,7 +81,7 @@ class Reference:
     def logits(self, images: FloatImages, kept: dict[int, npt.NDArray[np.bool_]] | None = None) -> torch.Tensor:
         """Compute logits, and with them `margin`: how near the nearest ReLU or pool is to deciding otherwise."""
         x, convolution = torch.tensor(images, dtype=torch.float64), -1
-        for layer in self.module:  # type: ignore[union-attr]
+        for layer in self.module:  # type: ignore[attr-defined]
             convolution += isinstance(layer, nn.Conv2d)
             if isinstance(layer, nn.Dropout):
                 if kept is not None:
@@ -106,7 +106,7 @@ class Reference:
 
     def steps(self, images: FloatImages, labels: Labels, batch: int, seed: int, **rates: float) -> Doubles:
         """Train an epoch with the masks of the native engine; returns the parameters."""
-        sgd = torch.optim.SGD(self.module.parameters(), **rates)
+        sgd = torch.optim.SGD(self.module.parameters(), **rates)  # type: ignore[arg-type]
         order = np.random.default_rng(seed).permutation(len(labels))
         kept = masks(self.architecture, seed, len(labels)) if self.architecture.dropout else None
         for start in range(0, len(labels), batch):

@@ -126,7 +126,7 @@ def test_any_network_trains_as_in_float64(
     vector, (images, labels) = random_vector(architecture, seed), random_batch(architecture, count, seed + 1)
     reference, engine = Reference(architecture, vector), NativeEngine(architecture)
     exact = reference.logits(images).detach().numpy()
-    assert np.linalg.norm(engine.logits([vector], images)[0] - exact) < NEAR * max(np.linalg.norm(exact), 1)
+    assert np.linalg.norm(engine.logits([vector], images)[0] - exact) < NEAR * max(float(np.linalg.norm(exact)), 1)
     step = reference.steps(images, labels, batch, seed, lr=0.01, **rates) - vector
     # Rounding may decide a ReLU or a pool that stands at the edge; then single weights differ by more.
     assume(reference.margin > 2e-5)
@@ -319,7 +319,7 @@ def test_what_the_library_refuses_is_no_result(code: int, what: str) -> None:
 def test_a_batch_may_be_numpys_and_larger_than_the_images() -> None:
     engine, (images, labels) = NativeEngine(SMALL), random_batch(SMALL, 4, 0)
     trained = [
-        engine.train_epoch(engine.initial(0), images, labels, learning_rate=0.1, batch=batch, seed=0).tobytes()
+        engine.train_epoch(engine.initial(0), images, labels, learning_rate=0.1, batch=int(batch), seed=0).tobytes()
         for batch in (4, np.int64(4), 2**63 - 1)
     ]
     assert len(set(trained)) == 1

@@ -12,7 +12,7 @@ import pytest
 from idml.adapters.registry import ALGORITHMS
 from idml.learning.backends import make_engine
 from idml.learning.native import library
-from idml.learning.native.build import compilers
+from idml.learning.native.build import compilers, library_path
 from idml.learning.native.library import TRIALS, NativeError
 from idml.simulation.config import Config, ConfigError, make_config
 from idml.simulation.setup import blueprint, resolve
@@ -78,7 +78,7 @@ def test_one_with_a_wrong_number_in_it_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The real library, but for a factor of Winograd's transforms."""
-    built = library.library_path().read_bytes()
+    built = library_path().read_bytes()
     factor = np.float32(1 / 24).tobytes()
     assert factor in built
     broken = tmp_path / "broken.so"
@@ -95,9 +95,7 @@ def test_a_file_that_is_not_the_library_is_not_used(
     if kind == "another library":
         shutil.copy(sys.modules["_ctypes"].__file__ or "", path)
     else:
-        path.write_bytes(
-            {"empty": b"", "text": b"no library\n", "cut off": library.library_path().read_bytes()[:40]}[kind]
-        )
+        path.write_bytes({"empty": b"", "text": b"no library\n", "cut off": library_path().read_bytes()[:40]}[kind])
     monkeypatch.setattr(library, "library_path", lambda: path)
     assert_pytorch_takes_over(caplog, "the native engine cannot be loaded (")
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def trained(name: str, shape: tuple[int, int, int], width: int) -> str:
     engine, (images, labels) = NativeEngine(architecture), integer_batch(shape, 40)
     vector = engine.initial(7)
     vector = engine.train_epoch(vector, images, labels, learning_rate=0.05, batch=16, seed=11)
-    rates = {"momentum": 0.9, "weight_decay": 5e-4}
+    rates: dict[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
     vector = engine.train_epoch(vector, images, labels, learning_rate=0.02, batch=9, seed=12, **rates)
     (logits,) = engine.logits([vector], images)
     return hashlib.sha256(vector.tobytes() + logits.tobytes()).hexdigest()
@@ -111,8 +112,8 @@ def test_bits_do_not_depend_on_what_ran_before(
         start = sick if what == "nan" else used.initial(2)
         match what:
             case "train" | "nan":
-                rates = {"momentum": 0.9, "weight_decay": 0.1}
-                used.train_epoch(start, other_images, other_labels, learning_rate=0.5, batch=3, seed=9, **rates)
+                more: dict[str, Any] = {"momentum": 0.9, "weight_decay": 0.1}
+                used.train_epoch(start, other_images, other_labels, learning_rate=0.5, batch=3, seed=9, **more)
             case "evaluate":
                 used.evaluate([start, sick], other_images, other_labels)
             case "logits":
@@ -121,7 +122,7 @@ def test_bits_do_not_depend_on_what_ran_before(
                 used.gradient(start, other_images, other_labels)
             case "engine":
                 used = NativeEngine(architecture)
-    rates = {"learning_rate": 0.1, "batch": batch, "seed": seed}
+    rates: dict[str, Any] = {"learning_rate": 0.1, "batch": batch, "seed": seed}
     expected = fresh.train_epoch(vector, images, labels, **rates)
     assert used.train_epoch(vector, images, labels, **rates).tobytes() == expected.tobytes()
     assert used.logits([expected], images)[0].tobytes() == fresh.logits([expected], images)[0].tobytes()
@@ -146,7 +147,7 @@ def test_denormal_numbers_count_whatever_the_process_does_with_them() -> None:
     architecture = find_architecture("small", image_shape=(1, 8, 8), classes=10, width=4)
     engine, (images, labels) = NativeEngine(architecture), random_batch(architecture, 20, 0)
     vector = engine.initial(0) * np.float32(1e-10)  # so products of four layers are denormal
-    rates = {"learning_rate": 1e-30, "batch": 4, "seed": 1}
+    rates: dict[str, Any] = {"learning_rate": 1e-30, "batch": 4, "seed": 1}
     expected = engine.train_epoch(vector, images, labels, **rates), engine.logits([vector], images)[0]
     assert ((abs(expected[1]) < 1.17e-38) & (expected[1] != 0)).any()
     if not torch.set_flush_denormal(True):
@@ -166,7 +167,7 @@ def test_threads_have_the_same_bits_with_one_engine_or_an_engine_each() -> None:
     vector = shared.initial(0)
 
     def train(engine: NativeEngine, into: list[bytes]) -> None:
-        rates = {"learning_rate": 0.1, "batch": 16}
+        rates: dict[str, Any] = {"learning_rate": 0.1, "batch": 16}
         into += [engine.train_epoch(vector, images, labels, seed=seed, **rates).tobytes() for seed in range(3)]
 
     expected: list[bytes] = []
@@ -223,7 +224,7 @@ def test_every_compiler_and_processor_gives_the_same_bits(recipe: Recipe, tmp_pa
     program = build(tmp_path / "trials", recipe, program=PROGRAM)
     # Where a fused multiply-add is no instruction of this processor, the sweep would take minutes.
     sweep = not runner and recipe.sets != ("baseline",)
-    command = [*runner, program, *(["sweep"] if sweep else [])]
+    command = [*runner, str(program), *(["sweep"] if sweep else [])]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert finished.returncode == 0, finished.stderr
     assert not recipe.sets or finished.stderr.split() == [*recipe.sets]

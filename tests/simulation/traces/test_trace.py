@@ -37,10 +37,10 @@ def test_contacts_are_the_union_of_the_sightings(sightings: list[Sighting]) -> N
         seen[frozenset((NAMES[one], NAMES[other]))] |= {start + half / 2 for half in range(2 * length + 1)}
     found: dict[frozenset[str], set[float]] = defaultdict(set)
     total = 0
-    for start, end, one, other in contacts(trace_of(sightings)):
-        inside = {start + half / 2 for half in range(round(2 * (end - start)) + 1)}
-        assert not inside & found[frozenset((one, other))], "contacts of a pair touch"
-        found[frozenset((one, other))] |= inside
+    for begin, end, first, second in contacts(trace_of(sightings)):
+        inside = {begin + half / 2 for half in range(round(2 * (end - begin)) + 1)}
+        assert not inside & found[frozenset((first, second))], "contacts of a pair touch"
+        found[frozenset((first, second))] |= inside
         total += 1
     assert found == seen
     gaps = sum(half + 0.5 not in halves for halves in seen.values() for half in halves)
