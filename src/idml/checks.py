@@ -32,7 +32,7 @@ def call(thing: object, method: str, *arguments: object, given: Sequence[npt.NDA
         answer = getattr(thing, method)(*arguments)
     except IdmlError as error:  # it says itself what is wrong
         raise PluginError(str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{method}() raised {brief(error)}") from error
     for array, copy in zip(given, copies, strict=True):
         if array.tobytes() != copy.tobytes():
@@ -41,15 +41,20 @@ def call(thing: object, method: str, *arguments: object, given: Sequence[npt.NDA
 
 
 @contextmanager
-def keeps_nothing(thing: object) -> Iterator[None]:
+def keeps_nothing(thing: object, *, travels: bool = True) -> Iterator[None]:
     """Check that a plug-in can be sent to other processes, and that its attributes stay as they are meanwhile.
+
+    Args:
+        thing: the plug-in.
+        travels: whether it must be fit to be sent; if not, attributes that cannot be pickled are not compared.
 
     Raises:
         PluginError: it cannot be pickled, or an attribute changed.
     """
-    before = _packed(thing)
+    pack = _packed if travels else _packed_attributes
+    before = pack(thing)
     yield
-    if _packed(thing) != before:
+    if pack(thing) != before:
         raise PluginError(
             f"{type(thing).__name__} keeps something from one call to the next: answer by the arguments alone, "
             "as other processes do not know what was asked before"
@@ -73,10 +78,17 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def _packed_attributes(thing: object) -> bytes | None:
+    try:
+        return pickle.dumps(vars(thing))
+    except Exception:
+        return None
+
+
 def _packed(thing: object) -> bytes:
     try:
         packed = pickle.dumps(thing)
         pickle.loads(packed)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{type(thing).__name__} cannot be sent to other processes: {error}") from error
     return packed

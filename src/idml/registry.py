@@ -14,7 +14,11 @@ What ships is written down as text and imported when someone asks for it, so tha
 import hashlib
 import importlib
 import importlib.util
+import logging
+import re
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -25,6 +29,8 @@ from typing import Any, Final, Generic, TypeVar, cast
 from idml.errors import IdmlError
 
 Thing = TypeVar("Thing")
+
+_LOG = logging.getLogger(__name__)
 
 _FILE_MODULE: Final = "idml_plugin_"
 
@@ -114,7 +120,7 @@ class Registry(Generic[Thing]):
         if isinstance(found, type) and issubclass(found, base):
             try:
                 return cast(Thing, found())
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self._wrong(name, f"{found.__name__}() failed: {_brief(error)}") from error
         if not isinstance(found, base):
             what = f"class {found.__name__}" if isinstance(found, type) else type(found).__name__
@@ -145,9 +151,14 @@ class Registry(Generic[Thing]):
         if name in self._built_in:
             return thing
         try:
-            self.check(thing, **details)
-        except PluginError as error:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", UserWarning)
+                self.check(thing, **details)
+        except IdmlError as error:
             raise self._wrong(name, str(error)) from error
+        for warning in said:
+            if issubclass(warning.category, UserWarning):
+                _LOG.warning("%s is %r: %s", self.kind, name, warning.message)
         return thing
 
     def ships(self, thing: Thing) -> bool:
@@ -188,7 +199,7 @@ class Registry(Generic[Thing]):
                 origin = point.dist.name if point.dist else point.module
                 try:
                     summary = _summary(point.load())
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     summary = f"cannot be imported: {_brief(error)}"
                 yield Entry(point.name, summary, origin)
 
@@ -225,7 +236,7 @@ class Registry(Generic[Thing]):
             if point.name == name:
                 try:
                     return point.load()
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}") from error
         self.require(name)
         source, _, attribute = name.rpartition(":")
@@ -239,12 +250,15 @@ class Registry(Generic[Thing]):
     def _import(self, name: str, source: str) -> ModuleType:
         try:
             if source.endswith(".py"):
+                if not Path(source).is_file():
+                    raise self._wrong(name, f"there is no file {source}")
                 return load_file(Path(source))
             return importlib.import_module(source)
-        except FileNotFoundError:
-            raise self._wrong(name, f"there is no file {source}") from None
+        except PluginError:
+            raise
         except ModuleNotFoundError as error:
-            if error.name is not None and (source == error.name or source.startswith(f"{error.name}.")):
+            is_module = not source.endswith(".py")
+            if is_module and error.name is not None and f"{source}.".startswith(f"{error.name}."):
                 raise self._wrong(name, f"there is no module {source}") from None
             raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
         except (Exception, SystemExit) as error:
@@ -273,7 +287,9 @@ class PluginFile:
     def module(self) -> str:
         """Name of its module, which path and content decide."""
         key = hashlib.sha256(str(self.path).encode() + b"\0" + self.content).hexdigest()[:16]
-        return f"{_FILE_MODULE}{self.path.stem}_{key}"
+        # A dot would be taken for that of a package.
+        stem = re.sub(r"\W", "_", self.path.stem)
+        return f"{_FILE_MODULE}{stem}_{key}"
 
     def load(self) -> ModuleType:
         """Import it, once in a process. What it defines can be pickled for another process that loads it as well.
@@ -321,6 +337,17 @@ def files_of(pickled: bytes) -> tuple[PluginFile, ...]:
     return tuple(file for name, file in _files.items() if name.encode() in pickled)
 
 
+def blame(error: BaseException) -> PluginError | None:
+    """An error in one line that says where in a plugged-in file it was raised; None if no such file took part in it."""
+    paths = {str(file.path) for file in _files.values()}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
+    if not frames:
+        return None
+    where = frames[-1]
+    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {_brief(error)}"
+    return PluginError(f"{where.filename}:{where.lineno}: {where.name}() {what} while the run went on")
+
+
 def _place(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
@@ -344,4 +371,4 @@ def _summary(found: object) -> str:
 
 
 def _brief(error: BaseException) -> str:
-    return " ".join((str(error) or repr(error)).split()) if isinstance(error, IdmlError) else repr(error)
+    return " ".join((str(error) or repr(error)).split()) if isinstance(error, IdmlError | OSError) else repr(error)

@@ -261,7 +261,7 @@ def test_an_algorithm_without_a_name_to_find_it_by_goes_on_if_it_is_given_again(
     adapter = namespace["Mine"]()
     with pytest.raises(Stopped):
         simulate(tiny(), tmp_path / "run", adapter=adapter, observer=stop_at(9))
-    with pytest.raises(PluginError, match=r"^algorithm is 'mine': choose gossip, oppcl, FILE.py:NAME or "):
+    with pytest.raises(ConfigError, match=r"^algorithm is 'mine \(given as an object\)': give the run the same object"):
         resume(tmp_path / "run")
     assert resume(tmp_path / "run", adapter=adapter)["encounters"] == 24
 

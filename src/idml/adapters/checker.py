@@ -6,6 +6,7 @@ import numpy as np
 
 from idml.adapters.base import Adapter, LocalTraining
 from idml.adapters.errors import AdapterError
+from idml.checks import keeps_nothing
 from idml.learning.arrays import FloatVector
 from idml.learning.backends import make_engine, why_not_native
 from idml.learning.engine import prepare
@@ -35,25 +36,28 @@ def check_adapter(adapter: Adapter) -> None:
     def training() -> LocalTraining:
         return LocalTraining(engine, images, labels, learning_rate=0.01, batch=16, key=("check",))
 
-    result = _call(adapter, "contribute", before, own, training())
-    again = _call(adapter, "contribute", before, own, training())
-    if not np.array_equal(result, again):
-        raise AdapterError(
-            "contribute() gave two results for equal arguments: draw only from training.generator() and epoch()"
-        )
-    other = _call(adapter, "contribute", before, engine.initial(3), training())
-    if not adapter.sends_own_model and not np.array_equal(result, other):
-        raise AdapterError("contribute() reads the neighbor's own model: set sends_own_model = True")
-    if adapter.sends_own_model and np.array_equal(result, other):
-        warnings.warn("sends_own_model is True but contribute() ignores the neighbor's own model", stacklevel=2)
-    for method in ("candidate", "merge"):
-        first, second = _call(adapter, method, before, result), _call(adapter, method, before, result)
-        if not np.array_equal(first, second):
-            raise AdapterError(f"{method}() gave two results for equal arguments: it must be deterministic")
-    if np.array_equal(_call(adapter, "merge", before, result), before):
-        warnings.warn("merge() returns the learner's model unchanged: accepted contributions are lost", stacklevel=2)
-    if np.array_equal(_call(adapter, "candidate", before, result), before):
-        warnings.warn("candidate() returns the model before: validators will accept anything", stacklevel=2)
+    with keeps_nothing(adapter, travels=False):
+        result = _call(adapter, "contribute", before, own, training())
+        again = _call(adapter, "contribute", before, own, training())
+        if not np.array_equal(result, again):
+            raise AdapterError(
+                "contribute() gave two results for equal arguments: draw only from training.generator() and epoch()"
+            )
+        other = _call(adapter, "contribute", before, engine.initial(3), training())
+        if not adapter.sends_own_model and not np.array_equal(result, other):
+            raise AdapterError("contribute() reads the neighbor's own model: set sends_own_model = True")
+        if adapter.sends_own_model and np.array_equal(result, other):
+            warnings.warn("sends_own_model is True but contribute() ignores the neighbor's own model", stacklevel=2)
+        for method in ("candidate", "merge"):
+            first, second = _call(adapter, method, before, result), _call(adapter, method, before, result)
+            if not np.array_equal(first, second):
+                raise AdapterError(f"{method}() gave two results for equal arguments: it must be deterministic")
+        if np.array_equal(_call(adapter, "merge", before, result), before):
+            warnings.warn(
+                "merge() returns the learner's model unchanged: accepted contributions are lost", stacklevel=2
+            )
+        if np.array_equal(_call(adapter, "candidate", before, result), before):
+            warnings.warn("candidate() returns the model before: validators will accept anything", stacklevel=2)
 
 
 def _check_attributes(adapter: Adapter) -> None:
@@ -75,7 +79,7 @@ def _call(adapter: Adapter, method: str, *arguments: FloatVector | LocalTraining
     copies = [vector.copy() for vector in vectors]
     try:
         answer = getattr(adapter, method)(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AdapterError(f"{method}() raised {error!r}") from error
     for vector, copy in zip(vectors, copies, strict=True):
         if not np.array_equal(vector, copy):

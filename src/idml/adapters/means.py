@@ -231,6 +231,6 @@ class Means:
         """
         settings = self.settings
         images, labels = self.sample(encounter, purpose)
-        candidate = settings.adapter.candidate(before, result)
+        candidate = np.ascontiguousarray(settings.adapter.candidate(before, result))
         harm = measure_harm(settings.rule, settings.engine, before, candidate, images, labels, goal)
         return settings.rule.accepts(harm, settings.tolerance_bps)

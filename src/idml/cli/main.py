@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _show_messages():
         try:
             code: int = options.execute(options)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             print("idml: interrupted", file=sys.stderr)
             return 130
+        except BrokenPipeError:  # whoever read the output has enough of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except IdmlError as error:
             for line in str(error).splitlines():
                 print(f"idml: {line}", file=sys.stderr)

@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def execute(options: argparse.Namespace) -> int:
     from idml.store.run_reader import DATABASE
 
     try:
-        with watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
+        # What a plug-in prints is no part of the summary.
+        apart = redirect_stdout(sys.stderr) if options.json else nullcontext()
+        with apart, watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
             if options.resume:
                 finished = idml.resume(directory, observer=observer, report=report, **values)
             else:

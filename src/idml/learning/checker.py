@@ -96,6 +96,10 @@ def _build(network: Network, image_shape: tuple[int, int, int], classes: int, wi
     built = blueprint()
     if not isinstance(built, nn.Module):
         raise PluginError(f"build() returned {type(built).__name__}: return an Architecture or a torch.nn.Module")
+    again = blueprint()
+    shared = {parameter.data_ptr() for parameter in built.parameters()}
+    if again is built or any(parameter.data_ptr() in shared for parameter in again.parameters()):
+        raise PluginError("build() returned one network twice: make a new one in each call")
     return blueprint
 
 
@@ -111,5 +115,5 @@ def _try(what: str, call: Callable[[], Answer]) -> Answer:
         return call()
     except LearningError as error:
         raise type(error)(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{what} raised {error!r}") from error

@@ -315,7 +315,10 @@ class Config(BaseModel):
         if not DATASETS.ships(source):
             from idml.learning.data.checker import check_traits
 
-            check_traits(source)
+            try:
+                check_traits(source)
+            except PluginError as error:
+                raise PluginError(f"dataset is {self.dataset!r}: {error}") from error
         return source
 
     @property

@@ -3,24 +3,26 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from idml.adapters.base import Adapter
 from idml.adapters.checker import check_adapter
 from idml.adapters.registry import ALGORITHMS
+from idml.errors import IdmlError
 from idml.learning.backends import definition_of
 from idml.learning.judging.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded.ledger import EmbeddedLedger
+from idml.registry import blame
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
 from idml.simulation.contacts.registry import names_source
-from idml.simulation.setup import build_world, check_plugins, plugin_digests, resolve
+from idml.simulation.setup import GIVEN, build_world, check_plugins, plugin_digests, resolve
 from idml.simulation.simulator import Simulator
-from idml.simulation.totals import HOW, Observer, Snapshot
+from idml.simulation.totals import HOW, Observer, Snapshot, Stopped
 from idml.simulation.work.executors.ray_cluster import require_ray
 from idml.store.run_store import RunStore
 
@@ -45,14 +47,20 @@ def simulate(
             has run.
     """
     RunStore.check_free(directory)
-    adapter = check_all(config, adapter)
-    resolved = resolve(config, adapter)
-    if resolved.executor == "ray":
-        require_ray(resolved.ray_address)
-    world = build_world(resolved, adapter)
-    ledger = open_ledger(resolved)
-    with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta_of(resolved)) as store:
-        return Simulator(world, store, observer or _look_away, ledger).run()
+    with _blaming():
+        digests = plugin_digests(config)
+        adapter = check_all(config, adapter)
+        resolved = resolve(config, adapter)
+        if resolved.executor == "ray":
+            require_ray(resolved.ray_address)
+        world = build_world(resolved, adapter)
+        meta = meta_of(resolved)
+        for name, digest in plugin_digests(config).items():
+            if digests.get(name) != digest:
+                raise ConfigError(f"{name} has changed while the run began: begin it again")
+        ledger = open_ledger(resolved)
+        with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
+            return Simulator(world, store, observer or _look_away, ledger).run()
 
 
 def resume(
@@ -77,11 +85,13 @@ def resume(
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
     """
-    with RunStore.resume(directory) as store:
+    with _blaming(), RunStore.resume(directory) as store:
         # A run from before there was a choice was trained by PyTorch.
         recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
         if recorded.rpc is not None:
             raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
+        if adapter is None and recorded.algorithm.endswith(GIVEN):
+            raise ConfigError(f"algorithm is {recorded.algorithm!r}: give the run the same object again, as adapter=")
         _require_files(recorded, store.meta)
         adapter = check_all(recorded, adapter)
         values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
@@ -182,6 +192,20 @@ def open_ledger(config: Config) -> ControlledLedger | None:
     from idml.ledger.chain.dev import DevLedger  # web3 is slow to import
 
     return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
+
+
+@contextmanager
+def _blaming() -> Iterator[None]:
+    """Name the plugged-in file in which an error was raised, or which ended the program."""
+    try:
+        yield
+    except (IdmlError, Stopped):
+        raise
+    except (Exception, SystemExit) as error:
+        blamed = blame(error)
+        if blamed is None:
+            raise
+        raise blamed from error
 
 
 def _closing(ledger: ControlledLedger | None) -> AbstractContextManager[object]:

@@ -1,11 +1,12 @@
 """From a configuration to devices with data, models and keys."""
 
 import logging
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     }
     task = config.task()
     changes: dict[str, object] = {
-        "algorithm": ALGORITHMS.name_of(adapter) or adapter.name,
+        "algorithm": _name_of(adapter, config.algorithm),
         "encounters": config.contact_count,
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
@@ -110,6 +111,31 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
     resolved = config.model_copy(update=changes)
     return resolved.model_copy(update={"backend": _choose_backend(resolved)})
+
+
+GIVEN: Final = " (given as an object)"
+"""Ends the name of an algorithm that `idml.run` was given, and that no name leads to."""
+
+
+def _name_of(adapter: Adapter, configured: str) -> str:
+    """The name of an algorithm by which it is found again, with whatever settings it has."""
+    for name in (configured, ALGORITHMS.name_of(adapter)):
+        if name is not None and ALGORITHMS.knows(name):
+            try:
+                found = ALGORITHMS.find(name)
+            except PluginError:
+                continue
+            if found is adapter or (type(found) is type(adapter) and _state(found) == _state(adapter) is not None):
+                return name
+    return f"{adapter.name}{GIVEN}"
+
+
+def _state(adapter: Adapter) -> bytes | None:
+    """What sets this object apart from others of its class; None if that cannot be told."""
+    try:
+        return pickle.dumps(vars(adapter))
+    except Exception:
+        return None
 
 
 def _choose_dataset(config: Config) -> Config:
@@ -312,6 +338,7 @@ def check_plugins(config: Config) -> None:
             "width": config.width,
             "dropout": config.dropout,
         },
+        ADVERSARIES: {"source": source},
         CONTACTS: {
             "devices": config.devices,
             "count": config.contact_count,

@@ -95,7 +95,7 @@ def check_partition(
             return deal_out(partition, dataset, devices=devices, seed=seed, images_per_device=images_per_device)
         except IdmlError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"deal() raised {error!r}") from error
 
     first, again = deal(1), deal(1)
@@ -127,7 +127,7 @@ def _load(source: DataSource, data_dir: Path | None, download: bool) -> Samples:
         samples = source.load(data_dir, download=download)
     except LearningError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"load() raised {error!r}") from error
     if not isinstance(samples, Samples):
         raise PluginError(f"load() returned {type(samples).__name__}: return Samples(...)")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from idml.learning.arrays import Indices, Labels, RawImages
+import numpy as np
+
+from idml.learning.arrays import Indices, Labels, RawImages, Samples
 from idml.learning.data.registry import DATASETS
 from idml.learning.data.source import DataSource
 
@@ -47,7 +49,10 @@ def load_dataset(name: str, data_dir: Path | None = None, *, download: bool = Tr
         PluginError: there is no data set of this name.
     """
     source = DATASETS.find(name)
-    return Dataset(source, *source.load(data_dir, download=download))
+    samples = source.load(data_dir, download=download)
+    # As other processes have them: in one piece of memory, whatever views somebody made of it.
+    one_piece = (None if array is None else np.ascontiguousarray(array) for array in samples)
+    return Dataset(source, *Samples._make(one_piece))
 
 
 def find_dataset(name: str, data_dir: Path | None = None) -> bool:

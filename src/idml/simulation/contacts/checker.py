@@ -8,6 +8,9 @@ from idml.checks import brief, call, is_number, keeps_nothing
 from idml.registry import PluginError
 from idml.simulation.contacts.base import Contact, ContactSource
 
+_LATEST_S = 1 << 36
+"""Two thousand years; the contract counts its seconds in 40 bits, from 1970."""
+
 
 def check_contacts(
     source: ContactSource, *, devices: int = 8, count: int = 40, seed: int = 1, interval_s: int = 60
@@ -44,7 +47,7 @@ def _walk(source: ContactSource, devices: int, count: int, seed: int, interval_s
         raise PluginError(f"contacts() returned {type(walk).__name__}: yield contacts, or return an iterator")
     try:
         yield from islice(walk, count)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"contacts() raised {brief(error)}") from error
 
 
@@ -66,6 +69,8 @@ def _checked(contact: object, index: int, devices: int, before: Contact | None) 
         wrong = "learner and neighbor must differ"
     elif contact.time_s < (before.time_s if before else 0):
         wrong = f"time must not go back, it was {before.time_s if before else 0} s before"
+    elif contact.time_s > _LATEST_S:
+        wrong = f"time_s is in seconds from the first contact, at most {_LATEST_S:,}"
     elif not is_number(contact.duration_s) or math.isnan(contact.duration_s) or contact.duration_s < 0:
         wrong = "its duration_s must be a number of at least 0"
     if wrong is not None:

@@ -22,4 +22,8 @@ CONTACTS: "Final[Registry[ContactSource]]" = Registry(
 
 def names_source(contacts: str) -> bool:
     """Whether a configuration's `contacts` names a source in the registry; if not, it names a trace's file."""
-    return contacts in CONTACTS.built_in or (not Path(contacts).is_file() and CONTACTS.knows(contacts))
+    try:
+        is_file = Path(contacts).is_file()
+    except OSError:  # no name of a file is so long
+        is_file = False
+    return contacts in CONTACTS.built_in or (not is_file and CONTACTS.knows(contacts))

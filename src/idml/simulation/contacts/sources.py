@@ -62,7 +62,11 @@ def find_trace(contacts: str) -> Trace | None:
     """
     if names_source(contacts):
         return None
-    if not Path(contacts).is_file():
+    try:
+        is_there = Path(contacts).is_file()
+    except OSError:  # no name of a file is so long
+        is_there = False
+    if not is_there:
         raise TraceError(
             f"contacts is {contacts!r}: choose {', '.join(CONTACTS.names())}, FILE.py:NAME or PACKAGE.MODULE:NAME, "
             "or name a trace's file that is there"

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+import numpy as np
+
 from idml.adapters.keys import draw_seed
 from idml.adapters.means import Assignment, EncounterKey, Means, Settings
 from idml.learning.algorithms import learning_rate
@@ -144,7 +146,7 @@ class TaskRunner:
         return Answer(tuple(counts))
 
     def _made(self, vector: FloatVector) -> Model:
-        return Model.of(vector, self.settings.engine.layout)
+        return Model.of(np.ascontiguousarray(vector), self.settings.engine.layout)
 
 
 class Serial:

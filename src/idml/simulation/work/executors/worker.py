@@ -9,6 +9,7 @@ from io import RawIOBase
 from queue import SimpleQueue
 
 from idml.learning.backends import calm_torch
+from idml.registry import blame
 from idml.simulation.work.encounter import EncounterPlan
 from idml.simulation.work.executors.base import Done, Failed, Job
 from idml.simulation.work.executors.shipping import PackedRunner
@@ -35,7 +36,8 @@ def do(runner: TaskRunner, job: Job) -> Done | Failed:
     """Do a job, or tell why it cannot be done."""
     try:
         return runner.foresee(job) if isinstance(job, EncounterPlan) else runner.perform(job)
-    except Exception as error:
+    except (Exception, SystemExit) as raised:
+        error = blame(raised) or (raised if isinstance(raised, Exception) else RuntimeError("a task called sys.exit()"))
         error.add_note("In a worker:\n" + traceback.format_exc())
         return Failed(_portable(error))
 
