@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from idml.adapters.errors import AdapterError
     from idml.adapters.means import Assignment
     from idml.api import Run, resume, run
+    from idml.errors import IdmlError
     from idml.learning.architectures import Architecture, Convolution
     from idml.learning.arrays import Samples
     from idml.learning.checker import check_model
@@ -59,6 +60,7 @@ _EXPORTS = {
     "Dataset": "idml.learning.data.datasets",
     "Defence": "idml.learning.judging.defences",
     "ExecutorError": "idml.simulation.work.executors.base",
+    "IdmlError": "idml.errors",
     "LearningError": "idml.learning.errors",
     "LedgerError": "idml.ledger.errors",
     "LocalTraining": "idml.adapters.base",
@@ -109,6 +111,7 @@ __all__ = [
     "Dataset",
     "Defence",
     "ExecutorError",
+    "IdmlError",
     "LearningError",
     "LedgerError",
     "LocalTraining",

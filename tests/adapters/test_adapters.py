@@ -86,11 +86,13 @@ class Good(Adapter):
         return training.epoch(received)
 
     def merge(self, current: np.ndarray, result: np.ndarray) -> np.ndarray:
-        return (current + result) / np.float32(2)
+        mean: np.ndarray = (current + result) / np.float32(2)
+        return mean
 
 
 def variant(**members: object) -> Adapter:
-    return type("Variant", (Good,), members)()
+    variant: type[Adapter] = type("Variant", (Good,), members)
+    return variant()
 
 
 @pytest.mark.parametrize(

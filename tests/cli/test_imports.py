@@ -18,6 +18,7 @@ HEAVY = (
     "scipy",
     "numpy",
     "altair",
+    "pandas",
     "eth",
     "web3",
     "eth_account",

@@ -1,6 +1,7 @@
 """The live view shows what a watcher wants to know, at any size and stage of a run."""
 
 import io
+from typing import Any
 
 from rich.console import Console
 
@@ -9,8 +10,8 @@ from idml.protocol.task import TOKEN_WEI
 from idml.simulation.totals import Snapshot
 
 
-def snapshot(**changes: object) -> Snapshot:
-    values: dict[str, object] = {
+def snapshot(**changes: Any) -> Snapshot:
+    values: dict[str, Any] = {
         "contact": 30,
         "contacts": 100,
         "round": 3,
@@ -23,7 +24,7 @@ def snapshot(**changes: object) -> Snapshot:
         "title": "3 devices, oppcl on digits",
         "stage": "meeting",
     }
-    return Snapshot(**{**values, **changes})  # type: ignore[arg-type]
+    return Snapshot(**{**values, **changes})
 
 
 def shown(*snapshots: Snapshot) -> str:

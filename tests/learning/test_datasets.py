@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from idml.learning.data import cifar10
@@ -261,7 +262,12 @@ def test_cifar10_is_decoded_once_and_a_damaged_cache_made_anew(
     # The archive has a cache of its own; from here on count how often anything is unpacked.
     reads: list[Path] = []
     unpack = cifar10._unpack
-    monkeypatch.setattr(cifar10, "_unpack", lambda source: reads.append(source) or unpack(source))
+
+    def counted(source: Path) -> npt.NDArray[np.uint8]:
+        reads.append(source)
+        return unpack(source)
+
+    monkeypatch.setattr(cifar10, "_unpack", counted)
     assert same(load_dataset("cifar10", archive.parent))
     assert same(load_dataset("cifar10", archive.parent))
     assert reads == [archive]

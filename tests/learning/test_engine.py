@@ -30,16 +30,25 @@ def random_images(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0
 
 
 def plain_torch_epoch(
-    module: nn.Module, images: FloatImages, labels: Labels, *, batch: int, seed: int, **optimizer: float
+    module: nn.Module,
+    images: FloatImages,
+    labels: Labels,
+    *,
+    batch: int,
+    seed: int,
+    lr: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
 ) -> FloatVector:
     """One epoch as a textbook writes it: the reference."""
-    sgd = torch.optim.SGD(module.parameters(), **optimizer)  # type: ignore[arg-type]
+    sgd = torch.optim.SGD(module.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     order = np.random.default_rng(seed).permutation(len(labels))
     module.train()
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
         sgd.zero_grad()
-        nn.functional.cross_entropy(module(torch.tensor(images[chosen])), torch.tensor(labels[chosen])).backward()
+        loss = nn.functional.cross_entropy(module(torch.tensor(images[chosen])), torch.tensor(labels[chosen]))
+        torch.autograd.backward(loss)
         sgd.step()
     return np.concatenate([p.detach().numpy().ravel() for p in module.parameters()])
 
@@ -253,7 +262,8 @@ class Perceptron(nn.Module):
         self.out = nn.Linear(16, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(torch.tanh(self.hidden(x)))
+        logits: torch.Tensor = self.out(torch.tanh(self.hidden(x)))
+        return logits
 
 
 def test_any_module_trains_on_any_input(rng: np.random.Generator) -> None:

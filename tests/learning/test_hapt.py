@@ -90,7 +90,9 @@ def test_the_official_text_files_are_the_same(packed: Path, samples: Samples, tm
         (loaded.train_owners, samples.train_owners),
         (loaded.test_owners, samples.test_owners),
     ):
-        assert np.array_equal(one, other)  # type: ignore[arg-type]
+        assert one is not None
+        assert other is not None
+        assert np.array_equal(one, other)
     (folder / "gyro_exp07_user04.txt").unlink()
     with pytest.raises(DataError, match=r"RawData is damaged \(.*gyro_exp07_user04.txt not found.*\): get it again$"):
         Hapt().read(tmp_path / "hapt", tmp_path)

@@ -45,7 +45,8 @@ class Squares(DataSource):
 
 
 def squares(**members: object) -> DataSource:
-    return type("Variant", (Squares,), members)()
+    variant: type[DataSource] = type("Variant", (Squares,), members)
+    return variant()
 
 
 def returning(change: Callable[[Samples], object]) -> DataSource:
@@ -153,7 +154,8 @@ class EveryOther(Partition):
 
 
 def every_other(deal: Callable[..., object]) -> Partition:
-    return type("Variant", (EveryOther,), {"deal": deal})()
+    variant: type[Partition] = type("Variant", (EveryOther,), {"deal": deal})
+    return variant()
 
 
 @pytest.mark.parametrize("name", PARTITIONS.built_in)
@@ -222,7 +224,9 @@ class Dense(Network):
 
 
 def building(build: Callable[..., object]) -> Network:
-    return type("Variant", (Dense,), {"build": lambda self, **arguments: build(**arguments)})()
+    members = {"build": lambda self, **arguments: build(**arguments)}
+    variant: type[Network] = type("Variant", (Dense,), members)
+    return variant()
 
 
 class Scaled(nn.Module):
@@ -249,8 +253,9 @@ class FromZeros(nn.Sequential):
     """Its first layer learns nothing in the first step, as the second is all zeros."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(64, 8), nn.Linear(8, 10))
-        nn.init.zeros_(self[2].weight)  # type: ignore[arg-type]
+        last = nn.Linear(8, 10)
+        super().__init__(nn.Flatten(), nn.Linear(64, 8), last)
+        nn.init.zeros_(last.weight)
 
 
 def drawn_by(generator: Callable[[], float]) -> Callable[..., nn.Module]:

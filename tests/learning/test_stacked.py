@@ -203,7 +203,8 @@ class Perceptron(nn.Module):
         self.out = nn.Linear(16, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(torch.tanh(self.hidden(x))) * self.scale
+        logits: torch.Tensor = self.out(torch.tanh(self.hidden(x)))
+        return logits * self.scale
 
 
 def test_any_module_trains_on_any_input(rng: np.random.Generator) -> None:

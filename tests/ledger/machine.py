@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from idml.ledger.interface import TxResult, idml_abi
+from idml.ledger.mirror import AccountsMirror
 from idml.protocol.batch import Voucher
 from idml.protocol.encounter import Phase
 from idml.protocol.events import Skipped
@@ -376,11 +377,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def is_covered(self, voucher: Voucher) -> bool:
         """What a neighbor checks before it serves a learner on its word: the budget covers it as long as it lives."""
         driver, terms = self.driver, voucher.terms
-        account, task = driver.mirror.account(terms.learner), driver.mirror.tasks[terms.task]
-        release = driver.mirror.pending_release(terms.learner)
+        mirror: AccountsMirror = driver.mirror
+        account, task = mirror.account(terms.learner), mirror.tasks[terms.task]
+        release = mirror.pending_release(terms.learner)
         stays = release.release_at == 0 or release.release_at > terms.deadline + task.voting_window_s
         in_window = account.nonce_base <= terms.nonce < account.nonce_base + account.budget_nonces
-        seated = driver.mirror.account(terms.neighbor).stake >= THRESHOLD_WEI
+        seated = mirror.account(terms.neighbor).stake >= THRESHOLD_WEI
         judged = len(voucher.votes) == task.votes
         return stays and in_window and seated and judged and terms.reward <= account.budget_reward
 
@@ -424,7 +426,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def is_dead(self, voucher: Voucher) -> bool:
         terms = voucher.terms
-        return self.driver.ledger.now_s > terms.deadline + self.driver.mirror.tasks[terms.task].voting_window_s
+        mirror: AccountsMirror = self.driver.mirror
+        now_s: int = self.driver.ledger.now_s
+        return now_s > terms.deadline + mirror.tasks[terms.task].voting_window_s
 
     def skipped(self, outcome: Any) -> dict[int, str]:
         """Why which encounter of a batch was not settled, as far as the contract said."""

@@ -47,7 +47,12 @@ def test_busy_nodes_and_lost_connections_are_asked_again(anvil: Callable[..., An
 
 def test_slow_nodes_are_unreachable(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
     between = proxy(anvil().url)
-    between.rule = lambda _method, _params, _ask: time.sleep(1.0) or b"{}"
+
+    def late(*_request: object) -> bytes:
+        time.sleep(1.0)
+        return b"{}"
+
+    between.rule = late
     with pytest.raises(NodeUnreachableError, match="it took too long"):
         Node(between.url, timeout_s=0.1, patience_s=0.5).chain_id()
 

@@ -44,7 +44,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     head = {"num_cpus": 1, "temp_dir": folder, "object_store_memory": 80_000_000}
     made = Cluster(initialize_head=True, head_node_args=head)
     yield made
-    made.shutdown()
+    made.shutdown()  # type: ignore[no-untyped-call]  # Ray has no types here
     for process in Path("/proc").glob("[0-9]*/cmdline"):  # an agent does not notice that its node was killed
         with contextlib.suppress(OSError):
             if f"--temp-dir={folder}" in process.read_text():

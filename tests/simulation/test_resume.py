@@ -101,7 +101,12 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_if_it_never_was(
 def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[Task] = []
     perform = TaskRunner.perform
-    monkeypatch.setattr(TaskRunner, "perform", lambda self, task: done.append(task) or perform(self, task))
+
+    def noted(self: TaskRunner, task: Task) -> object:
+        done.append(task)
+        return perform(self, task)
+
+    monkeypatch.setattr(TaskRunner, "perform", noted)
     whole(tmp_path / "whole")
     everything = list(done)
     done.clear()
@@ -121,7 +126,12 @@ def test_a_run_goes_on_with_another_number_of_workers(
         simulate(tiny(local_epochs=1, workers=workers[0]), tmp_path / "run", observer=stop_after(12))
     redone: list[int] = []
     close = Ahead.close
-    monkeypatch.setattr(Ahead, "close", lambda self: redone.append(self.redone) or close(self))
+
+    def counted(self: Ahead) -> None:
+        redone.append(self.redone)
+        close(self)
+
+    monkeypatch.setattr(Ahead, "close", counted)
     resume(tmp_path / "run", {"workers": workers[1]})
     assert outcome(tmp_path / "run") == expected
     # Workers must look ahead of where the run goes on, not of its first contact.

@@ -116,7 +116,8 @@ def play_trace(play: Any, tmp_path: Path) -> Callable[..., Played]:
     rates = {"link_bytes_s": world_of(tiny()).timing.model_bytes / 10, "compute_images_s": IMAGES / 10}
 
     def run(**changes: Any) -> Played:
-        return play(**{"contacts": str(path), "encounters": 20, "baseline_devices": 0, **rates, **changes})
+        played: Played = play(**{"contacts": str(path), "encounters": 20, "baseline_devices": 0, **rates, **changes})
+        return played
 
     return run
 

@@ -52,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = make_parser().parse_args(arguments)
-    with _show_messages():
+    with _show_messages(logging.WARNING if getattr(options, "quiet", False) else logging.INFO):
         try:
             code: int = options.execute(options)
             sys.stdout.flush()
@@ -78,16 +78,22 @@ class _Messages(logging.Handler):
 
 
 @contextmanager
-def _show_messages() -> Iterator[None]:
-    """Show what the library logs as the lines of a command, for as long as one runs."""
-    logger, handler = logging.getLogger("idml"), _Messages(logging.WARNING)
-    before, logger.propagate = logger.propagate, False
+def _show_messages(level: int) -> Iterator[None]:
+    """Show what the library logs as the lines of a command, for as long as one runs.
+
+    Args:
+        level: of the least important messages to show.
+    """
+    logger, handler = logging.getLogger("idml"), _Messages()
+    before = logger.level, logger.propagate
+    logger.setLevel(level)
+    logger.propagate = False
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = before
+        logger.level, logger.propagate = before
 
 
 if __name__ == "__main__":

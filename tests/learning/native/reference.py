@@ -67,6 +67,8 @@ class Reference:
     def __init__(self, architecture: Architecture, vector: FloatVector) -> None:
         self.architecture = architecture
         self.module = build_module(architecture).double()
+        assert isinstance(self.module, nn.Sequential)
+        self.layers = self.module
         offset = 0
         for parameter in self.module.parameters():
             values = vector[offset : offset + parameter.numel()]
@@ -81,7 +83,7 @@ class Reference:
     def logits(self, images: FloatImages, kept: dict[int, npt.NDArray[np.bool_]] | None = None) -> torch.Tensor:
         """Compute logits, and with them `margin`: how near the nearest ReLU or pool is to deciding otherwise."""
         x, convolution = torch.tensor(images, dtype=torch.float64), -1
-        for layer in self.module:  # type: ignore[attr-defined]
+        for layer in self.layers:
             convolution += isinstance(layer, nn.Conv2d)
             if isinstance(layer, nn.Dropout):
                 if kept is not None:
@@ -101,12 +103,22 @@ class Reference:
     ) -> Doubles:
         """Of the mean loss."""
         self.module.zero_grad()
-        nn.functional.cross_entropy(self.logits(images, kept), torch.tensor(labels)).backward()
+        torch.autograd.backward(nn.functional.cross_entropy(self.logits(images, kept), torch.tensor(labels)))
         return np.concatenate([p.grad.numpy().ravel() for p in self.module.parameters() if p.grad is not None])
 
-    def steps(self, images: FloatImages, labels: Labels, batch: int, seed: int, **rates: float) -> Doubles:
+    def steps(
+        self,
+        images: FloatImages,
+        labels: Labels,
+        batch: int,
+        seed: int,
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> Doubles:
         """Train an epoch with the masks of the native engine; returns the parameters."""
-        sgd = torch.optim.SGD(self.module.parameters(), **rates)  # type: ignore[arg-type]
+        sgd = torch.optim.SGD(self.module.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
         order = np.random.default_rng(seed).permutation(len(labels))
         kept = masks(self.architecture, seed, len(labels)) if self.architecture.dropout else None
         for start in range(0, len(labels), batch):

@@ -23,7 +23,8 @@ def kept(p: float, seed: int, layer: int, images: range, count: int = POSITIONS)
 def deviations(rows: npt.NDArray[np.float64], others: npt.NDArray[np.float64], p: float) -> npt.NDArray[np.float64]:
     """Covariance of each pair of rows, in standard errors of independent ones."""
     products = ((rows - (1 - p)) * (others - (1 - p))).mean(axis=-1)
-    return products / (p * (1 - p) / np.sqrt(rows.shape[-1]))
+    errors: npt.NDArray[np.float64] = products / (p * (1 - p) / np.sqrt(rows.shape[-1]))
+    return errors
 
 
 @pytest.mark.parametrize("p", [0.01, 0.25, 0.5, 0.9])

@@ -301,11 +301,11 @@ def test_the_c_interface_refuses_what_would_read_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(("code", "what"), [(1, "a label"), (2, "the order"), (3, "the batch"), (9, "something")])
-def test_what_the_library_refuses_is_no_result(code: int, what: str) -> None:
+def test_what_the_library_refuses_is_no_result(code: int, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, (images, labels) = NativeEngine(SMALL), random_batch(SMALL, 4, 0)
     vector = engine.initial(0)
     names = ("idml_train", "idml_gradient", "idml_score")
-    engine._library = SimpleNamespace(**dict.fromkeys(names, lambda *_: code))  # type: ignore[assignment]
+    monkeypatch.setattr(engine, "_library", SimpleNamespace(**dict.fromkeys(names, lambda *_: code)))
     for call in (
         lambda: engine.train_epoch(vector, images, labels, learning_rate=0.1, batch=2, seed=0),
         lambda: engine.gradient(vector, images, labels),

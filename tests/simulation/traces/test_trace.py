@@ -1,6 +1,7 @@
 """Traces in memory: what is known of a pair is the union of its sightings, whoever saw whom, in whatever order."""
 
 from collections import defaultdict
+from random import Random
 
 import numpy as np
 from hypothesis import given
@@ -48,12 +49,9 @@ def test_contacts_are_the_union_of_the_sightings(sightings: list[Sighting]) -> N
 
 
 @given(SIGHTINGS, st.randoms(use_true_random=False))
-def test_order_and_direction_of_the_sightings_change_nothing(sightings: list[Sighting], random: object) -> None:
-    shuffled = [
-        (s, n, b, a) if random.random() < 0.5 else (s, n, a, b)  # type: ignore[attr-defined]
-        for s, n, a, b in sightings
-    ]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+def test_order_and_direction_of_the_sightings_change_nothing(sightings: list[Sighting], random: Random) -> None:
+    shuffled = [(s, n, b, a) if random.random() < 0.5 else (s, n, a, b) for s, n, a, b in sightings]
+    random.shuffle(shuffled)
     first, second = trace_of(sightings), trace_of(shuffled)
     assert first.devices == second.devices
     for column in ("start_s", "end_s", "a", "b"):

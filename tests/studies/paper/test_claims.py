@@ -108,7 +108,9 @@ def test_few_attackers_within_chance_leave_open_that_more_is_worse(tmp_path: Pat
             return 0.9 + 0.01 * (seed - 2)
         return as_in_the_paper(variant, seed, number)
 
-    assert judged(tmp_path, height, [12] * 10)["The more attackers, the lower the final accuracy."].verdict is OPEN  # type: ignore[union-attr]
+    found = judged(tmp_path, height, [12] * 10)["The more attackers, the lower the final accuracy."]
+    assert isinstance(found, Claim)
+    assert found.verdict is OPEN
 
 
 def test_what_a_run_cannot_tell_is_not_judged(tmp_path: Path) -> None:
