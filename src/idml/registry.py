@@ -84,6 +84,8 @@ class Registry(Generic[Thing]):
         self._built_in = dict(built_in)
         self._check = check
         self._error = error
+        # Each is held, or another object could come to have its id.
+        self._found: dict[int, tuple[Thing, str]] = {}
 
     @property
     def built_in(self) -> tuple[str, ...]:
@@ -119,13 +121,20 @@ class Registry(Generic[Thing]):
         base = self.base
         if isinstance(found, type) and issubclass(found, base):
             try:
-                return cast(Thing, found())
+                thing = cast(Thing, found())
             except (Exception, SystemExit) as error:
                 raise self._wrong(name, f"{found.__name__}() failed: {_brief(error)}") from error
-        if not isinstance(found, base):
+        elif isinstance(found, base):
+            thing = cast(Thing, found)
+        else:
             what = f"class {found.__name__}" if isinstance(found, type) else type(found).__name__
             raise self._wrong(name, f"{what} is no {base.__name__}: subclass {base.__module__}.{base.__name__}")
-        return cast(Thing, found)
+        self._found[id(thing)] = thing, name
+        return thing
+
+    def found_as(self, thing: Thing) -> str | None:
+        """The name by which `find` gave this very object; None if it came from elsewhere."""
+        return self._found.get(id(thing), (None, None))[1]
 
     @property
     def base(self) -> type:

@@ -168,7 +168,7 @@ def threads_of_jobs() -> list[threading.Thread]:
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ("return received + 1 if training.key[0] == 'check' else [][1]", IndexError, "list index out of range"),
+        ("return received + 1 if training.key[0] == 'check' else [][1]", idml.PluginError, "raised IndexError"),
         (
             "return training.epoch(received if training.key[0] == 'check' else received[1:])",
             idml.LearningError,

@@ -15,6 +15,7 @@ import pytest
 
 import idml
 from idml.adapters.registry import ALGORITHMS
+from idml.registry import PluginError
 from idml.simulation import simulator as simulator_module
 from idml.simulation.runs import meta_of, open_ledger, simulate
 from idml.simulation.setup import build_world, resolve
@@ -267,7 +268,9 @@ def test_workers_that_are_killed_as_they_start_end_the_run_in_one_line(
 def test_an_error_in_a_worker_is_the_runs_own(tmp_path: Path) -> None:
     body = "return received + 1 if training.key[0] == 'check' else [][1]"
     for workers in (1, 2):
-        with pytest.raises(IndexError, match="list index out of range"):
+        with pytest.raises(
+            PluginError, match=r"own\.py:\d+: contribute\(\) raised IndexError\('list index out of range'\)"
+        ):
             simulate(tiny(algorithm=own_algorithm(tmp_path, body), workers=workers), tmp_path / str(workers))
 
 

@@ -96,7 +96,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     }
     task = config.task()
     changes: dict[str, object] = {
-        "algorithm": _name_of(adapter, config.algorithm),
+        "algorithm": _name_of(adapter),
         "encounters": config.contact_count,
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
@@ -117,17 +117,18 @@ GIVEN: Final = " (given as an object)"
 """Ends the name of an algorithm that `idml.run` was given, and that no name leads to."""
 
 
-def _name_of(adapter: Adapter, configured: str) -> str:
+def _name_of(adapter: Adapter) -> str:
     """The name of an algorithm by which it is found again, with whatever settings it has."""
-    for name in (configured, ALGORITHMS.name_of(adapter)):
-        if name is not None and ALGORITHMS.knows(name):
-            try:
-                found = ALGORITHMS.find(name)
-            except PluginError:
-                continue
-            if found is adapter or (type(found) is type(adapter) and _state(found) == _state(adapter) is not None):
-                return name
-    return f"{adapter.name}{GIVEN}"
+    found_as = ALGORITHMS.found_as(adapter)
+    if found_as is not None:
+        return found_as
+    # It was given. Its file is not run again to look: that may be the very program that gave it.
+    name = ALGORITHMS.name_of(adapter)
+    try:
+        is_plain = _state(type(adapter)()) == _state(adapter) is not None
+    except Exception:
+        is_plain = False
+    return name if name is not None and is_plain else f"{adapter.name}{GIVEN}"
 
 
 def _state(adapter: Adapter) -> bytes | None:

@@ -46,6 +46,8 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
     except Stopped:
         return {"stopped": True, "problem": None}
     except IdmlError as error:
+        if error.__cause__ is not None:
+            traceback.print_exc()
         return {"stopped": False, "problem": str(error)}
     except Exception as error:
         traceback.print_exc()
