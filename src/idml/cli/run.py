@@ -1,6 +1,7 @@
 """`idml run`: simulate, watch, and leave with a report."""
 
 import argparse
+import gc
 import json
 import shlex
 import sys
@@ -87,6 +88,8 @@ def execute(options: argparse.Namespace) -> int:
         goes_on = "rpc" not in values and (directory / DATABASE).exists()
         hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}" if goes_on else ""
         print(f"idml: interrupted{hint}", file=sys.stderr)
+        # What was under way refers to itself and to shared memory; taken apart while Python ends, it may crash.
+        gc.freeze()
         return 130
     summary = finished.summary
     if options.json:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def simulate(
             has run.
     """
     RunStore.check_free(directory)
-    with _blaming():
+    try:
         digests = plugin_digests(config)
         adapter = check_all(config, adapter)
         resolved = resolve(config, adapter)
@@ -61,6 +61,8 @@ def simulate(
         ledger = open_ledger(resolved)
         with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
             return Simulator(world, store, observer or _look_away, ledger).run()
+    except (Exception, SystemExit) as error:
+        raise _blamed(error)  # noqa: B904  the cause is set, where there is one
 
 
 def resume(
@@ -85,27 +87,36 @@ def resume(
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
     """
-    with _blaming(), RunStore.resume(directory) as store:
-        # A run from before there was a choice was trained by PyTorch.
-        recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
-        if recorded.rpc is not None:
-            raise ConfigError(f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew")
-        if adapter is None and recorded.algorithm.endswith(GIVEN):
-            raise ConfigError(f"algorithm is {recorded.algorithm!r}: give the run the same object again, as adapter=")
-        _require_files(recorded, store.meta)
-        adapter = check_all(recorded, adapter)
-        values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
-        if values["executor"] != "ray" and "ray_address" not in (settings or {}):
-            values.pop("ray_address", None)
-        config = resolve(make_config(values), adapter)
-        for key, value in recorded.model_dump(exclude=HOW).items():
-            if getattr(config, key) != value:
-                raise ConfigError(f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out")
-        _require_definition(config, store.meta.get("definition"))
-        require_rules(directory, store.meta)
-        ledger = open_ledger(config)
-        with _closing(ledger):
-            return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+    try:
+        with RunStore.resume(directory) as store:
+            # A run from before there was a choice was trained by PyTorch.
+            recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
+            if recorded.rpc is not None:
+                raise ConfigError(
+                    f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew"
+                )
+            if adapter is None and recorded.algorithm.endswith(GIVEN):
+                raise ConfigError(
+                    f"algorithm is {recorded.algorithm!r}: give the run the same object again, as adapter="
+                )
+            _require_files(recorded, store.meta)
+            adapter = check_all(recorded, adapter)
+            values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
+            if values["executor"] != "ray" and "ray_address" not in (settings or {}):
+                values.pop("ray_address", None)
+            config = resolve(make_config(values), adapter)
+            for key, value in recorded.model_dump(exclude=HOW).items():
+                if getattr(config, key) != value:
+                    raise ConfigError(
+                        f"{key} is {getattr(config, key)!r}: the run to resume has {value!r}; leave it out"
+                    )
+            _require_definition(config, store.meta.get("definition"))
+            require_rules(directory, store.meta)
+            ledger = open_ledger(config)
+            with _closing(ledger):
+                return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+    except (Exception, SystemExit) as error:
+        raise _blamed(error)  # noqa: B904  the cause is set, where there is one
 
 
 def meta_of(config: Config) -> dict[str, str]:
@@ -194,18 +205,15 @@ def open_ledger(config: Config) -> ControlledLedger | None:
     return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
 
 
-@contextmanager
-def _blaming() -> Iterator[None]:
-    """Name the plugged-in file in which an error was raised, or which ended the program."""
-    try:
-        yield
-    except (IdmlError, Stopped):
-        raise
-    except (Exception, SystemExit) as error:
-        blamed = blame(error)
-        if blamed is None:
-            raise
-        raise blamed from error
+def _blamed(error: BaseException) -> BaseException:
+    """The error to raise: if a plugged-in file had part in this one, another that names the file and its line."""
+    if isinstance(error, IdmlError | Stopped):
+        return error
+    blamed = blame(error)
+    if blamed is None:
+        return error
+    blamed.__cause__ = error
+    return blamed
 
 
 def _closing(ledger: ControlledLedger | None) -> AbstractContextManager[object]:
