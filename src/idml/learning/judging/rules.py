@@ -41,10 +41,11 @@ class Loss(Rule):
     near_chance: ClassVar[float] = 1.2
 
     def harm(self, before: View, after: View, goal: Weights | None) -> float:
-        """The rise of the mean loss as a share of the old one; from infinite or no loss, to more of it or not.
+        """The rise of the mean loss, as a share of the old mean loss.
 
-        It is infinite where the loss rises from below 1.2 ln(classes) to above ln(classes), that of guessing: a share
-        of a young model's loss would let weights pass that know nothing.
+        It is infinite where the loss rises from below 1.2 ln(classes) to above ln(classes), the loss of guessing: a
+        share of a young model's loss would let weights pass that know nothing. From no loss or an infinite one, any
+        rise is infinite.
         """
         del goal
         old, new = float(before.losses.mean()), float(after.losses.mean())

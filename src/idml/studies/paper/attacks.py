@@ -73,7 +73,7 @@ class Attack:
         settings: configuration keys that differ from those of other experiments.
         files: see `idml.studies.batch.WantedRun`.
         shown: what it compares, if not what Fig. 8 does.
-        alone: in whose runs it is measured too what honest devices reach that never meet anyone.
+        alone: the variant whose runs also measure what honest devices reach that never meet anyone; None: no run does.
     """
 
     size: PaperSize
@@ -193,7 +193,7 @@ class Outcomes:
         return attackers_out, honest_out
 
     def alone(self) -> list[float]:
-        """What the compared devices reach that never meet anyone, by seed."""
+        """Accuracy that the compared devices reach if they never meet anyone: one value for each seed."""
         assert self.attack.alone is not None
         return [float(self._summary(self.attack.alone, seed)["baseline"]["accuracy"]) for seed in self.attack.seeds]
 
