@@ -1,6 +1,6 @@
-"""How long an exchange takes two devices, and whether their contact lasts long enough for it.
+"""Computes how long an exchange takes two devices, and whether their contact lasts long enough for it.
 
-Known before anything is sent or trained: it depends on the configuration and the contact alone.
+This is known before anything is sent or trained, because it depends on the configuration and the contact alone.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Rates = npt.NDArray[np.float64]
 
 
 class ExchangeStage(Enum):
-    """How far an exchange was when its contact ended, in words for the record."""
+    """The stage at which a contact ended too early, in words for the record."""
 
     SENDING = "the contact ended before the neighbor had the model"
     TRAINING = "the contact ended while the neighbor trained"
@@ -34,9 +34,9 @@ class Exchange:
     """How long the three parts of an exchange take, in seconds.
 
     Args:
-        send_s: the learner's model to the neighbor.
-        train_s: the neighbor's training.
-        return_s: the result to the learner.
+        send_s: to send the learner's model to the neighbor.
+        train_s: to train it there.
+        return_s: to send the result back to the learner.
     """
 
     send_s: float
@@ -44,7 +44,7 @@ class Exchange:
     return_s: float
 
     def broken_off(self, contact_s: float) -> ExchangeStage | None:
-        """At which stage a contact of this length ends, or None if it lasts until all is done."""
+        """Return the stage at which a contact of this many seconds ends; None if it lasts until all is done."""
         if contact_s < self.send_s:
             return ExchangeStage.SENDING
         if contact_s < self.send_s + self.train_s:
@@ -56,13 +56,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What devices can do in a second, float64 (devices,) each; infinite where nothing is to take time.
+    """How fast devices are. Each array is float64 (devices,), and infinite where something takes no time.
 
     Args:
-        model_bytes: size of a model on its way.
-        link_bytes_s: that a device sends or receives; a link is as fast as the slower of its two ends.
-        compute_images_s: that a device trains.
-        images: that a device trains when it contributes.
+        model_bytes: size of a model that is sent.
+        link_bytes_s: bytes a second that a device sends or receives. A link is as fast as the slower of its two ends.
+        compute_images_s: images a second that a device trains.
+        images: images that a device trains for one contribution.
     """
 
     model_bytes: int
@@ -72,7 +72,7 @@ class Timing:
 
     @classmethod
     def of(cls, config: Config, devices: Sequence[Device], settings: Settings) -> "Timing":
-        """Draw the rates of devices: log-normal about the configured ones, which are their medians."""
+        """Draw the rates of devices. They are log-normal, and the configured rates are their medians."""
         draws = np.random.default_rng(draw_seed(config.seed, "rates")).standard_normal((len(devices), 2))
         spread = np.exp(config.heterogeneity * draws)
         link, compute = config.link_bytes_s, config.compute_images_s
@@ -87,14 +87,16 @@ class Timing:
         )
 
     def exchange(self, learner: int, neighbor: int) -> Exchange:
-        """How long it takes these two."""
+        """Return how long an exchange takes a learner and a neighbor, given by their device numbers."""
         transfer_s = float(self.model_bytes / min(self.link_bytes_s[learner], self.link_bytes_s[neighbor]))
         return Exchange(transfer_s, float(self.images[neighbor] / self.compute_images_s[neighbor]), transfer_s)
 
 
 def _images_contributed(devices: Sequence[Device], settings: Settings) -> list[int]:
-    """How many images each device trains when it contributes: found by rehearsal, so that no algorithm and no adversary
-    needs to declare it."""
+    """Return how many images each device trains when it contributes.
+
+    A rehearsal finds it out, so that no algorithm and no adversary needs to declare it.
+    """
     epochs: dict[type, int] = {}
     for device in devices:
         kind = type(device.participant)

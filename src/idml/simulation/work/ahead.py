@@ -1,8 +1,8 @@
-"""Work done elsewhere and ahead of the run, so that the run finds its answers ready when it comes to ask.
+"""Has the work of coming encounters done by other processes, before the run asks for it.
 
-The run itself stays serial and decides alone what happens. From the contacts to come this module foresees which tasks
-it will probably ask, and has them done. An answer is found by its task's key, which names all that the answer depends
-on; so what was foreseen wrongly is never used, and any number of workers gives the same run to the last bit.
+The run itself stays serial, and it alone decides what happens. This module guesses from the coming contacts which tasks
+the run will ask, and submits them early. An answer is found by the key of its task, which covers all that the answer
+depends on. A wrong guess is therefore never used, and any number of workers gives the same run to the last bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ from idml.simulation.work.tasks import Answer, ContributeTask, MergeTask, Screen
 
 @dataclass(frozen=True, slots=True)
 class ContactForecast:
-    """What will probably come of a contact.
+    """A guess at how a contact will go.
 
     Args:
-        validators: who will judge, device numbers in the order of voting; None where everything is merged.
+        validators: device numbers of those who will judge, in the order of voting; None if everything is merged.
         contributes: whether the contact lasts until the neighbor has contributed.
         broken_off: whether it ends before the learner has the contribution.
     """
@@ -34,7 +34,7 @@ class ContactForecast:
 
 
 Forecaster = Callable[[Contact, int], ContactForecast | None]
-"""Of a contact and how many encounters its learner will have had: None if nothing will come of it."""
+"""Guesses from a contact and the number of encounters that its learner will have had; None if nothing will happen."""
 
 _LOOK = 32
 _KEEP = 4
@@ -45,13 +45,13 @@ _State = tuple[Model | None, int]
 
 
 class Ahead:
-    """A `TaskService` that others do.
+    """A `TaskService` whose work is done by an executor, much of it ahead of time.
 
     Args:
         executor: does the work.
-        runner: for what is not worth sending.
-        devices: of the run, with their models as they stand.
-        contacts: of the run, all of them.
+        runner: does here what is too small to be sent.
+        devices: the devices of the run, with their current models.
+        contacts: all contacts of the run, in order.
         forecast: see `Forecaster`.
     """
 
@@ -120,7 +120,7 @@ class Ahead:
         self._executor.close()
 
     def _take_course(self, key: bytes, first: ContributeTask | TrainOwnTask) -> None:
-        """Take the answers of the plan that begins with this task, if there is one."""
+        """Take the answers that were prepared for the encounter that begins with this task, if there are any."""
         while any(key == running for running, _ in self._running.values()):
             self._collect(wait=True)
         _, foreseen = self._foreseen.get(key, (None, None))
@@ -129,7 +129,7 @@ class Ahead:
         self._expected = {first.learner: (foreseen.after if foreseen else None, first.encounter + 1)}
 
     def _collect(self, *, wait: bool) -> dict[int, Done | Failed]:
-        """Take what is done, have more done; returns what was asked for by the run."""
+        """Take finished work and submit more; returns the results that the run itself has asked for."""
         asked = {}
         for number, result in self._executor.collect(wait=wait):
             if number not in self._running:
@@ -142,7 +142,7 @@ class Ahead:
         return asked
 
     def _look_ahead(self) -> None:
-        """Walk through the coming contacts as they will probably go, and submit those whose models are known."""
+        """Guess how the coming contacts will go, and submit those whose models are known by now."""
         slots, settings = self._executor.slots, self._runner.settings
         if len(self._running) >= slots:
             return

@@ -7,15 +7,15 @@ from idml.simulation.work.tasks import Answer, ContributeTask, JudgeTask, Task, 
 
 
 class Effort:
-    """A `TaskService` that counts what is answered.
+    """A `TaskService` that passes tasks on, and counts the images in their answers.
 
     Args:
-        service: answers.
-        sample_size: how many images a device scores as a validator, by its number.
+        service: answers the tasks.
+        sample_size: gives, for a device number, how many images that device scores as a validator.
 
     Attributes:
-        trained_images: for each learner, that were trained for it, by its neighbors and by itself.
-        scored_images: by each validator.
+        trained_images: by learner, images that its neighbors and it itself trained for it.
+        scored_images: by validator, images that it scored. A judgement scores its sample twice: before and after.
     """
 
     def __init__(self, service: TaskService, sample_size: Callable[[int], int]) -> None:
@@ -39,7 +39,7 @@ class Effort:
         return answer
 
     def ask_all(self, tasks: Sequence[Task]) -> list[Answer]:
-        """See `TaskService.ask_all`: what measures a run is none of the devices' work."""
+        """See `TaskService.ask_all`. Nothing is counted: these tasks measure the run, so no device works for them."""
         return self._service.ask_all(tasks)
 
     def close(self) -> None:

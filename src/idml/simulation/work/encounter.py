@@ -1,9 +1,9 @@
-"""What an encounter does to models, told once: as tasks that are asked one after another.
+"""What an encounter does to models, written once, as a sequence of tasks.
 
-Each function here is a generator that yields tasks, is sent their answers, and returns what they come to. `follow`
-leads one to its end. So the same telling serves whoever asks: a run as it goes, a worker that foresees an encounter, a
-study that replays many. In a run with an incentive the protocol's roles decide what is asked when; they, too, have
-votes and merges decided here.
+Each method of `Cast` is a generator. It yields tasks, is sent their answers, and returns the result. `follow` runs one
+to its end. That way the same code serves everyone who needs it: a run, a worker that works ahead, a study that replays
+encounters. In a run with an incentive, the protocol's roles decide when something is asked; how a vote or a merge is
+decided is still told here.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -25,11 +25,11 @@ Steps = Generator[Task, Answer, Result]
 
 @dataclass(frozen=True, slots=True)
 class EncounterPlan:
-    """How an encounter will go, as far as that is known before it.
+    """What is known of an encounter before it begins.
 
     Args:
-        first: the first task; the learner's own epochs, if the neighbor contributes nothing.
-        validators: who will judge, device numbers in the order of voting; None where everything is merged.
+        first: the first task. It is the learner's own training if the neighbor contributes nothing.
+        validators: device numbers of those who judge, in the order of voting; None if nobody votes.
         broken_off: whether the contact ends before the learner has the contribution, so that nobody judges it.
     """
 
@@ -40,12 +40,12 @@ class EncounterPlan:
 
 @dataclass(frozen=True, slots=True)
 class EncounterResult:
-    """What became of the learner's model.
+    """What an encounter came to.
 
     Args:
-        after: the model.
-        handed: what the neighbor handed over; None if nothing came.
-        merged: whether it was merged.
+        after: the learner's model after it.
+        handed: the model that the neighbor handed over; None if it handed nothing over.
+        merged: whether the learner merged it.
     """
 
     after: Model
@@ -55,13 +55,13 @@ class EncounterResult:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who takes part in encounters, and by which rules.
+    """The devices of a run and the rules by which they meet.
 
     Args:
-        devices: by number.
-        settings: of learning.
-        rules: of the task.
-        adopt_unjudged: whether learners merge what too few voted on.
+        devices: all devices, by number.
+        settings: how devices learn and judge.
+        rules: the parameters of the task.
+        adopt_unjudged: whether learners merge a contribution on which too few have voted.
     """
 
     devices: Sequence[Device]
@@ -70,11 +70,11 @@ class Cast:
     adopt_unjudged: bool
 
     def encounter(self, plan: EncounterPlan, recent: Sequence[Model] | None = None) -> Steps[EncounterResult]:
-        """All of an encounter.
+        """Play a whole encounter.
 
         Args:
-            plan: how it goes.
-            recent: models that the learner's defence compares with, see `ScreenTask`; None to leave the defence out.
+            plan: what is known of it.
+            recent: models that the learner's defence compares with (see `ScreenTask`); None to leave the defence out.
         """
         first = plan.first
         if isinstance(first, TrainOwnTask):
@@ -91,13 +91,13 @@ class Cast:
         return EncounterResult(after, exchanged and exchanged[1], adopted is not None)
 
     def vote(self, asked: ContributeTask, result: Model, validator: int, cast: Sequence[bool]) -> Steps[bool]:
-        """How a validator votes on a contribution.
+        """Have a validator vote on a contribution.
 
         Args:
-            asked: what the neighbor was asked for.
+            asked: the task that the neighbor was given.
             result: the contribution.
             validator: device number.
-            cast: the votes before.
+            cast: the votes that were cast before, in order.
         """
         voter = self.devices[validator].participant
         parties = self.devices[asked.learner].participant, self.devices[asked.neighbor].participant
@@ -110,11 +110,11 @@ class Cast:
     def adoption(
         self, current: Model, before: Model, result: Model, recent: Sequence[Model] | None
     ) -> Steps[Model | None]:
-        """What a learner makes of a contribution that was accepted; None if its own defence stops it.
+        """Have a learner merge an accepted contribution; returns None if its own defence refuses it.
 
         Args:
-            current: its model now.
-            before: its model at the beginning of the encounter.
+            current: the learner's model now.
+            before: the learner's model at the beginning of the encounter.
             result: the contribution.
             recent: see `encounter`.
         """
@@ -125,13 +125,13 @@ class Cast:
         return (yield MergeTask(current, result)).made
 
     def own_epochs(self, learner: int, encounter: int, model: Model) -> Steps[Model]:
-        """A learner's training on its own data after its encounter."""
+        """Have a learner train on its own data after an encounter, if the run has it do so; returns its model."""
         if not self.settings.local_epochs:
             return model
         return (yield TrainOwnTask(learner, encounter, model)).made
 
     def _exchange(self, asked: ContributeTask) -> Steps[tuple[Model, Model] | None]:
-        """What the neighbor works out, and what it hands to the learner; None if nothing comes."""
+        """Return the neighbor's result and the model that it hands to the learner; None if it hands nothing over."""
         neighbor, before = self.devices[asked.neighbor].participant, asked.received
         if not contributes(neighbor, before.digest):
             return None
@@ -140,7 +140,7 @@ class Cast:
         return None if handed is None else (result, {before.digest: before, result.digest: result}[handed])
 
     def _accepted(self, asked: ContributeTask, result: Model, validators: Sequence[int] | None) -> Steps[bool]:
-        """Whether the learner may merge a contribution, as far as votes decide it."""
+        """Return whether the votes allow the learner to merge a contribution."""
         if validators is None:
             return True
         votes: list[bool] = []
@@ -153,18 +153,23 @@ class Cast:
         return self.adopt_unjudged if accepted is None else accepted
 
     def _waits(self, validator: int, before: Model, result: Model) -> bool:
-        """Whether a validator judges after those who do not wait."""
+        """Return whether a validator waits until the others have voted."""
         participant = self.devices[validator].participant
         return isinstance(participant.act(Judge(before.digest, result.digest), "validator"), Later)
 
 
 def contributes(neighbor: Participant, received: bytes) -> bool:
-    """Whether a neighbor works at all when it is asked to, on a model with this digest."""
+    """Return whether a neighbor does the work that it is asked for, on a model with this digest."""
     return neighbor.act(Contribute(received), "neighbor") is not None
 
 
 def follow(steps: Steps[Result], ask: Callable[[Task], Answer]) -> Result:
-    """Ask all tasks of some steps; returns what these come to."""
+    """Run a generator of tasks to its end; returns its result.
+
+    Args:
+        steps: yields tasks, and is sent their answers.
+        ask: answers a task.
+    """
     try:
         task = next(steps)
         while True:

@@ -1,4 +1,4 @@
-"""Guesses what will come of a contact, so that its heavy work can begin earlier. A wrong guess only costs time."""
+"""Guesses how a contact will go, so that its heavy work can begin early. A wrong guess costs time and nothing else."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,15 +14,15 @@ from idml.simulation.work.encounter import contributes
 
 
 class Foresight:
-    """Guesses who will judge an encounter, by drawing its committee in advance.
+    """A `Forecaster`. It guesses who will judge an encounter by drawing the committee in advance.
 
     It assumes that all devices took a seat in the order of their numbers, and that expelled devices have left theirs.
 
     Args:
         world: the devices and their contacts.
         accounts: the participants' accounts; None without an incentive.
-        expelled: devices whose stake fell below the threshold; the run adds to it.
-        open_voters: whom a learner asks for votes if anyone may vote, by contact and number of the encounter.
+        expelled: devices whose stake has fallen below the threshold. The run adds to this list.
+        open_voters: returns whom a learner asks for votes if anyone may vote, by contact and number of the encounter.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Answers that are written down, so that a run that was stopped can be played again without doing it anew."""
+"""Writes down the answers of a run, so that a stopped run goes on without doing the same work again."""
 
 import time
 from collections import deque
@@ -15,12 +15,12 @@ _LEAST_SHARE = 50
 
 
 class Journal:
-    """Answers tasks of a run that goes on: first from what its earlier life recorded, then by doing the work.
+    """A `TaskService` that records every answer. After a resume it first repeats what was recorded before.
 
     Args:
-        work: does what has not been recorded.
-        recorded: by an earlier life of the run.
-        load: finds the vector of a model that the earlier life made, by its digest.
+        work: answers what has not been recorded.
+        recorded: what the run recorded before it was stopped; empty for a new run.
+        load: returns the vector of a model that was made before the stop, by its digest.
     """
 
     def __init__(self, work: TaskService, recorded: Sequence[WorkRecord], load: Callable[[bytes], FloatVector]) -> None:
@@ -31,7 +31,7 @@ class Journal:
 
     @property
     def repeating(self) -> bool:
-        """Whether there are recorded answers left."""
+        """Whether recorded answers are left to repeat."""
         return bool(self._recorded)
 
     def begin(self, contact: int) -> None:
@@ -52,7 +52,7 @@ class Journal:
         return [self._note(task, answer) for task, answer in zip(tasks, self._work.ask_all(tasks), strict=True)]
 
     def take(self, contact: int) -> list[WorkRecord]:
-        """What was answered since the last call, as a record of this contact, if it was anything."""
+        """Return what was answered since the last call, as one record of this contact; none if nothing was answered."""
         given, self._given = self._given, []
         return [WorkRecord(contact, tuple(given))] if given else []
 
@@ -75,10 +75,10 @@ class Journal:
 
 
 class Timer:
-    """Says when a checkpoint is due: so seldom that they take little of a run's time.
+    """Says when the next checkpoint is due. Checkpoints take at most a fiftieth of a run's time.
 
     Args:
-        interval_s: the least time between two; 0: always.
+        interval_s: the least time between two checkpoints; with 0, one is always due.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -87,10 +87,10 @@ class Timer:
 
     @property
     def due(self) -> bool:
-        """Whether it is time."""
+        """Whether a checkpoint is due."""
         return time.perf_counter() >= self._due_s
 
     def took(self, seconds: float) -> None:
-        """Take how long a checkpoint took, just now."""
+        """Note that a checkpoint has just been made, and how many seconds it took."""
         if self._interval_s:
             self._due_s = time.perf_counter() + max(self._interval_s, _LEAST_SHARE * seconds)

@@ -1,4 +1,4 @@
-"""The heavy work of a run: each task done by the device that it asks, as a pure function of the task."""
+"""Does the heavy work of a run. Each answer is a pure function of its task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ from idml.simulation.work.tasks import (
 
 @dataclass(frozen=True, slots=True)
 class PlannedResult:
-    """What an encounter comes to if it goes as planned.
+    """The answers of an encounter that goes as planned.
 
     Args:
-        answers: by the key of their task.
+        answers: all its answers, by the key of their task.
         after: the learner's model after the encounter.
     """
 
@@ -49,11 +49,11 @@ class TaskRunner:
     """Does the tasks of a run. The same task has the same answer, to the last bit.
 
     Args:
-        devices: by number; their models and accounts are not looked at.
-        settings: of the run.
-        test_set: to score on.
-        rules: of the task.
-        adopt_unjudged: whether learners merge what too few voted on.
+        devices: all devices, by number. Their current models and accounts are not used.
+        settings: how devices learn and judge.
+        test_set: the images on which models are scored.
+        rules: the parameters of the task.
+        adopt_unjudged: whether learners merge a contribution on which too few have voted.
     """
 
     devices: Sequence[Device]
@@ -64,11 +64,11 @@ class TaskRunner:
 
     @property
     def cast(self) -> Cast:
-        """Who takes part in encounters."""
+        """The devices and the rules by which they meet."""
         return Cast(self.devices, self.settings, self.rules, self.adopt_unjudged)
 
     def foresee(self, plan: EncounterPlan) -> PlannedResult:
-        """Do the work of an encounter that will probably go this way."""
+        """Do all the work of an encounter that is expected to go as planned."""
         answers: dict[bytes, Answer] = {}
 
         def ask(task: Task) -> Answer:
@@ -78,7 +78,7 @@ class TaskRunner:
         return PlannedResult(answers, ended.after)
 
     def perform(self, task: Task) -> Answer:
-        """Do the work of a task."""
+        """Do the work of one task."""
         match task:
             case ContributeTask():
                 assignment = self.assignment(task)
@@ -106,7 +106,7 @@ class TaskRunner:
                 assert_never(task)
 
     def assignment(self, task: ContributeTask) -> Assignment:
-        """What a neighbor is asked for in a task, and its means to do it."""
+        """Return what a neighbor is asked for in a task, with the means to do it."""
         neighbor, goal = self._means(task.neighbor), self._means(task.learner).goal
         received, own = task.received.vector, task.own.vector
         return neighbor.assignment(self._encounter(task), received, own, votes=self.rules.votes, goal=goal)
@@ -150,7 +150,7 @@ class TaskRunner:
 
 
 class Serial:
-    """Does work when it is asked for, in this process."""
+    """A `TaskService` that does each task in this process, when it is asked for."""
 
     def __init__(self, runner: TaskRunner) -> None:
         self._runner = runner

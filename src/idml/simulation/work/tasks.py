@@ -1,7 +1,7 @@
-"""The heavy work of a run as pure questions: equal tasks have equal answers, whoever answers them, whenever.
+"""The heavy work of a run, as tasks. A task is a pure question: equal tasks have equal answers.
 
-A run asks in the order of its event queue. Who answers may have known for long, may ask other processes or may have
-written the answer down in an earlier life of the run: the run cannot tell.
+A run asks its tasks in the order of its event queue. It cannot tell who answers, or when the answer was worked out. It
+may come from this process, from another one, or from what the run wrote down before it was stopped.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ _KEY_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class ContributeTask:
-    """What a neighbor works out for a learner. Answer: the model, and how many images were trained.
+    """The work of a neighbor for a learner. The answer is a model, and how many images were trained for it.
 
     Args:
         learner, neighbor: device numbers.
-        encounter: how many the learner had before.
+        encounter: the learner's encounters before this one.
         received: the learner's model.
-        own: the neighbor's, where the algorithm reads it; else the learner's.
+        own: the neighbor's model, if the algorithm reads it; otherwise the learner's once more.
     """
 
     learner: int
@@ -34,11 +34,11 @@ class ContributeTask:
 
 @dataclass(frozen=True, slots=True)
 class JudgeTask:
-    """What an honest evaluation by a validator says. Answer: 1 for yes, 0 for no.
+    """An honest evaluation by a validator. The answer is 1 for yes and 0 for no.
 
     Args:
         learner, validator: device numbers.
-        encounter: how many the learner had before.
+        encounter: the learner's encounters before this one.
         before: the learner's model.
         result: what the neighbor contributed.
     """
@@ -52,7 +52,7 @@ class JudgeTask:
 
 @dataclass(frozen=True, slots=True)
 class MergeTask:
-    """What a learner makes of an accepted contribution. Answer: the model."""
+    """The merge of an accepted contribution into a learner's model. The answer is the merged model."""
 
     current: Model
     result: Model
@@ -60,12 +60,12 @@ class MergeTask:
 
 @dataclass(frozen=True, slots=True)
 class ScreenTask:
-    """Whether a learner's own defence takes a contribution. Answer: 1 for yes, 0 for no.
+    """The question whether a learner's own defence lets a contribution pass. The answer is 1 for yes and 0 for no.
 
     Args:
         before: the learner's model at the beginning of the encounter.
         result: what the neighbor contributed.
-        recent: models before and after its recent encounters, one after another.
+        recent: the learner's models before and after each of its recent encounters, oldest first.
     """
 
     before: Model
@@ -75,12 +75,12 @@ class ScreenTask:
 
 @dataclass(frozen=True, slots=True)
 class TrainOwnTask:
-    """A learner's own epochs after an encounter. Answer: the model, and how many images were trained.
+    """A learner's training on its own data after an encounter. The answer is a model, and how many images were trained.
 
     Args:
         learner: device number.
-        encounter: how many it had before.
-        model: its own.
+        encounter: its encounters before this one.
+        model: what it trains.
     """
 
     learner: int
@@ -90,12 +90,12 @@ class TrainOwnTask:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTask:
-    """How good a model is on the test set. Answer: images classified correctly.
+    """A test of a model. The answer is how many images it classifies correctly.
 
     Args:
         model: the one to score.
-        part: of the test set, from the start of which on.
-        count: on so many images.
+        part: which device's part of the test set to begin at.
+        count: number of images, counted from there.
     """
 
     model: Model
@@ -105,13 +105,15 @@ class ScoreTask:
 
 @dataclass(frozen=True, slots=True)
 class DeceiveTask:
-    """How often an attack takes a model in on the test set. Answer: images taken for what it wants, and images tried.
+    """A test of how often an attack succeeds on a model.
+
+    The answer is how many images the model takes for what the attack wants, and how many were tried.
 
     Args:
         model: the one to try.
-        kind: of the adversary.
-        part: of the test set, from the start of which on.
-        count: so many images, those included on which the attack would change nothing.
+        kind: the kind of adversary whose attack it is.
+        part: which device's part of the test set to begin at.
+        count: number of images, counted from there. Those on which the attack would change nothing are left out then.
     """
 
     model: Model
@@ -122,15 +124,15 @@ class DeceiveTask:
 
 @dataclass(frozen=True, slots=True)
 class TrainAloneTask:
-    """What a device reaches that never meets anyone. Answer: images classified correctly after 0, 1, ... epochs.
+    """The training of a device that never meets anyone. The answer is its correct test images after 0, 1, ... epochs.
 
     Args:
         device: whose data to use.
         start: the initial model.
         epochs: how many.
-        part: of the test set, from the start of which on.
-        count: images of a score on the way.
-        final: images of the last.
+        part: which device's part of the test set to begin at.
+        count: test images after each epoch but the last.
+        final: test images after the last epoch.
     """
 
     device: int
@@ -146,11 +148,11 @@ Task = ContributeTask | JudgeTask | MergeTask | ScreenTask | TrainOwnTask | Scor
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a task comes to.
+    """The answer to a task.
 
     Args:
-        values: whole numbers.
-        model: if it makes one.
+        values: whole numbers; each task says which.
+        model: the model that the task makes; None if it makes none.
     """
 
     values: tuple[int, ...] = ()
@@ -158,13 +160,13 @@ class Answer:
 
     @property
     def made(self) -> Model:
-        """The model of a task that makes one."""
+        """The model, for a task that makes one."""
         assert self.model is not None
         return self.model
 
 
 def task_key(task: Task) -> bytes:
-    """Name a task by all that its answer depends on within a run, 16 bytes."""
+    """Return the name of a task, 16 bytes: a hash of all that its answer depends on within a run."""
     values = (getattr(task, field.name) for field in fields(task))
     parts = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
     named = (part.digest.hex() if isinstance(part, Model) else part for part in parts)
@@ -175,7 +177,7 @@ class TaskService(Protocol):
     """Answers tasks."""
 
     def begin(self, contact: int) -> None:
-        """Take that the run has come to this contact: what was foreseen for earlier ones is of no more use."""
+        """Note that the run has come to this contact. What was prepared for earlier ones is no longer needed."""
 
     def ask(self, task: Task) -> Answer:
         """Answer a task.
