@@ -11,17 +11,26 @@ BIN := .venv/bin
 NODE_STAMP := contracts/node_modules/.package-lock.json
 PYTEST_WORKERS ?= 2
 
+# What an installation compiles the native engine from, with the zig of a Python package where there is no compiler.
+NATIVE := setup.py $(wildcard tools/*.py src/idml/learning/native/cpp/*) src/idml/learning/native/build.py
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
+
 .PHONY: run test setup native wheel lint types imports unit pytest bench contracts fuzz analyze artifacts clean
 .DELETE_ON_ERROR:
 
-run: .venv/native
+run: .venv/run
 	$(BIN)/idml run experiments/main.toml $(ARGS)
+	@echo
+	@echo 'Next: put idml on the path with `source .venv/bin/activate` (or type .venv/bin/idml), then for instance'
+	@echo '  idml run --set adversaries.random_weights=5   another run: `idml run --help` shows all keys, `idml list` all names'
+	@echo '  idml reproduce all --scale smoke              the figures and tables of the paper, computed anew'
+	@echo '  idml run --set dataset=examples/custom_dataset.py:Stripes   data of your own: docs/questions.md says more'
 
 test: lint types imports artifacts contracts pytest
 
-setup: .venv/dev .venv/native $(NODE_STAMP)
+setup: .venv/dev $(NODE_STAMP)
 
-native: .venv/native
+native: .venv/run
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,18 +39,15 @@ $(BIN)/python:
 	  { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/run: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast]'
-	@touch $@ .venv/native
-
-.venv/dev: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,dev]'
-	@touch $@ .venv/run .venv/native
-
-# An installation compiles the library, with the zig of a Python package where there is no compiler.
-.venv/native: .venv/run setup.py $(wildcard tools/*.py src/idml/learning/native/cpp/*) src/idml/learning/native/build.py
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+.venv/run: $(BIN)/python pyproject.toml constraints.txt $(NATIVE)
+	@echo "Setting up .venv: iDML and what it needs, about 150 MB, once"
+	$(INSTALL) -e '.[fast]'
 	@touch $@
+
+.venv/dev: $(BIN)/python pyproject.toml constraints.txt $(NATIVE)
+	@echo "Setting up .venv for development, PyTorch and Ray included: about 1 GB, once"
+	$(INSTALL) -e '.[fast,dev]'
+	@touch $@ .venv/run
 
 wheel: $(BIN)/python
 	IDML_NATIVE_TARGET=$$(uname -m)-linux-gnu.2.17 $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
@@ -61,7 +67,7 @@ types: .venv/dev
 imports: .venv/dev
 	$(BIN)/lint-imports
 
-unit: .venv/dev .venv/native
+unit: .venv/dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m 'not slow'
 
 # Tests that cover the rooms where money is decided, to the last line and branch. Tracing doubles what a test takes, so
@@ -69,12 +75,12 @@ unit: .venv/dev .venv/native
 COVERED := tests/protocol tests/ledger tests/economics tests/chain tests/cli/test_chain_cli.py
 COVERAGE := --cov=idml.protocol --cov=idml.ledger --cov=idml.economics --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-pytest: .venv/dev .venv/native $(NODE_STAMP)
+pytest: .venv/dev $(NODE_STAMP)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m 'not slow' $(COVERED) $(COVERAGE)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m 'not slow' $(COVERED:%=--ignore=%)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m slow --dist worksteal
 
-bench: .venv/native
+bench: .venv/dev
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 artifacts: $(NODE_STAMP)

@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from idml.errors import IdmlError
+from idml.extras import hint
 
 Thing = TypeVar("Thing")
 
@@ -246,7 +247,9 @@ class Registry(Generic[Thing]):
                 try:
                     return point.load()
                 except (Exception, SystemExit) as error:
-                    raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}") from error
+                    raise self._wrong(
+                        name, f"its entry point {point.value} failed: {_brief(error)}{hint(error)}"
+                    ) from error
         self.require(name)
         source, _, attribute = name.rpartition(":")
         found: object = self._import(name, source)
@@ -269,9 +272,9 @@ class Registry(Generic[Thing]):
             is_module = not source.endswith(".py")
             if is_module and error.name is not None and f"{source}.".startswith(f"{error.name}."):
                 raise self._wrong(name, f"there is no module {source}") from None
-            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}{hint(error)}") from error
         except (Exception, SystemExit) as error:
-            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}{hint(error)}") from error
 
     def _entry_points(self) -> Iterable[EntryPoint]:
         return entry_points(group=self.group)

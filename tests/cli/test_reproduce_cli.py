@@ -13,6 +13,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without data."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("IDML_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     return tmp_path
 
 

@@ -100,7 +100,8 @@ def test_places_are_searched_in_order(
     fashion_mnist_data: Path, tmp_path: Path, user_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = [tmp_path / "argument", tmp_path / "environment", user_cache]
-    places[0].mkdir()
+    for place in places[:2]:
+        place.mkdir()
     monkeypatch.setenv("IDML_DATA", str(places[1]))
     # A damaged file tells which place was read.
     for place in reversed(places):

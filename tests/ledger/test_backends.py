@@ -40,7 +40,7 @@ def test_auto_takes_the_fast_backend_where_it_fits() -> None:
 @pytest.mark.usefixtures("no_pyrevm")
 def test_without_pyrevm_auto_is_portable_and_asking_for_it_says_what_to_do() -> None:
     assert isinstance(backends.open_evm(), PyEvm)
-    with pytest.raises(LedgerError, match=r"pip install 'idml\[fast\]'"):
+    with pytest.raises(LedgerError, match=r"pip install -c constraints\.txt -e '\.\[fast\]'"):
         backends.open_evm("pyrevm")
 
 

@@ -178,7 +178,7 @@ def test_amounts_are_shown_exactly(wei: int, shown: str) -> None:
 
 def test_without_eth_account_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "eth_account", None)
-    with pytest.raises(LedgerError, match=r"pip install 'idml\[chain\]'"):
+    with pytest.raises(LedgerError, match=r"pip install -c constraints\.txt -e '\.\[chain\]'"):
         WALLET.to_keystore("secret")
 
 

@@ -27,7 +27,7 @@ def test_other_urls_are_refused(url: str) -> None:
 
 def test_without_web3_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "web3", None)
-    with pytest.raises(LedgerError, match=r"pip install 'idml\[chain\]'"):
+    with pytest.raises(LedgerError, match=r"pip install -c constraints\.txt -e '\.\[chain\]'"):
         Node("http://127.0.0.1:1")
 
 

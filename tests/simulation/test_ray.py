@@ -184,7 +184,8 @@ def test_where_no_cluster_is_a_line_says_so_before_a_run_begins(tmp_path: Path, 
 
 def test_without_ray_a_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"^executor is 'ray': it needs the extra `ray`: pip install 'idml\[ray\]'$"):
+    how = r"pip install -c constraints\.txt -e '\.\[ray\]'"
+    with pytest.raises(ConfigError, match=rf"^executor is 'ray': Ray is not installed: {how}$"):
         simulate(tiny(executor="ray"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

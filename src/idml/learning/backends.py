@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import version
 from typing import Final, Literal
 
+from idml.extras import how_to_install
 from idml.learning.architectures import Architecture
 from idml.learning.engine import Engine
 from idml.learning.errors import LearningError
@@ -28,6 +29,19 @@ def why_not_native(blueprint: Blueprint) -> str | None:
     return None
 
 
+def why_not_torch() -> str | None:
+    """Say in one line why PyTorch cannot compute here; None if it can."""
+    try:
+        import torch  # noqa: F401  only where it is needed: it takes a second to load
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "torch":
+            return f"PyTorch is not installed: {how_to_install('torch')}"
+        return f"PyTorch cannot be loaded ({error})"
+    except (ImportError, OSError) as error:
+        return f"PyTorch cannot be loaded ({error})"
+    return None
+
+
 def make_engine(backend: Backend, blueprint: Blueprint, *, threads: int = 1) -> Engine:
     """Make the engine of a network.
 
@@ -43,11 +57,11 @@ def make_engine(backend: Backend, blueprint: Blueprint, *, threads: int = 1) -> 
         if not isinstance(blueprint, Architecture):
             raise LearningError("backend is 'native': it cannot compute a module of PyTorch")
         return NativeEngine(blueprint)
-    try:
-        from idml.learning.models import module_factory  # only where it is needed: PyTorch takes a second to load
-        from idml.learning.torch_engine import TorchEngine
-    except ImportError as error:
-        raise LearningError(f"backend is 'torch': PyTorch cannot be loaded ({error})") from error
+    if (problem := why_not_torch()) is not None:
+        raise LearningError(f"backend is 'torch': {problem}")
+    from idml.learning.models import module_factory
+    from idml.learning.torch_engine import TorchEngine
+
     return TorchEngine(module_factory(blueprint), threads=threads)
 
 

@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 import numpy as np
 
 from idml.checks import is_number
+from idml.extras import hint
 from idml.learning.architectures import Architecture
 from idml.learning.arrays import FloatVector
-from idml.learning.backends import make_engine, why_not_native
+from idml.learning.backends import make_engine, why_not_native, why_not_torch
 from idml.learning.engine import Engine, prepare
 from idml.learning.errors import LearningError
 from idml.learning.networks import Blueprint, Network, draw_blueprint
@@ -91,7 +92,9 @@ def _build(network: Network, image_shape: tuple[int, int, int], classes: int, wi
                 f"it was asked for {classes} and {image_shape}"
             )
         return blueprint
-    from torch import nn  # here, as it takes a second to load
+    if (problem := why_not_torch()) is not None:
+        raise LearningError(f"build() describes no Architecture, and {problem}")
+    from torch import nn
 
     built = blueprint()
     if not isinstance(built, nn.Module):
@@ -116,4 +119,4 @@ def _try(what: str, call: Callable[[], Answer]) -> Answer:
     except LearningError as error:
         raise type(error)(f"{what}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{what} raised {error!r}") from error
+        raise PluginError(f"{what} raised {error!r}{hint(error)}") from error

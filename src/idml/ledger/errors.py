@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from idml.errors import IdmlError
+from idml.extras import how_to_install
 
 
 class LedgerError(IdmlError):
@@ -45,7 +46,7 @@ class NotInstalledError(LedgerError):
     """A library that only real chains need is missing."""
 
     def __init__(self, error: ImportError) -> None:
-        super().__init__(f"real chains and keystores need the extra `chain`: pip install 'idml[chain]' ({error})")
+        super().__init__(f"real chains and keystores need more packages: {how_to_install('chain')} ({error})")
 
 
 class NodeUnreachableError(LedgerError):

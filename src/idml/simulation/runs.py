@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import tomllib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -20,11 +21,13 @@ from idml.registry import blame
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
 from idml.simulation.contacts.registry import names_source
-from idml.simulation.setup import GIVEN, build_world, check_plugins, plugin_digests, resolve
+from idml.simulation.setup import GIVEN, build_world, check_plugins, plugin_digests, resolve, why_digits
 from idml.simulation.simulator import Simulator
 from idml.simulation.totals import HOW, Observer, Snapshot, Stopped
 from idml.simulation.work.executors.ray_cluster import require_ray
 from idml.store.run_store import RunStore
+
+_LOG = logging.getLogger(__name__)
 
 
 def simulate(
@@ -59,7 +62,11 @@ def simulate(
             if digests.get(name) != digest:
                 raise ConfigError(f"{name} has changed while the run began: begin it again")
         ledger = open_ledger(resolved)
-        with _closing(ledger), RunStore.create(directory, resolved.to_toml(), meta) as store:
+        text = resolved.to_toml()
+        if (why := why_digits(config)) is not None:
+            _LOG.warning("%s", why)
+            text = f"# {why}\n{text}"
+        with _closing(ledger), RunStore.create(directory, text, meta) as store:
             return Simulator(world, store, observer or _look_away, ledger).run()
     except (Exception, SystemExit) as error:
         raise _blamed(error)  # noqa: B904  the cause is set, where there is one

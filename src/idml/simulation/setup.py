@@ -16,9 +16,9 @@ from idml.adapters.means import LocalData, Settings
 from idml.adapters.registry import ALGORITHMS
 from idml.learning.architectures import Architecture
 from idml.learning.arrays import Indices
-from idml.learning.backends import Backend, make_engine, why_not_native
+from idml.learning.backends import Backend, make_engine, why_not_native, why_not_torch
 from idml.learning.data.checker import check_partition
-from idml.learning.data.datasets import Dataset, find_dataset, load_dataset
+from idml.learning.data.datasets import Dataset, load_dataset
 from idml.learning.data.partition import Shares, deal_out
 from idml.learning.data.registry import DATASETS, PARTITIONS
 from idml.learning.data.source import DataSource
@@ -143,24 +143,45 @@ def _choose_dataset(config: Config) -> Config:
     """The configuration with the name of a data set in place of "auto"."""
     if config.dataset != "auto":
         return config
-    data_dir = Path(config.data_dir) if config.data_dir else None
-    found = "fashion-mnist" if find_dataset("fashion-mnist", data_dir) else "digits"
-    return config.model_copy(update={"dataset": found})
+    return config.model_copy(update={"dataset": "fashion-mnist" if why_digits(config) is None else "digits"})
+
+
+def why_digits(config: Config) -> str | None:
+    """Why "auto" takes the digits, in a line; None if it does not."""
+    if config.dataset != "auto":
+        return None
+    missing = DATASETS.find("fashion-mnist").why_not_there(Path(config.data_dir) if config.data_dir else None)
+    return None if missing is None else f"dataset: digits, because {missing}"
 
 
 def _choose_backend(config: Config) -> Backend:
     """The engine that a configuration asks for, or the best that is to be had, with a line of notice if it is slow."""
     if config.backend == "torch" or config.executor == "cuda":
-        return "torch"
+        return _torch(f"executor is '{config.executor}'" if config.executor == "cuda" else "backend is 'torch'")
     network = blueprint(config)
     problem = why_not_native(network)
     if problem is None:
         return "native"
     if config.backend == "native":
         raise ConfigError(f"backend is 'native': {problem}")
+    _torch(problem)
     if not isinstance(network, Architecture):  # its author knows what trains it
         return "torch"
     _LOG.warning("%s; PyTorch trains instead, several times slower", problem)
+    return "torch"
+
+
+def _torch(why: str) -> Backend:
+    """PyTorch, if it is there.
+
+    Args:
+        why: it has to be PyTorch.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if (problem := why_not_torch()) is not None:
+        raise ConfigError(f"{why}; {problem}")
     return "torch"
 
 

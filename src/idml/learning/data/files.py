@@ -52,7 +52,7 @@ class FileSource(DataSource):
         lacking = self.missing(place) if place is not None else []
         if place is None or (lacking and root == cache and download):
             if not download:
-                searched = ", ".join(str(root) for root in _roots(data_dir))
+                searched = ", ".join(str(root) for root in _roots(data_dir).values())
                 raise DataError(f"{self.name} is not in {searched}: put it there, or allow the download")
             place = self.fetch(cache / self.name)
         elif lacking:
@@ -64,9 +64,19 @@ class FileSource(DataSource):
         _, place = self._locate(data_dir)
         return place is not None and not self.missing(place)
 
+    def why_not_there(self, data_dir: Path | None) -> str | None:
+        """See `DataSource.why_not_there`: where was looked, and which files are missing."""
+        _, place = self._locate(data_dir)
+        if place is None:
+            searched = ", ".join(f"{name} ({root})" for name, root in _roots(data_dir).items())
+            return f"{self.name} is not in {searched}; --set dataset={self.name} gets it, or says how"
+        lacking = [path.name for path in self.missing(place)]
+        are = "is" if len(lacking) == 1 else "are"
+        return f"{self.name} is incomplete in {place}: {', '.join(lacking)} {are} missing" if lacking else None
+
     def _locate(self, data_dir: Path | None) -> tuple[Path | None, Path | None]:
         """The first folder that holds anything of the data set, and where in it."""
-        for root in _roots(data_dir):
+        for root in _roots(data_dir).values():
             place = self.find(root)
             if place is not None:
                 return root, place
@@ -75,7 +85,7 @@ class FileSource(DataSource):
 
 def find_file(name: str, data_dir: Path | None = None) -> Path | None:
     """Find a file beside the data sets, by its name relative to the folders where they are looked for."""
-    paths = (root / name for root in _roots(data_dir))
+    paths = (root / name for root in _roots(data_dir).values())
     return next((path.resolve() for path in paths if path.is_file()), None)
 
 
@@ -86,6 +96,14 @@ def user_cache() -> Path:
     return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))) / "idml"
 
 
-def _roots(data_dir: Path | None) -> list[Path]:
+def _roots(data_dir: Path | None) -> dict[str, Path]:
+    """Where data are looked for, by what users call it.
+
+    Raises:
+        DataError: $IDML_DATA names no folder.
+    """
     named = os.environ.get("IDML_DATA")
-    return [root for root in (data_dir, Path(named) if named else None, user_cache()) if root is not None]
+    if named and not Path(named).is_dir():
+        raise DataError(f"$IDML_DATA is {named!r}: there is no such folder; correct it, or unset it")
+    roots = {"data_dir": data_dir, "$IDML_DATA": Path(named) if named else None, "the cache": user_cache()}
+    return {name: root for name, root in roots.items() if root is not None}

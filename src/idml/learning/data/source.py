@@ -68,3 +68,7 @@ class DataSource(ABC):
         """Whether `load` would find all files on disk; as it stands, for a data set that needs none."""
         del data_dir
         return True
+
+    def why_not_there(self, data_dir: Path | None) -> str | None:
+        """What is missing, in words that follow "because"; None if `is_there`."""
+        return None if self.is_there(data_dir) else f"{self.name} is not there"

@@ -2,6 +2,7 @@
 
 import logging
 
+from idml.extras import how_to_install
 from idml.ledger.embedded.evm import START_S, Evm
 from idml.ledger.errors import EvmError, LedgerError
 from idml.protocol.hashing import keccak256
@@ -70,7 +71,7 @@ def open_evm(backend: str = "auto", *, chain_id: int = 31_337, timestamp_s: int 
             return Revm(chain_id=chain_id, timestamp_s=timestamp_s)
         except ImportError as error:
             if backend == "pyrevm":
-                raise LedgerError("pyrevm is not installed: pip install 'idml[fast]', or choose pyevm") from error
+                raise LedgerError(f"pyrevm is not installed: {how_to_install('fast')}, or choose pyevm") from error
         except EvmError as error:
             if backend == "pyrevm":
                 raise LedgerError(f"pyrevm does not fit, choose pyevm: {error}") from error

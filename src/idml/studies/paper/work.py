@@ -109,7 +109,7 @@ def _is_done(name: str, scale: Scale, batch: RunBatch) -> bool:
 
 def _machine() -> dict[str, str]:
     return {
-        "Program": f"idml {version('idml')}, Python {platform.python_version()}, PyTorch {version('torch')}",
+        "Program": f"idml {version('idml')}, Python {platform.python_version()}",
         "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import cast
 
+from idml.extras import how_to_install
 from idml.simulation.config import ConfigError
 from idml.simulation.work.executors.base import Done, ExecutorError, Failed, Job
 from idml.simulation.work.executors.child import Child
@@ -33,7 +34,7 @@ def require_ray(address: str | None) -> None:
         ExecutorError: if nothing does.
     """
     if find_spec("ray") is None:
-        raise ConfigError("executor is 'ray': it needs the extra `ray`: pip install 'idml[ray]'")
+        raise ConfigError(f"executor is 'ray': Ray is not installed: {how_to_install('ray')}")
     if address is not None:
         host, _, port = address.rpartition(":")
         try:  # Ray would try for minutes
