@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from idml.cli.list import _REGISTRIES
+from idml.cli.list import REGISTRIES
 from idml.cli.main import main
 from idml.learning.data.registry import DATASETS
 from idml.simulation.adversaries.registry import ADVERSARIES
@@ -21,12 +21,12 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_all_kinds_are_listed_under_the_keys_that_name_them(capsys: pytest.CaptureFixture[str]) -> None:
     lines = listed(capsys)
     heads = [line.removesuffix(":") for line in lines if not line.startswith(" ")]
-    assert heads == list(_REGISTRIES)
+    assert heads == list(REGISTRIES)
     assert len(heads) == 8
     assert set(heads) <= set(Config.model_fields)
 
 
-@pytest.mark.parametrize("kind", _REGISTRIES)
+@pytest.mark.parametrize("kind", REGISTRIES)
 def test_each_thing_has_a_line_that_says_what_it_is(capsys: pytest.CaptureFixture[str], kind: str) -> None:
     things = json.loads("\n".join(listed(capsys, kind, "--json")))[kind]
     lines = listed(capsys, kind)

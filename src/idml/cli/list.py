@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from idml.registry import PluginError, Registry
 
-_REGISTRIES: Final = {
+REGISTRIES: Final = {
     "algorithm": "idml.adapters.registry:ALGORITHMS",
     "dataset": "idml.learning.data.registry:DATASETS",
     "partition": "idml.learning.data.registry:PARTITIONS",
@@ -39,16 +39,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=f"a configuration key: {', '.join(_REGISTRIES)}")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=f"a configuration key: {', '.join(REGISTRIES)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    if options.kind is not None and options.kind not in _REGISTRIES:
-        raise PluginError(f"KIND is {options.kind!r}: choose {', '.join(_REGISTRIES)}")
-    listed = {kind: list(_things(kind)) for kind in (_REGISTRIES if options.kind is None else [options.kind])}
+    if options.kind is not None and options.kind not in REGISTRIES:
+        raise PluginError(f"KIND is {options.kind!r}: choose {', '.join(REGISTRIES)}")
+    listed = {kind: list(_things(kind)) for kind in (REGISTRIES if options.kind is None else [options.kind])}
     if options.json:
         print(json.dumps(listed, indent=2))
         return 0
@@ -63,7 +63,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _things(kind: str) -> Iterator[dict[str, str]]:
     """Name, summary, origin and perhaps licence of each thing of a kind."""
-    module, _, name = _REGISTRIES[kind].partition(":")
+    module, _, name = REGISTRIES[kind].partition(":")
     registry: Registry[Any] = getattr(import_module(module), name)
     for entry in registry.entries():
         thing = {"name": entry.name, "summary": entry.summary, "origin": entry.origin}

@@ -10,14 +10,17 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from idml.cli.keys import help_width, keys_help
+
 _EPILOG = """\
 examples:
   idml run --set devices=20 --set encounters=200 --set dataset=digits
-  idml run --set algorithm=gossip --set partition=two-class --out runs/gossip
+  idml run --set algorithm=gossip --set devices=20 --out runs/gossip
   idml run --set algorithm=my_file.py:MyAlgorithm
   idml run --json > summary.json
 
 configuration keys (in a TOML file, or by --set):
+
 """
 
 
@@ -27,33 +30,36 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "run",
         help="simulate devices that learn from and pay each other",
         description="Simulate devices that meet, train each other's models and pay each other through the contract.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=help_width()),
         epilog=_EPILOG,
     )
-    parser.format_help = lambda: _help_with_keys(parser)  # type: ignore[method-assign]
-    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
-    parser.add_argument(
+    parser.format_help = lambda: argparse.ArgumentParser.format_help(parser) + keys_help()  # type: ignore[method-assign]
+    what = parser.add_argument_group("what to run")
+    what.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
+    what.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped or killed")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
-    parser.add_argument(
+    what.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped or killed")
+    what.add_argument(
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
     )
-    parser.add_argument("--rpc", metavar="URL", help="settle on a development node (anvil, ganache) instead")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1; with ray one a CPU)")
-    parser.add_argument(
+    result = parser.add_argument_group("what it leaves and shows")
+    result.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
+    result.add_argument("--no-report", action="store_true", help="write no report; idml report DIR does so later")
+    result.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
+    result.add_argument("--quiet", action="store_true", help="show no progress")
+    how = parser.add_argument_group("how to run it")
+    how.add_argument("--rpc", metavar="URL", help="settle on a development node (anvil, ganache) instead")
+    how.add_argument("--workers", type=int, metavar="N", help="processes that train (default 1; with ray one a CPU)")
+    how.add_argument(
         "--executor", choices=["processes", "ray", "cuda"], help="who trains: processes, a Ray cluster, a GPU"
     )
-    parser.add_argument(
+    how.add_argument(
         "--backend",
         choices=["auto", "native", "torch"],
         help="what computes the networks (default auto: native if built)",
     )
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
-    parser.add_argument("--no-report", action="store_true", help="write no report; idml report DIR does so later")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    how.add_argument("--ray-address", metavar="HOST:PORT", help="of a Ray cluster (default: made here for the run)")
     parser.set_defaults(execute=execute, parser=parser)
 
 
@@ -109,15 +115,3 @@ def _print_summary(summary: dict[str, Any]) -> None:
     from idml.reporting.terminal import summary_table
 
     Console().print(summary_table(summary))
-
-
-def _help_with_keys(parser: argparse.ArgumentParser) -> str:
-    """The help text with every configuration key, its default and what it is for."""
-    from idml.simulation.config import Config
-
-    lines = []
-    for key, field in Config.model_fields.items():
-        default = "{}" if field.default_factory else "auto" if field.default is None else field.default
-        default = str(default).lower() if isinstance(default, bool) else default
-        lines.append(f"  {key:<22} {default!s:<12} {field.description}")
-    return argparse.ArgumentParser.format_help(parser) + "\n".join(lines) + "\n"

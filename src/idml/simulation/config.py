@@ -59,24 +59,24 @@ class Config(BaseModel):
 
     # what is learned
     seed: int = Field(1, ge=0, lt=1 << 63, description="every random draw derives from it")
-    algorithm: str = Field("oppcl", description="gossip, oppcl, or FILE.py:NAME for one of your own")
+    algorithm: str = Field("oppcl", description="what devices do with each other's models")
     dataset: str = Field(
         "auto",
-        description="fashion-mnist, cifar10, hapt, digits or FILE.py:NAME; auto: the first if it is found, else digits",
+        description="what is learned; auto: fashion-mnist if it is found, else digits",
     )
     data_dir: str | None = Field(
         None, description="where to look for data first; then in $IDML_DATA and the user cache"
     )
     partition: str = Field(
         "iid",
-        description="how images are dealt out: iid, two-class, natural (a device is a person of hapt) or FILE.py:NAME",
+        description="how images are dealt out; natural: a device is a person of hapt",
     )
     images_per_device: int | None = Field(
         None,
         ge=1,
         description="images that each device draws, possibly the same as others; by default all are dealt out evenly",
     )
-    model: str = Field("small", description="what devices train: linear, small, cnn6, cnn10, cnn14 or FILE.py:NAME")
+    model: str = Field("small", description="what devices train")
     width: int = Field(16, ge=1, le=512, description="channels of the model's first stage")
     dropout: float | None = Field(
         None, ge=0, lt=1, description="dropout after each pool; by default 0.25 for a cnn, else 0"
@@ -103,12 +103,10 @@ class Config(BaseModel):
     encounters: int | None = Field(
         None, ge=1, description="number of contacts; by default 30 for each device, or the whole trace"
     )
-    adversaries: dict[str, int] = Field(
-        default_factory=dict, description="a table: NAME = count; names: idml list adversaries, or FILE.py:NAME"
-    )
     contacts: str = Field(
-        EVEN, description="who meets whom: even (random, all devices alike), a trace's FILE, or FILE.py:NAME"
+        EVEN, description="who meets whom; even: at random, all devices alike; or the FILE of a trace"
     )
+    contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     link_bytes_s: Rate | None = Field(
         None, description="bytes that a device sends or receives in a second; by default it takes no time"
     )
@@ -119,7 +117,9 @@ class Config(BaseModel):
         0.0, ge=0, le=5, description="how much devices differ in both rates: sigma of a log-normal distribution"
     )
 
-    defence: str = Field("none", description="how a learner screens what it merges: none, norm, krum or FILE.py:NAME")
+    # who cheats, and what learners do against it
+    adversaries: dict[str, int] = Field(default_factory=dict, description="a table: NAME = count")
+    defence: str = Field("none", description="how a learner screens what it merges, or none")
 
     # what is paid
     incentive: bool = Field(True, description="false: no ledger, every contribution is merged")
@@ -132,7 +132,7 @@ class Config(BaseModel):
     quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="the least number of votes that decides anything")
     rule: str | None = Field(
         None,
-        description="how a validator judges: paper, loss, f1, precision, recall, balanced, mcnemar or FILE.py:NAME",
+        description="how a validator judges",
     )
     goal: Literal["all", "own"] = Field(
         "all", description="which classes a learner cares for, under the rule balanced: all alike, or its own"
@@ -169,7 +169,6 @@ class Config(BaseModel):
     rpc: str | None = Field(
         None, description="URL of a development node (Anvil, Ganache); by default the embedded EVM is used"
     )
-    contact_interval_s: Seconds = Field(60, description="simulated time between even contacts")
     baseline_devices: int = Field(
         3, ge=0, description="devices that train alone, for the baseline in the report; 0: none"
     )

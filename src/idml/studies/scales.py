@@ -138,12 +138,14 @@ class Scale:
         purpose: in a few words.
         evaluation: of rules, adversaries and defences.
         paper: of the paper's figures.
+        judges: whether its runs are enough to judge claims by.
     """
 
     name: str
     purpose: str
     evaluation: EvaluationSize
     paper: PaperSize
+    judges: bool = True
 
 
 _COMMON: Final = {"reward": 20.0, "baseline_devices": 0, "checkpoint_s": 600}
@@ -165,7 +167,8 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
         for scale in (
             Scale(
                 name="smoke",
-                purpose="whether it works: bundled digits, a minute; figures too small for verdicts to mean anything",
+                purpose="whether it works: bundled digits, a minute; too small to judge a claim",
+                judges=False,
                 evaluation=EvaluationSize(
                     config={
                         **_COMMON,

@@ -11,7 +11,7 @@ from idml.studies.batch import RunBatch
 from idml.studies.estimates import Estimate
 from idml.studies.paper.accuracy_claims import delay, gains, judge
 from idml.studies.paper.attacks import FEW, MANY, NONE, PAPER, Attack, Outcomes, Variant
-from idml.studies.paper.section import CHANCE, Claim, Unjudged, Verdict
+from idml.studies.paper.section import CHANCE, TOO_SMALL, Claim, Section, Unjudged, Verdict
 from idml.studies.paper.vote_claims import TOLERANCES_BPS, VOTERS, claims, spreads, variations
 from idml.studies.paper.votes import _row
 from idml.studies.scales import SCALES, Learned
@@ -45,8 +45,19 @@ def test_a_claim_of_several_things_needs_all_of_them() -> None:
 
 
 def test_a_claim_that_is_not_confirmed_says_why() -> None:
-    for verdict, reason in ((CONFIRMED, ""), (DIFFERENT, "Because."), (OPEN, CHANCE)):
+    for verdict, reason in ((CONFIRMED, ""), (DIFFERENT, "Because."), (OPEN, CHANCE), (Verdict.UNJUDGED, TOO_SMALL)):
         assert Claim("IV", "It is so.", "It was not.", verdict, "Because.").reason == reason
+
+
+def test_where_runs_are_too_small_no_claim_is_judged_that_rests_on_them() -> None:
+    claims = [Claim("IV", "It is so.", "It was.", verdict) for verdict in (CONFIRMED, OPEN, DIFFERENT)]
+    found = Section("fig8", "Figure 8", (), claims=claims).without_verdicts()
+    assert [claim.verdict for claim in found.claims] == [Verdict.UNJUDGED] * 3
+    counted = Section("table2", "Table II", (), claims=claims, scaled=False)
+    assert counted.without_verdicts() is counted
+    assert not SCALES["smoke"].judges
+    assert SCALES["laptop"].judges
+    assert SCALES["paper"].judges
 
 
 Height = Callable[[Variant, int, int], float]

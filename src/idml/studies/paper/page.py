@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -55,6 +56,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
         template = resources.files(__package__).joinpath("page.html.j2").read_text("utf-8")
         scaled = any(section.scaled for section in sections)
         claims = [claim for section in sections for claim in section.claims]
+        found = Counter(claim.verdict for claim in claims)
         page = environment.from_string(template).render(
             scale=scale,
             scaled=scaled,
@@ -63,7 +65,9 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
             shown=shown,
             claims=claims,
             unjudged=[one for section in sections for one in section.unjudged],
-            counts={verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict},
+            counts={
+                verdict: found[verdict] for verdict in Verdict if found[verdict] or verdict is not Verdict.UNJUDGED
+            },
             formats=_FORMATS,
             dark=DARK,
             width=WIDTH,

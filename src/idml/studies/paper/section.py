@@ -1,7 +1,7 @@
 """What a figure or table of the paper came to: pictures, tables, numbers, and its claims beside what was measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,7 @@ class Verdict(Enum):
     CONFIRMED = "confirmed"
     OPEN = "not confirmed"
     DIFFERENT = "different"
+    UNJUDGED = "not judged"
 
     @classmethod
     def of_positive(cls, value: Estimate) -> "Verdict":
@@ -35,6 +36,7 @@ class Verdict(Enum):
 
 
 CHANCE = "The difference is too small, or the seeds are too few, to tell it from chance."
+TOO_SMALL = "The runs of this scale are too small and too few to judge it; those of the scale laptop are not."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Claim:
         says: in the paper's sense.
         measured: with numbers and intervals.
         verdict: confirmed, if the measurement shows it; not confirmed, if it does not; different, if it shows another
-            thing.
+            thing; not judged, where too little was measured.
         cause: why it should come out different, in a sentence; empty if it cannot.
         undecided: likewise, why not confirmed.
     """
@@ -61,7 +63,12 @@ class Claim:
     @property
     def reason(self) -> str:
         """Why it is not confirmed; empty if it is."""
-        return {Verdict.CONFIRMED: "", Verdict.DIFFERENT: self.cause, Verdict.OPEN: self.undecided}[self.verdict]
+        return {
+            Verdict.CONFIRMED: "",
+            Verdict.DIFFERENT: self.cause,
+            Verdict.OPEN: self.undecided,
+            Verdict.UNJUDGED: TOO_SMALL,
+        }[self.verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +111,9 @@ class Section:
     unjudged: Sequence[Unjudged] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     scaled: bool = True
+
+    def without_verdicts(self) -> "Section":
+        """The same, where it depends on a size that is too small to judge claims by."""
+        if not self.scaled:
+            return self
+        return replace(self, claims=[replace(claim, verdict=Verdict.UNJUDGED) for claim in self.claims])

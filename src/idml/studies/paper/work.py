@@ -87,6 +87,8 @@ def reproduce(
     # Also what earlier calls were for, and the tables, which need no run: the page shows all there is.
     shown = [name for name in TARGETS if _is_done(name, scale, batch)]
     sections = [TARGETS[name].section(scale.paper, batch) for name in shown]
+    if not scale.judges:
+        sections = [section.without_verdicts() for section in sections]
     facts = _machine()
     if wanted(shown, scale):
         facts["Runs"] = (
