@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from idml.simulation.traces import TraceError
     from idml.simulation.work.executors.base import ExecutorError
     from idml.store.errors import StoreError
+    from idml.studies.errors import StudyError
+    from idml.studies.sweep.cells import Sweep, SweepCell, sweep
 
 _EXPORTS = {
     "Adapter": "idml.adapters.base",
@@ -75,6 +77,9 @@ _EXPORTS = {
     "Shares": "idml.learning.data.partition",
     "Stopped": "idml.simulation.totals",
     "StoreError": "idml.store.errors",
+    "StudyError": "idml.studies.errors",
+    "Sweep": "idml.studies.sweep.cells",
+    "SweepCell": "idml.studies.sweep.cells",
     "TaskParams": "idml.protocol.task",
     "TraceError": "idml.simulation.traces",
     "TrainingDefaults": "idml.learning.data.source",
@@ -92,6 +97,7 @@ _EXPORTS = {
     "resume": "idml.api",
     "run": "idml.api",
     "settle": "idml.protocol.settlement",
+    "sweep": "idml.studies.sweep.cells",
 }
 
 __all__ = [
@@ -126,6 +132,9 @@ __all__ = [
     "Shares",
     "Stopped",
     "StoreError",
+    "StudyError",
+    "Sweep",
+    "SweepCell",
     "TaskParams",
     "TraceError",
     "TrainingDefaults",
@@ -143,6 +152,7 @@ __all__ = [
     "resume",
     "run",
     "settle",
+    "sweep",
 ]
 
 

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idml.errors import IdmlError
 from idml.learning.data.files import find_file
 from idml.simulation.config import ConfigError, make_config
 from idml.store.errors import StoreError
+from idml.store.false_start import clear_false_start
 from idml.store.run_reader import CONFIG, SUMMARY
 from idml.studies.errors import StudyError, unwritable
 from idml.studies.fingerprint import Fingerprint, difference, fingerprint, fingerprint_of_run
@@ -53,6 +55,8 @@ class WantedRun:
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs that are done, and of all."""
+Failed = Callable[[WantedRun, str], None]
+"""Called with a run that failed, and why."""
 
 
 class RunBatch:
@@ -84,15 +88,27 @@ class RunBatch:
     def check(self, wanted: Iterable[WantedRun]) -> None:
         """See that what is there of these runs, if anything, was made as is wanted.
 
+        What a run left that was killed before anything was written of it is deleted.
+
         Raises:
             StudyError: if one was made otherwise, or nothing says how.
         """
         for one in wanted:
+            if one.judged is None:
+                clear_false_start(self.path(one))
             if self.path(one).exists() and (problem := self._problem(one)) is not None:
                 raise StudyError(problem)
 
-    def play(self, wanted: Iterable[WantedRun], processes: int, progress: Progress) -> None:
+    def play(
+        self, wanted: Iterable[WantedRun], processes: int, progress: Progress, failed: Failed | None = None
+    ) -> None:
         """Do all runs that are not done yet, `processes` at a time.
+
+        Args:
+            wanted: the runs.
+            processes: how many at a time.
+            progress: told how many are over.
+            failed: told of each run that fails, while the others go on; None: one that fails ends all.
 
         Raises:
             StudyError: if one fails; the others that are under way are ended, and can be gone on with.
@@ -101,7 +117,15 @@ class RunBatch:
         runs = {one.name: one for one in wanted}
         self.check(runs.values())
         # All of them before hours of work, not each when its turn comes.
-        waiting = [(one, self._job(one)) for one in runs.values() if not self._is_finished(one)]
+        waiting = []
+        for one in runs.values():
+            try:
+                if not self._is_finished(one):
+                    waiting.append((one, self._job(one)))
+            except IdmlError as error:
+                if failed is None:
+                    raise
+                failed(one, str(error))
         self._make_folders(one for one, _ in waiting)
         done = len(runs) - len(waiting)
         progress(done, len(runs))
@@ -117,8 +141,10 @@ class RunBatch:
                 one, problem = results.get()
                 if problem == _STOPPED:
                     raise KeyboardInterrupt
-                if problem is not None:
+                if problem is not None and failed is None:
                     raise StudyError(f"the run {one.name} failed: {problem} ({self._log})")
+                if problem is not None and failed is not None:
+                    failed(one, problem)
                 done += 1
                 progress(done, len(runs))
         except KeyboardInterrupt:
@@ -199,6 +225,8 @@ _Results = queue.SimpleQueue[tuple[WantedRun, str | None]]
 class _Player:
     """A process that does one job after another, and the thread that hands them to it.
 
+    If the process dies, the job at hand has failed, and another process does the next.
+
     Args:
         log: takes what the process prints.
         jobs: takes from it until it is empty.
@@ -206,17 +234,10 @@ class _Player:
     """
 
     def __init__(self, log: Path, jobs: _Jobs, results: _Results) -> None:
-        self._jobs, self._results = jobs, results
+        self._log, self._jobs, self._results = log, jobs, results
         self._stopping = False
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "idml.studies.player"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                text=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
+        self._starting = threading.Lock()
+        self._process = self._start()
         self._thread = threading.Thread(target=self._hand_out, daemon=True)
         self._thread.start()
 
@@ -227,21 +248,36 @@ class _Player:
 
     def end(self) -> None:
         """End at once; what is under way can be gone on with."""
-        self._stopping = True
+        with self._starting:
+            self._stopping = True
         self._process.terminate()
         self._process.wait()
         self._thread.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):
-                pipe.close()
+        _close_pipes(self._process)
+
+    def _start(self) -> subprocess.Popen[str]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "idml.studies.player"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                text=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
 
     def _hand_out(self) -> None:
-        while not self._stopping:
-            try:
-                wanted, job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
+        while True:
+            with self._starting:
+                if self._stopping:
+                    return
+                try:
+                    wanted, job = self._jobs.get_nowait()
+                except queue.Empty:
+                    return
+                if self._process.poll() is not None:
+                    _close_pipes(self._process)
+                    self._process = self._start()
             self._results.put((wanted, self._play(job)))
 
     def _play(self, job: Mapping[str, Any]) -> str | None:
@@ -258,3 +294,10 @@ class _Player:
             return f"its process ended with {self._process.wait()}"
         told: dict[str, Any] = json.loads(answer)
         return _STOPPED if told["stopped"] else told["problem"]
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(OSError):
+            pipe.close()

@@ -1,15 +1,18 @@
 """A process that does runs and replays for a batch: `python -m idml.studies.player`.
 
 It reads jobs from standard input, one JSON object a line, and answers each by a line on standard output. On Ctrl-C it
-stops what it is at, cleanly, and takes no more.
+stops what it is at, cleanly, and takes no more. When its input ends, so does it, whatever it is at: whoever gave the
+jobs has gone, and may be there again to go on with them.
 """
 
 import contextlib
 import gc
 import json
 import os
+import queue
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -24,12 +27,15 @@ _stopping = False
 
 
 def main() -> None:
-    """Do jobs until there are no more, or until Ctrl-C."""
+    """Do jobs until the input ends, or until Ctrl-C."""
     # What a run prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, _stop)
-    for line in sys.stdin:
+    lines = queue.SimpleQueue[str]()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    while True:
+        line = lines.get()
         job: dict[str, Any] = json.loads(line)
         print(f"$ {line.strip()}", file=sys.stderr, flush=True)
         answer = _answer(job)
@@ -37,7 +43,13 @@ def main() -> None:
             print(json.dumps(answer), file=answers, flush=True)
         gc.collect()  # what a run leaves behind holds a whole data set
         if _stopping:
-            return
+            os._exit(0)  # the thread that reads is in the way of an end in order
+
+
+def _read(lines: "queue.SimpleQueue[str]") -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)
 
 
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
