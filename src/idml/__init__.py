@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from idml.simulation.config import Config, ConfigError, load_config
     from idml.simulation.contacts import Contact, ContactSource
     from idml.simulation.contacts.checker import check_contacts
-    from idml.simulation.totals import Stopped
+    from idml.simulation.totals import Snapshot, Stopped
     from idml.simulation.traces import TraceError
     from idml.simulation.work.executors.base import ExecutorError
     from idml.store.errors import StoreError
@@ -75,6 +75,7 @@ _EXPORTS = {
     "Samples": "idml.learning.arrays",
     "Settlement": "idml.protocol.settlement",
     "Shares": "idml.learning.data.partition",
+    "Snapshot": "idml.simulation.totals",
     "Stopped": "idml.simulation.totals",
     "StoreError": "idml.store.errors",
     "StudyError": "idml.studies.errors",
@@ -130,6 +131,7 @@ __all__ = [
     "Samples",
     "Settlement",
     "Shares",
+    "Snapshot",
     "Stopped",
     "StoreError",
     "StudyError",

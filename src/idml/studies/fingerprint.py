@@ -12,6 +12,8 @@ from typing import Any
 import tomli_w
 
 from idml.adapters.registry import ALGORITHMS
+from idml.errors import IdmlError
+from idml.registry import blame
 from idml.simulation.config import Config, make_config
 from idml.simulation.runs import meta_of, trace_digest
 from idml.simulation.setup import resolve
@@ -38,7 +40,13 @@ def fingerprint(config: Config, **judged: Any) -> Fingerprint:
     Raises:
         ConfigError, TraceError, PluginError: if the run cannot be.
     """
-    resolved = resolve(config, ALGORITHMS.find(config.algorithm))
+    try:
+        resolved = resolve(config, ALGORITHMS.find(config.algorithm))
+    except Exception as error:
+        blamed = None if isinstance(error, IdmlError) else blame(error)
+        if blamed is None:
+            raise
+        raise blamed from error
     return _of(resolved, meta_of(resolved), judged)
 
 

@@ -107,7 +107,7 @@ def frame(cells: Sequence[Tabled]) -> "pandas.DataFrame":
 def _dtype(values: Sequence[Any], types: Mapping[type, str]) -> str:
     kind = _type_of(values)
     # A column of whole numbers without a gap is a plain one.
-    return "int64" if kind is int and None not in values else types.get(kind, "object")
+    return "int64" if kind is int and None not in values else types.get(kind, "string")
 
 
 def _type_of(values: Sequence[Any]) -> type:
