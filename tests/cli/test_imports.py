@@ -19,6 +19,7 @@ HEAVY = (
     "numpy",
     "altair",
     "pandas",
+    "pyarrow",
     "eth",
     "web3",
     "eth_account",
@@ -68,6 +69,11 @@ def test_help_needs_next_to_nothing(path: tuple[str, ...]) -> None:
 )  # fmt: skip
 def test_a_wrong_key_is_refused_before_anything_heavy_is_imported(setting: str) -> None:
     assert imported(command("run", "--set", setting)) <= {"pydantic"}
+
+
+@pytest.mark.parametrize("arguments", [["seed=2..1"], ["sede=1,2"], ["devices=1,2"]])
+def test_a_sweep_of_wrong_keys_is_refused_as_early(arguments: list[str]) -> None:
+    assert imported(command("sweep", "--out", "nowhere", "--vary", *arguments)) <= {"pydantic"}
 
 
 @pytest.mark.parametrize(
