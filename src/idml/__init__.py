@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from idml.adapters.checker import check_adapter
     from idml.adapters.errors import AdapterError
     from idml.adapters.means import Assignment
-    from idml.api import Run, resume, run
+    from idml.api import Run, load_run, resume, run
     from idml.errors import IdmlError
     from idml.learning.architectures import Architecture, Convolution
     from idml.learning.arrays import Samples
@@ -94,6 +94,7 @@ _EXPORTS = {
     "check_partition": "idml.learning.data.checker",
     "check_rule": "idml.learning.judging.checker",
     "load_config": "idml.simulation.config",
+    "load_run": "idml.api",
     "preset_task": "idml.protocol.task",
     "resume": "idml.api",
     "run": "idml.api",
@@ -150,6 +151,7 @@ __all__ = [
     "check_partition",
     "check_rule",
     "load_config",
+    "load_run",
     "preset_task",
     "resume",
     "run",
@@ -165,3 +167,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_EXPORTS[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion and `dir(idml)`."""
+    return sorted(__all__)

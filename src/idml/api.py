@@ -1,24 +1,41 @@
 """The public face: run a simulation and write its report, from Python as from the command line."""
 
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idml.adapters.base import Adapter
+from idml.reporting.frames import frame
 from idml.reporting.report import write_report
+from idml.reporting.summary import numbers
 from idml.simulation.config import Config, make_config
 from idml.simulation.runs import resume as go_on
 from idml.simulation.runs import simulate
-from idml.simulation.totals import Observer
+from idml.simulation.totals import Observer, Snapshot
+from idml.store.errors import StoreError
+from idml.store.models import read_model
+from idml.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run.
+    """A run on disk, finished or not. `idml.run`, `idml.resume` and `idml.load_run` return one.
+
+    Its tables are frames of pandas (`pip install pandas`), read anew each time, so that those of a run that still goes
+    on grow. The page on results says what their columns are.
 
     Args:
         directory: where all of it lies: config.toml, run.sqlite, models, summary.json, report.html.
-        summary: what `summary.json` holds.
+        summary: what `summary.json` holds; of a run that has not ended, what its records give so far.
     """
 
     directory: Path
@@ -26,8 +43,100 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """The report, one HTML file."""
+        """The report, one HTML file. `idml report` writes it anew."""
         return self.directory / "report.html"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended."""
+        with RunStore.open(self.directory) as store:
+            return store.read_summary() is not None
+
+    @property
+    def config(self) -> Config:
+        """The configuration, with every default filled in."""
+        with RunStore.open(self.directory) as store:
+            return make_config(tomllib.loads(store.config))
+
+    @property
+    def devices(self) -> "pd.DataFrame":
+        """The participants, one row each."""
+        return self._frame("devices")
+
+    @property
+    def encounters(self) -> "pd.DataFrame":
+        """The contacts, and what became of them."""
+        return self._frame("encounters")
+
+    @property
+    def votes(self) -> "pd.DataFrame":
+        """The votes, with what each validator measured."""
+        return self._frame("votes")
+
+    @property
+    def transactions(self) -> "pd.DataFrame":
+        """The transactions on the ledger."""
+        return self._frame("transactions")
+
+    @property
+    def stakes(self) -> "pd.DataFrame":
+        """The changes of stakes."""
+        return self._frame("stakes")
+
+    @property
+    def accuracy(self) -> "pd.DataFrame":
+        """The measured accuracies, by round and device."""
+        return self._frame("accuracy")
+
+    @property
+    def baselines(self) -> "pd.DataFrame":
+        """The accuracies that those of the devices are compared with, by round."""
+        return self._frame("baselines")
+
+    @property
+    def earnings(self) -> "pd.DataFrame":
+        """The net earnings of each device in each role; none before the run has ended."""
+        return self._frame("earnings")
+
+    @property
+    def expulsions(self) -> "pd.DataFrame":
+        """The devices whose stake fell below the threshold."""
+        return self._frame("expulsions")
+
+    def model(self, device: int) -> dict[str, "npt.NDArray[np.float32]"]:
+        """The model that a device had in the end.
+
+        Args:
+            device: its number.
+
+        Returns:
+            Its tensors by name. Where the model is a module of PyTorch, these are the names of its `state_dict()`.
+
+        Raises:
+            StoreError: the run keeps no model of this device, or has not ended yet.
+        """
+        with RunStore.open(self.directory) as store:
+            path = store.model_path(device)
+        if not path.is_file():
+            raise StoreError(f"there is no {path}: models are kept when a run ends, for devices that it has")
+        return read_model(path)
+
+    def _frame(self, table: str) -> "pd.DataFrame":
+        with RunStore.open(self.directory) as store:
+            return frame(store, table)
+
+
+def load_run(directory: Path | str) -> Run:
+    """Open a run that is on disk: finished, still going on, or stopped.
+
+    Args:
+        directory: the run's directory.
+
+    Raises:
+        StoreError: there is no run, or it cannot be read.
+    """
+    with RunStore.open(Path(directory)) as store:
+        return Run(Path(directory), numbers(store))
 
 
 def run(
@@ -37,6 +146,7 @@ def run(
     adapter: Adapter | None = None,
     observer: Observer | None = None,
     report: bool = True,
+    progress: bool | None = None,
     **settings: Any,
 ) -> Run:
     """Simulate and report.
@@ -47,13 +157,16 @@ def run(
         adapter: a learning algorithm of your own, instead of the one that the configuration names.
         observer: called with a `Snapshot` after each contact.
         report: whether to write the report, which takes a second or two; `idml report` does so later.
+        progress: whether to show on standard error how far the run is; by default in a notebook alone.
         settings: configuration keys that differ from `config`, for instance `devices=30`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
-    summary = simulate(make_config(values), Path(directory), adapter=adapter, observer=observer)
+    wanted = make_config(values)
+    with _watched(observer, progress) as watcher:
+        summary = simulate(wanted, Path(directory), adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)
@@ -65,6 +178,7 @@ def resume(
     adapter: Adapter | None = None,
     observer: Observer | None = None,
     report: bool = True,
+    progress: bool | None = None,
     **settings: Any,
 ) -> Run:
     """Go on with a run that was stopped or killed, and report: it ends as it would have ended.
@@ -73,13 +187,38 @@ def resume(
         directory: of the run.
         adapter: the learning algorithm, if the run was given one.
         observer: called with a `Snapshot` after each contact, from the first on.
-        report: as in `run`.
+        report, progress: as in `run`.
         settings: keys that change nothing about what happens, for instance `workers=4`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
-    summary = go_on(Path(directory), settings, adapter=adapter, observer=observer)
+    with _watched(observer, progress) as watcher:
+        summary = go_on(Path(directory), settings, adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)
+
+
+@contextmanager
+def _watched(observer: Observer | None, progress: bool | None) -> Iterator[Observer | None]:
+    """Give an observer that shows progress, if that is wanted, and calls the given one."""
+    if not (_in_notebook() if progress is None else progress):
+        yield observer
+        return
+    from idml.cli.progress import watch
+
+    with watch() as show:
+
+        def both(snapshot: Snapshot) -> None:
+            show(snapshot)
+            if observer is not None:
+                observer(snapshot)
+
+        yield both
+
+
+def _in_notebook() -> bool:
+    """Whether this code runs in the kernel of a notebook."""
+    interpreter = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(interpreter, "kernel")

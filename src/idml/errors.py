@@ -11,3 +11,9 @@ class IdmlError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+
+
+class MissingPackageError(IdmlError):
+    """A package that only some uses of idml need is not installed; the message says how to get it."""
+
+    exit_code = 2

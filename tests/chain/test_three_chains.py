@@ -27,6 +27,7 @@ def run(directory: Path, *options: str) -> dict[str, object]:
     assert done.returncode == 0, done.stderr
     summary: dict[str, object] = json.loads(done.stdout)
     summary.pop("wall_s")
+    summary.pop("made_by")
     config = summary["config"]
     assert isinstance(config, dict)
     config.pop("rpc", None)

@@ -76,6 +76,7 @@ def test_a_run_follows_a_trace_and_repeats_from_its_configuration(tmp_path: Path
     again = idml("run", str(tmp_path / "first" / "config.toml"), "--json", "--quiet", "--out", str(tmp_path / "second"))
     one, two = json.loads(first.stdout), json.loads(again.stdout)
     assert one.pop("wall_s") > 0 < two.pop("wall_s")
+    assert one.pop("made_by")["command"] != two.pop("made_by")["command"]
     assert one == two
     assert one["config"]["devices"] == 20
     assert 0 < one["cases"]["incomplete"] < 40

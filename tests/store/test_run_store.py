@@ -199,7 +199,7 @@ class TestOpen:
     def test_a_file_that_is_no_database(self, directory: Path, content: bytes) -> None:
         directory.mkdir(parents=True)
         (directory / "run.sqlite").write_bytes(content)
-        expected = "file is not a database" if content else "is empty: the run was killed while it started; delete"
+        expected = "file is not a database" if content else "is empty: its run is starting, or was killed then; delete"
         with pytest.raises(StoreError, match=expected):
             RunStore.open(directory)
 
@@ -219,6 +219,15 @@ class TestOpen:
         with pytest.raises(StoreError, match="has schema 99, this idml takes schema 2 or 3"):
             RunStore.open(directory)
 
+    def test_a_run_from_before_judgements_were_recorded_is_read_and_has_none(self, directory: Path) -> None:
+        with RunStore.create(directory, "") as run:
+            run.append(DEVICE)
+        connection = sqlite3.connect(directory / "run.sqlite")
+        connection.executescript("DROP TABLE judgements; PRAGMA user_version = 3")
+        connection.close()
+        with RunStore.open(directory) as run:
+            assert (run.devices(), run.judgements()) == ([DEVICE], [])
+
     def test_a_run_that_wrote_events_too_is_read_and_not_gone_on_with(self, directory: Path) -> None:
         with RunStore.create(directory, "") as run:
             run.append(DEVICE, STAKE)
@@ -228,7 +237,7 @@ class TestOpen:
         connection.close()
         with RunStore.open(directory) as run:
             assert (run.devices(), run.stakes()) == ([DEVICE], [STAKE])
-        with pytest.raises(StoreError, match="has schema 2, this idml takes schema 3; use the idml that wrote it"):
+        with pytest.raises(StoreError, match="has schema 2, this idml takes schema 4; use the idml that wrote it"):
             RunStore.resume(directory)
 
     def test_a_damaged_database_is_one_line(self, directory: Path) -> None:

@@ -17,6 +17,7 @@ from idml.store import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
+    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
@@ -52,6 +53,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         st.none() | TEXTS,
         NUMBERS,
     ),
+    st.builds(JudgementRecord, *[NUMBERS] * 3, st.none() | st.floats(allow_nan=False), st.floats(allow_nan=False)),
     st.builds(TransactionRecord, NUMBERS, NUMBERS, TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, NUMBERS),
     st.builds(StakePoint, NUMBERS, NUMBERS, AMOUNTS),
     st.builds(AccuracyPoint, NUMBERS, NUMBERS, NUMBERS, SHARES, NUMBERS),
@@ -92,8 +94,8 @@ def test_every_record_comes_back_as_it_was(record: Record) -> None:
 def test_the_schema_changes_only_with_its_version() -> None:
     # Runs outlive the code that wrote them: whoever changes a table raises SCHEMA_VERSION and then this digest.
     assert (SCHEMA_VERSION, hashlib.sha256(SCHEMA.encode()).hexdigest()) == (
-        3,
-        "f310b86f57b2fc6316ee77ea43c2d2bef1efa405658ff726137d5b17c5bd320d",
+        4,
+        "3c2c02fc909b67a64dd3a80d5a41416c7eec875ba0186b555d2a2e1d2f83d81d",
     )
 
 

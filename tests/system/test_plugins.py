@@ -88,7 +88,7 @@ def results(directory: Path) -> tuple[dict[str, Any], list[bytes]]:
     with RunStore.open(directory) as store:
         summary = store.read_summary()
         assert summary is not None
-        del summary["wall_s"]
+        del summary["wall_s"], summary["made_by"]
         return summary, [store.model_path(record.device).read_bytes() for record in store.devices()]
 
 

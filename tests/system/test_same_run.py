@@ -22,7 +22,7 @@ from idml.learning.native.library import DEFINITION, instruction_set
 from idml.store.records import EncounterRecord
 from idml.store.run_store import RunStore
 
-CHANGING = ("wall_s", "gas", "config", "trained_on")
+CHANGING = ("wall_s", "made_by", "gas", "config", "trained_on")
 """What a machine or the contract's code decides, and what names the run."""
 GOLDEN: dict[int, dict[str, str]] = {
     1: {

@@ -53,6 +53,10 @@ class Settings:
     own_goal: bool = False
     defence: Defence | None = None
 
+    def accepts(self, harm: float) -> bool:
+        """Whether a validator votes yes on a contribution with this harm."""
+        return self.rule.accepts(harm, self.tolerance_bps)
+
     def screen(self, models: Sequence[FloatVector]) -> bool:
         """Whether a learner's own defence takes a contribution.
 
@@ -191,7 +195,8 @@ class Means:
         def passes(result: FloatVector) -> bool:
             """Rehearse the vote with samples of its own."""
             rehearsals = [f"rehearsal {member}" for member in range(votes)]
-            return all(self.judge(encounter, received, result, goal, purpose=name) for name in rehearsals)
+            harms = (self.measure(encounter, received, result, goal, purpose=name) for name in rehearsals)
+            return all(self.settings.accepts(harm) for harm in harms)
 
         return Assignment(self.settings.adapter, received, own, self.training(encounter, "contribute"), passes)
 
@@ -211,7 +216,7 @@ class Means:
             drawn = np.random.default_rng(seed).choice(len(data), count, replace=False)
         return data.pool[data.own[drawn]], data.labels[drawn]
 
-    def judge(
+    def measure(
         self,
         encounter: EncounterKey,
         before: FloatVector,
@@ -219,8 +224,8 @@ class Means:
         goal: Weights | None,
         *,
         purpose: str = "validate",
-    ) -> bool:
-        """Whether the rule accepts a contribution, on a sample of its images.
+    ) -> float:
+        """Measure how much worse a contribution is, by the rule, on a sample of its images.
 
         Args:
             encounter: of the learner.
@@ -228,9 +233,11 @@ class Means:
             result: what the neighbor contributed, likewise.
             goal: of the learner, see `goal`.
             purpose: of the sample.
+
+        Returns:
+            The harm, see `Rule.harm`.
         """
         settings = self.settings
         images, labels = self.sample(encounter, purpose)
         candidate = np.ascontiguousarray(settings.adapter.candidate(before, result))
-        harm = measure_harm(settings.rule, settings.engine, before, candidate, images, labels, goal)
-        return settings.rule.accepts(harm, settings.tolerance_bps)
+        return measure_harm(settings.rule, settings.engine, before, candidate, images, labels, goal)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from idml.cli import chain, compare, economics, evaluate, gas, report, reproduce, run, sweep, traces
+from idml.cli import chain, compare, economics, evaluate, export, gas, report, reproduce, run, sweep, traces
 from idml.cli import list as list_command
 from idml.errors import IdmlError
 
@@ -23,6 +23,7 @@ examples:
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml list adversaries                          what there is to choose from
   idml report runs/main                          write its report anew
+  idml export runs/main --to csv                 its tables, for other programs
   idml sweep --vary seed=1..5 --vary reward=10,20 --out sweeps/reward
   idml compare runs/one runs/other               what differs, and what came of it
   idml reproduce all --scale smoke               the paper's figures and tables, computed anew
@@ -46,7 +47,20 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"idml {version('idml')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, list_command, report, sweep, compare, reproduce, evaluate, economics, gas, chain, traces):
+    for command in (
+        run,
+        list_command,
+        report,
+        export,
+        sweep,
+        compare,
+        reproduce,
+        evaluate,
+        economics,
+        gas,
+        chain,
+        traces,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -1,6 +1,7 @@
 """Records what happens in a run, as it happens, and counts it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import isnan
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from idml.store.records import (
     DeviceRecord,
     EncounterRecord,
     ExpulsionRecord,
+    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
@@ -36,16 +38,20 @@ class Recorder:
         totals: where things are counted.
         accounts: the participants' accounts on the ledger; None without an incentive.
         journal: holds the outcomes of heavy work that are not written yet.
+        limit: the greatest harm that validators accept.
 
     Attributes:
         stakes_wei: stake of each device by number, as last written; empty before anyone has joined.
     """
 
-    def __init__(self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal) -> None:
+    def __init__(
+        self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal, limit: float
+    ) -> None:
         self._store = store
         self._journal = journal
         self._totals = totals
         self._accounts = accounts
+        self._limit = limit
         self._written: dict[Meeting, int] = {}
         self.stakes_wei: dict[int, int] = {}
 
@@ -117,6 +123,10 @@ class Recorder:
             self._written[meeting] = len(meeting.posted)
         else:
             records.append(self._ended(meeting, meeting.outcome, contact))
+            records += [
+                JudgementRecord(contact.index, contact.learner, device, None if isnan(harm) else harm, self._limit)
+                for device, harm in meeting.harms.items()
+            ]
         self._store.append(*records, *self._journal.take(contact.index))
 
     def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:

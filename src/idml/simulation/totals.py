@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from idml.learning.backends import definition_of
+from idml.origin import made_by
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.config import Config
 from idml.simulation.devices import Device
@@ -129,7 +130,7 @@ class RunTotals:
         trained_on: str,
         wall_s: float,
     ) -> dict[str, Any]:
-        """Make the summary of the run. If the run is repeated, everything but `wall_s` is the same.
+        """Make the summary of the run. If the run is repeated, everything but `wall_s` and `made_by` is the same.
 
         Args:
             config: the configuration, with every default filled in.
@@ -176,6 +177,7 @@ class RunTotals:
             "train_images": measure.trained_images + effort.trained_images.total(),
             "eval_images": measure.scored_images + effort.scored_images.total(),
             "trained_on": trained_on,
+            "made_by": made_by(),
             "definition": definition_of(config.backend),
             "config": config.model_dump(exclude_none=True, exclude=HOW - {"data_dir"}),
         }

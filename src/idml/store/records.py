@@ -71,6 +71,25 @@ class EncounterRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgementRecord:
+    """What a validator measured before it voted. A validator that votes without measuring leaves none.
+
+    Args:
+        contact: number of the contact.
+        learner: the learner of the encounter.
+        validator: the device that judged.
+        harm: how much worse the contribution is, by the rule of the run; None if the rule could not say.
+        limit: the greatest harm that the rule accepts.
+    """
+
+    contact: int
+    learner: int
+    validator: int
+    harm: float | None
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionRecord:
     """A transaction on the ledger.
 
@@ -194,6 +213,7 @@ class WorkRecord:
 Record = (
     DeviceRecord
     | EncounterRecord
+    | JudgementRecord
     | TransactionRecord
     | StakePoint
     | AccuracyPoint

@@ -18,6 +18,7 @@ from idml.store.records import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
+    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
@@ -78,6 +79,14 @@ class RunReader:
     def encounters(self) -> list[EncounterRecord]:
         """The contacts, and what became of them."""
         return self._read(EncounterRecord)
+
+    def judgements(self) -> list[JudgementRecord]:
+        """What validators measured. Runs from before this was recorded have none."""
+        with one_line(f"cannot read {self.directory / DATABASE}"):
+            there = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (TABLES[JudgementRecord],))
+            if there.fetchone() is None:
+                return []
+        return self._read(JudgementRecord)
 
     def transactions(self) -> list[TransactionRecord]:
         """The transactions on the ledger. A run without incentive has none."""

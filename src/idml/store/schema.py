@@ -15,6 +15,7 @@ from idml.store.records import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
+    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
@@ -24,9 +25,10 @@ from idml.store.records import (
 R = TypeVar("R", bound=Record)
 
 APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file, tells our databases from others
-SCHEMA_VERSION = 3  # raise it with every change of SCHEMA
-READABLE_VERSIONS = (2, 3)
-"""Versions that can be read. Version 2 had one more table, of the contract's events, which nobody read."""
+SCHEMA_VERSION = 4  # raise it with every change of SCHEMA
+READABLE_VERSIONS = (2, 3, 4)
+"""Versions that can be read. Version 2 had one more table, of the contract's events, which nobody read. Versions 2 and
+3 had no table of judgements."""
 
 
 # Amounts are TEXT, because 64-bit integers have room for 9 tokens only, at 10**18 base units each. Rows keep the order
@@ -43,6 +45,9 @@ CREATE TABLE encounters (
     reason TEXT NOT NULL, "case" INTEGER CHECK ("case" BETWEEN 1 AND 5), accepted INTEGER CHECK (accepted IN (0, 1)),
     votes TEXT NOT NULL, encounter TEXT, model_before TEXT, result TEXT, gas INTEGER NOT NULL,
     UNIQUE (contact, learner)
+) STRICT;
+CREATE TABLE judgements (
+    contact INTEGER NOT NULL, learner INTEGER NOT NULL, validator INTEGER NOT NULL, harm REAL, "limit" REAL NOT NULL
 ) STRICT;
 CREATE TABLE transactions (
     block INTEGER NOT NULL, time_s INTEGER NOT NULL, step TEXT NOT NULL, sender INTEGER, contact INTEGER,
@@ -71,6 +76,7 @@ CREATE TABLE vectors (digest BLOB NOT NULL PRIMARY KEY, vector BLOB NOT NULL) ST
 TABLES: Mapping[type[Any], str] = {
     DeviceRecord: "devices",
     EncounterRecord: "encounters",
+    JudgementRecord: "judgements",
     TransactionRecord: "transactions",
     StakePoint: "stakes",
     AccuracyPoint: "accuracy",

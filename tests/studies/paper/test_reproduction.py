@@ -103,8 +103,8 @@ def test_everything_is_reproduced_at_the_smallest_scale_though_it_is_stopped(
     for key in set(results) - {"scale", "facts"}:
         for claim in results[key]["claims"]:
             # Runs of this size show nothing about the paper; what is counted or computed needs none.
-            judged = key in ("table1", "table2")
-            assert (claim["verdict"] != Verdict.UNJUDGED.value) is judged
+            is_judged = key in ("table1", "table2")
+            assert (claim["verdict"] != Verdict.UNJUDGED.value) is is_judged
             assert claim["verdict"] in {verdict.value for verdict in Verdict}
             assert bool(claim["reason"]) is (claim["verdict"] != "confirmed")
     for name in ("fig7-digits", "fig8-digits-small-own0", "fig8-digits-small-own1", "fig9-paper", "fig9-safe"):
