@@ -71,6 +71,8 @@ def test_from_nothing_to_a_staked_account(shell: Shell, anvil: Callable[..., Any
     assert printed[1].split() == ["IDMLToken", record["token"], f"{record['gas']['IDMLToken']:,}", "gas"]
     assert printed[2].split() == ["IDML", record["contract"], f"{record['gas']['IDML']:,}", "gas"]
     assert shell.fails("deploy", "--from", RICH.address_hex).startswith("idml: deployment.json exists")
+    below = shell.fails("deploy", "--from", RICH.address_hex, "--out", "deployment.json/x.json")
+    assert below.startswith("idml: deployment.json/x.json cannot be written: ")
 
     who = OTHER.address_hex
     poor = shell.fails("fund", who, "--tokens", "300")
@@ -87,8 +89,98 @@ def test_from_nothing_to_a_staked_account(shell: Shell, anvil: Callable[..., Any
     assert json.loads(shell.ok("fund", who, "--stake", "1", "--json"))["accounts"][0]["address"] == who
     refused = shell.fails("fund", who, "--stake", "2000")
     assert refused.startswith("idml: reverted: InsufficientBalance(account=0x")
-    made = json.loads(shell.ok("deploy", "--from", RICH.address_hex, "--out", "other.json", "--json"))
-    assert made == json.loads((shell.folder / "other.json").read_text())
+    made = json.loads(shell.ok("deploy", "--from", RICH.address_hex, "--out", "new/other.json", "--json"))
+    assert made == json.loads((shell.folder / "new" / "other.json").read_text())
+    again = json.loads(shell.ok("deploy", "--from", RICH.address_hex, "--overwrite", "--json"))
+    assert again == json.loads((shell.folder / "deployment.json").read_text()) != record
+
+
+@pytest.mark.slow
+def test_money_comes_out_again(shell: Shell, anvil: Callable[..., Any]) -> None:
+    node = anvil()
+    shell.variables["IDML_RPC"] = node.url
+    who = OTHER.address_hex
+    gift = json.loads(shell.ok("fund", who, "--from", RICH.address_hex, "--send", "1", "--json"))
+    assert gift["accounts"] == [{"address": who, "native_wei": 10**18}], "this needs no deployment"
+    assert [(entry["step"], entry["gas"]) for entry in gift["done"]] == [("send", 21_000)]
+    shell.ok("deploy", "--from", RICH.address_hex)
+    shell.ok("fund", who, "--tokens", "300", "--stake", "200")
+
+    told = shell.ok("unstake", who, "--tokens", "150.5").splitlines()
+    assert len(told) == 3
+    assert "150.5 tokens are unbonding until 20" in told[0]
+    assert told[0].endswith(" UTC, seat 0 is given up")
+    assert told[1].startswith(f"{who}  left: 49.5 staked, 150.5 unbonding, 100 in the balance, 0 in the wallet; 0.96")
+    assert told[2].endswith(" gas in all")
+    until = told[0].partition("until ")[2].partition(",")[0]
+    anew = shell.fails("unstake", who, "--all")
+    assert anew.startswith(f"idml: {who}: 150.5 tokens are unbonding until {until}, and unstaking more makes them wait")
+    assert f"unbonding        150.5 tokens, until {until}\n" in shell.ok("info", who)
+    waits = f"150.5 unbonding: idml chain withdraw from {until} on; 49.5 staked: idml chain unstake\n"
+    assert shell.fails("unstake", who, "--finish").endswith(waits)
+    assert shell.fails("withdraw", who, "--tokens", "200") == f"idml: {who} can withdraw 100 tokens, not 200: {waits}"
+
+    out = json.loads(shell.ok("withdraw", who, "--tokens", "25.000000000000000001", "--json"))
+    assert out["accounts"][0]["wallet_wei"] == 25 * 10**18 + 1
+    assert [entry["step"] for entry in out["done"]] == ["withdraw"]
+    assert out["gas"] == out["done"][0]["gas"] > 21_000
+    assert "redeem 25, or any other multiple" in shell.fails("redeem", who, "--tokens", "25.000000000000000001")
+    node.rpc("evm_increaseTime", 7 * 24 * 3600)
+    node.rpc("evm_mine")
+    assert "150.5 tokens have left the stake\n" in shell.ok("unstake", who, "--finish")
+    assert "49.5 tokens are unbonding until" in shell.ok("unstake", who, "--all")
+    nothing = shell.fails("unstake", who, "--all")
+    assert nothing.startswith(
+        f"idml: {who} has nothing to unstake: 25.000000000000000001 in the wallet: idml chain red"
+    )
+    node.rpc("evm_increaseTime", 7 * 24 * 3600)
+    node.rpc("evm_mine")
+    told = shell.ok("withdraw", who, "--all").splitlines()
+    assert [line.split()[1] for line in told[:-1]] == ["complete_unstake", "withdraw", "left:"]
+    native = node.rpc("eth_getBalance", who, "latest")
+    told = shell.ok("redeem", who, "--all").splitlines()
+    assert told[0].endswith(": 300 tokens became 0.03 of the native currency")
+    assert 0.0299 < (int(node.rpc("eth_getBalance", who, "latest"), 16) - int(native, 16)) / 10**18 < 0.03
+    for command in ("unstake", "withdraw", "redeem"):
+        assert shell.fails(command, who, "--all") == f"idml: {who} has nothing to {command}\n"
+
+
+@pytest.mark.slow
+def test_money_comes_out_of_ganache_too(shell: Shell, ganache: Callable[..., Any]) -> None:
+    node = ganache("--wallet.accounts", f"0x{RICH_KEY},{10**20}")
+    shell.variables["IDML_RPC"] = node.url
+    who = RICH.address_hex
+    shell.ok("deploy", "--from", who)
+    shell.ok("fund", who, "--tokens", "300", "--stake", "200")
+    shell.ok("unstake", who, "--all")
+    assert "200 unbonding: idml chain withdraw from" in shell.fails("withdraw", who, "--tokens", "300")
+    node.rpc("evm_increaseTime", 7 * 24 * 3600)
+    node.rpc("evm_mine")
+    shell.ok("withdraw", who, "--tokens", "300")
+    assert "300 tokens became 0.03 of the native currency" in shell.ok("redeem", who, "--tokens", "300")
+
+
+@pytest.mark.slow
+def test_what_was_done_before_a_failure_is_told(shell: Shell, anvil: Callable[..., Any]) -> None:
+    """Of two accounts the second cannot; a wrong password stops before anything."""
+    shell.variables["IDML_RPC"] = anvil().url
+    first, second = RICH.address_hex, OTHER.address_hex
+    shell.ok("deploy", "--from", first)
+    shell.ok("fund", first, "--tokens", "300")
+    for extra in ((), ("--json",)):
+        done = shell("withdraw", first, second, "--tokens", "1", *extra)
+        assert (done.returncode, done.stderr) == (1, f"idml: {second} has nothing to withdraw\n")
+        if extra:
+            told = json.loads(done.stdout)
+            assert [entry["address"] for entry in told["done"]] == [first]
+            assert told["gas"] == told["done"][0]["gas"]
+            assert "accounts" not in told
+        else:
+            assert done.stdout.startswith(f"{first}  withdraw in block")
+    shell.variables["IDML_PASSWORD"] = "wrong"
+    assert "wrong password" in shell.fails("withdraw", first, "--all")
+    assert "no key of 0x" in shell.fails("withdraw", "0x" + "11" * 20, "--all")
+    assert "that is no address" in shell.fails("withdraw", "x" * 300, "--all")
 
 
 @pytest.mark.slow
@@ -152,6 +244,12 @@ def test_mistakes_are_one_line(shell: Shell) -> None:
         (("fund", "0x12", "--send", "x"), "'x' is no amount"),
         (("fund", "0x12", "--send", "1e-19"), "'1e-19' is no amount"),
         (("fund", "0x12", "--send", "inf"), "'inf' is no amount"),
+        (("fund", "0x12", "--send", "1e999999"), "'1e999999' is no amount"),
+        (("unstake", "0x12"), "one of the arguments --tokens --all --finish is required"),
+        (("unstake", "0x12", "--tokens", "5", "--all"), "not allowed with argument"),
+        (("withdraw", "0x12", "--tokens", "0"), "nothing to do"),
+        (("redeem", "0x12", "--tokens", "-1"), "'-1' is no amount"),
+        (("withdraw", "0x12", "--tokens", "12345678901.0000000000000000001"), "is no amount"),
         (("deploy", "--from", "0x12", "--rate", "0"), "'0' is no whole number above 0"),
         (("deploy", "--from", "0x12", "--unbonding-days", "x"), "'x' is no number above 0"),
         (("deploy", "--from", "0x12", "--max-fee-gwei", "-3"), "'-3' is no number above 0"),
@@ -204,7 +302,9 @@ def test_a_password_is_asked_for_on_a_terminal_and_not_shown(shell: Shell) -> No
     assert Keystore(shell.folder / "keys").open(str(files[-1].path), "hunter2").address == files[-1].address
 
 
-@pytest.mark.parametrize("command", [(), ("deploy",), ("info",), ("fund",), ("accounts",), ("accounts", "import")])
+@pytest.mark.parametrize(
+    "command", [(), ("deploy",), ("info",), ("fund",), ("withdraw",), ("accounts",), ("accounts", "import")]
+)
 def test_help_has_examples(shell: Shell, command: tuple[str, ...]) -> None:
     assert "examples:\n  idml chain " in shell.ok(*command, "--help")
 

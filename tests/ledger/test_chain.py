@@ -8,7 +8,7 @@ import pytest
 
 from idml.ledger.chain.describe import describe, equip
 from idml.ledger.chain.node import Node
-from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.rpc import RpcLedger, deploy, pay
 from idml.ledger.chain.sender import Sending
 from idml.ledger.errors import Reverted
 from idml.ledger.wallet import Wallet
@@ -40,4 +40,4 @@ def test_contracts_that_take_no_money_say_so(anvil: Callable[..., Any]) -> None:
     node = Node(anvil().url)
     ledger = RpcLedger(node, deploy(node, RICH), Sending(poll_s=0.05))
     with pytest.raises(Reverted):
-        ledger.pay(RICH, ledger.contract_address, 5)
+        pay(node, RICH, ledger.contract_address, 5)

@@ -11,7 +11,7 @@ import pytest
 
 from idml.ledger.chain.fees import GWEI, FeePolicy
 from idml.ledger.chain.node import Node
-from idml.ledger.chain.rpc import RpcLedger, deploy
+from idml.ledger.chain.rpc import RpcLedger, deploy, pay
 from idml.ledger.chain.sender import Sending
 from idml.ledger.deployment import Deployment
 from idml.ledger.embedded.evm import GAS_CAP
@@ -73,7 +73,7 @@ def test_a_real_node_does_what_the_embedded_evm_does(ledger: RpcLedger) -> None:
 
 
 def test_money_can_be_sent(ledger: RpcLedger) -> None:
-    assert ledger.pay(RICH, POOR.address, 5).gas_used == 21_000
+    assert pay(ledger.node, RICH, POOR.address, 5).gas_used == 21_000
     assert ledger.balance_wei(POOR.address) == 5
     ledger.close()
 
@@ -222,8 +222,14 @@ def test_deployment_records(tmp_path: Path) -> None:
     path = tmp_path / "chain.json"
     record.save(path)
     assert Deployment.load(path) == record
-    with pytest.raises(LedgerError, match=r"chain.json exists: deployment records are not overwritten"):
-        record.save(path)
+    for write in (record.save, Deployment.check_place):
+        with pytest.raises(LedgerError, match=r"chain.json exists: a record says where money is"):
+            write(path)
+    moved = replace(record, block=8)
+    Deployment.check_place(path, overwrite=True)
+    assert Deployment.load(path) == record, "it was only looked at"
+    moved.save(path, overwrite=True)
+    assert Deployment.load(path) == moved
     with pytest.raises(LedgerError, match="No such file"):
         record.save(tmp_path / "nowhere" / "chain.json")
     with pytest.raises(LedgerError, match="write it with idml chain deploy"):
@@ -232,3 +238,31 @@ def test_deployment_records(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(LedgerError, match="is no deployment record"):
             Deployment.load(path)
+
+
+def test_where_a_record_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b" / "chain.json"
+    Deployment.check_place(deep)
+    assert list(deep.parent.iterdir()) == [], "the folder is made, and nothing else"
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "else")
+    for place in ("file/chain.json", "file/deeper/chain.json", "x" * 300, "dangling"):
+        with pytest.raises(LedgerError, match="cannot be written"):
+            Deployment.check_place(tmp_path / place)
+    with pytest.raises(LedgerError, match="Is a directory"):
+        Deployment.check_place(tmp_path / "a", overwrite=True)
+
+
+def test_a_deployment_that_cannot_succeed_costs_nothing(anvil: Callable[..., Any]) -> None:
+    """Neither with numbers that only the second contract refuses, nor with money for the first one alone."""
+    node = Node(anvil().url)
+    had_wei = node.balance_wei(RICH.address)
+    with pytest.raises(Reverted, match="InvalidUnbondingDelay"):
+        deploy(node, RICH, unbonding_delay_s=3 * 86_400, sending=QUICK)
+    assert node.balance_wei(RICH.address) == had_wei
+    fee_wei = FeePolicy().suggest(node).max_wei
+    pay(node, RICH, POOR.address, 5_000_000 * fee_wei, QUICK)
+    had_wei = node.balance_wei(POOR.address)
+    with pytest.raises(GasMoneyError, match="needs up to"):
+        deploy(node, POOR, sending=QUICK)
+    assert node.balance_wei(POOR.address) == had_wei

@@ -1,10 +1,11 @@
-"""`idml chain`: contracts, accounts and money on a real chain."""
+"""`idml chain`: the contracts on a real chain, and what is there."""
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from idml.cli.chain_keys import Keys, add_accounts
+from idml.cli.chain_money import add_money
 from idml.cli.chain_options import (
     Commands,
     action,
@@ -12,14 +13,12 @@ from idml.cli.chain_options import (
     add_record,
     add_sending,
     amount,
+    connect,
     positive,
     print_json,
+    sending,
     whole,
 )
-
-if TYPE_CHECKING:
-    from idml.ledger.chain.rpc import RpcLedger
-    from idml.ledger.chain.sender import Sending
 
 _EPILOG = """\
 examples:
@@ -29,6 +28,9 @@ examples:
   idml chain info 0x8f3C...                            and how an account stands
   idml chain fund 0x51aD... --from 0x8f3C... --send 0.1     give it native currency for gas
   idml chain fund 0x51aD... --tokens 300 --stake 200   it buys and deposits 300 tokens and stakes 200
+  idml chain unstake 0x51aD... --all                   its stake may leave after the unbonding delay
+  idml chain withdraw 0x51aD... --all                  from the contract to its wallet
+  idml chain redeem 0x51aD... --all                    tokens back to native currency
 
 A node is named by --rpc or $IDML_RPC; keys are in files, in --keystore or $IDML_KEYSTORE. Their password is asked for,
 or read from --password-file or $IDML_PASSWORD. ACCOUNT is an address, or the path of a keystore file."""
@@ -46,7 +48,7 @@ def add_parser(commands: Commands) -> None:
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_deploy(actions)
     _add_info(actions)
-    _add_fund(actions)
+    add_money(actions)
     add_accounts(actions)
 
 
@@ -54,11 +56,10 @@ def deploy(options: argparse.Namespace) -> int:
     """Put both contracts on a chain."""
     from idml.ledger.chain.node import Node
     from idml.ledger.chain.rpc import deploy
-    from idml.ledger.errors import LedgerError
+    from idml.ledger.deployment import Deployment
     from idml.ledger.wallet import checksum_address
 
-    if options.out.exists():
-        raise LedgerError(f"{options.out} exists: deployment records are not overwritten, name another with --out")
+    Deployment.check_place(options.out, overwrite=options.overwrite)
     node = Node(options.rpc)
     node.chain_id()  # a dead node is told before a password is asked for
     made = deploy(
@@ -67,7 +68,7 @@ def deploy(options: argparse.Namespace) -> int:
         rate=options.rate,
         stake_threshold_wei=options.stake_threshold,
         unbonding_delay_s=round(options.unbonding_days * 86_400),
-        sending=_sending(options),
+        sending=sending(options),
     )
     if options.json:
         print_json(made.to_json())
@@ -75,7 +76,7 @@ def deploy(options: argparse.Namespace) -> int:
         print(f"chain {made.chain_id} at {node.name}, block {made.block}")
         for name, address in (("IDMLToken", made.token), ("IDML", made.contract)):
             print(f"{name:<10} {checksum_address(address)}  {made.gas[name]:>9,} gas")
-    made.save(options.out)
+    made.save(options.out, overwrite=options.overwrite)
     if not options.json:
         print(f"record:    {options.out}")
     return 0
@@ -86,7 +87,7 @@ def info(options: argparse.Namespace) -> int:
     from idml.ledger.chain.describe import describe
 
     addresses = [Keys(options).address(account) for account in options.accounts]
-    facts = describe(_connect(options), addresses)
+    facts = describe(connect(options), addresses)
     if options.json:
         print_json(facts)
     else:
@@ -94,63 +95,15 @@ def info(options: argparse.Namespace) -> int:
     return 0
 
 
-def fund(options: argparse.Namespace) -> int:
-    """Give accounts native currency, tokens and a stake."""
-    from idml.ledger.chain.describe import describe_account, equip
-    from idml.ledger.errors import coins
-    from idml.ledger.wallet import checksum_address
-
-    if not (options.send or options.tokens or options.stake):
-        options.fail("nothing to do: say how much to --send, or how many --tokens and --stake")
-    if options.send and not options.payer:
-        options.fail("--send needs --from ACCOUNT: who pays")
-    keys, ledger = Keys(options), _connect(options)
-    addresses = [keys.address(account) for account in options.accounts]
-    # All passwords before any money moves.
-    payer = keys.open(options.payer) if options.send else None
-    own = [keys.open(account) for account in options.accounts] if options.tokens or options.stake else []
-    gas = 0
-    for address in addresses:
-        if payer is not None:
-            gas += ledger.pay(payer, address, options.send).gas_used
-            _say(options, f"{checksum_address(address)}  sent {coins(options.send)}")
-    for wallet in own:
-        for result in equip(ledger, wallet, tokens_wei=options.tokens, stake_wei=options.stake):
-            gas += result.gas_used
-            _say(options, f"{wallet.address_hex}  {result.step} in block {result.block}, {result.gas_used:,} gas")
-    if options.json:
-        print_json({"gas": gas, "accounts": [describe_account(ledger, address) for address in addresses]})
-    else:
-        print(f"{gas:,} gas in all")
-    return 0
-
-
-def _connect(options: argparse.Namespace) -> "RpcLedger":
-    from idml.ledger.chain.rpc import RpcLedger
-
-    return RpcLedger.connect(options.rpc, options.deployment, _sending(options))
-
-
-def _sending(options: argparse.Namespace) -> "Sending":
-    from idml.ledger.chain.fees import GWEI, FeePolicy
-    from idml.ledger.chain.sender import Sending
-
-    return Sending(
-        confirmations=getattr(options, "confirmations", 1),
-        fees=FeePolicy(cap_wei=round(getattr(options, "max_fee_gwei", 500) * GWEI)),
-    )
-
-
 def _info_lines(facts: dict[str, Any]) -> list[str]:
-    from datetime import UTC, datetime
-
     from idml.ledger.errors import coins
+    from idml.ledger.payout import moment
 
     base_fee = "none" if facts["base_fee_wei"] is None else f"{facts['base_fee_wei'] / 10**9:g} gwei"
     lines = [
         f"node             {facts['node']} ({facts['client']})",
-        f"chain            {facts['chain_id']}, block {facts['block']:,} of "
-        f"{datetime.fromtimestamp(facts['time_s'], UTC):%Y-%m-%d %H:%M:%S} UTC, base fee {base_fee}",
+        f"chain            {facts['chain_id']}, block {facts['block']:,} of {moment(facts['time_s'])}, "
+        f"base fee {base_fee}",
         f"IDML             {facts['contract']}, since block {facts['deployed_in_block']:,}",
         f"IDMLToken        {facts['token']}, {facts['rate']:,} for one of the native currency",
         f"stake threshold  {coins(facts['stake_threshold_wei'])} tokens",
@@ -160,6 +113,8 @@ def _info_lines(facts: dict[str, Any]) -> list[str]:
     ]
     for entry in facts["accounts"]:
         account, history = entry["account"], entry["history"]
+        kept = f", {coins(entry['cover_wei'])} of them kept by the budget" if entry["cover_wei"] else ""
+        until = f", until {moment(account['release_at'])}" if account["unbonding"] else ""
         seat = f"seat {account['seat'] - 1}" if account["seat"] else "no seat"
         done = history["completed_as_learner"], history["completed_as_neighbor"]
         lines += [
@@ -167,19 +122,14 @@ def _info_lines(facts: dict[str, Any]) -> list[str]:
             f"account          {entry['address']}",
             f"native currency  {coins(entry['native_wei'])}",
             f"in the wallet    {coins(entry['wallet_wei'])} tokens",
-            f"balance          {coins(account['balance'])} tokens",
+            f"balance          {coins(account['balance'])} tokens{kept}",
             f"stake            {coins(account['stake'])} tokens, {coins(account['locked'])} of them locked; {seat}",
-            f"unbonding        {coins(account['unbonding'])} tokens",
+            f"unbonding        {coins(account['unbonding'])} tokens{until}",
             f"encounters       {done[0]} as a learner, {done[1]} as a neighbor "
             f"({history['accepted']} accepted, {history['rejected']} rejected)",
             f"votes            {history['votes_with']} with the majority, {history['votes_against']} against it",
         ]
     return lines
-
-
-def _say(options: argparse.Namespace, line: str) -> None:
-    if not options.json:
-        print(line, flush=True)
 
 
 def _add_deploy(actions: Commands) -> None:
@@ -206,6 +156,7 @@ def _add_deploy(actions: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("deployment.json"), metavar="FILE", help="record to write (%(default)s)"
     )
+    parser.add_argument("--overwrite", action="store_true", help="the record may exist")
 
 
 def _add_info(actions: Commands) -> None:
@@ -214,22 +165,3 @@ def _add_info(actions: Commands) -> None:
     add_node(parser)
     add_record(parser)
     parser.add_argument("accounts", nargs="*", metavar="ACCOUNT", help="accounts to show")
-
-
-def _add_fund(actions: Commands) -> None:
-    parser = action(
-        actions,
-        fund,
-        "fund",
-        "give accounts native currency, tokens, a stake",
-        "idml chain fund 0x51aD... 0x77b2... --from 0x8f3C... --send 0.1\n"
-        "  idml chain fund 0x51aD... --tokens 300 --stake 200",
-        "Send native currency to accounts; let accounts whose keys are here buy and deposit tokens and stake them.",
-    )
-    add_sending(parser)
-    add_record(parser)
-    parser.add_argument("accounts", nargs="+", metavar="ACCOUNT", help="who gets it")
-    parser.add_argument("--from", dest="payer", metavar="ACCOUNT", help="who pays what is sent")
-    parser.add_argument("--send", type=amount, default=0, metavar="COINS", help="native currency for each")
-    parser.add_argument("--tokens", type=amount, default=0, metavar="TOKENS", help="each buys and deposits so many")
-    parser.add_argument("--stake", type=amount, default=0, metavar="TOKENS", help="each stakes so many")

@@ -95,7 +95,7 @@ class Keys:
         """The address that an argument names: itself, or that of a keystore file."""
         from idml.ledger.wallet import parse_address
 
-        return self.store.find(account).address if Path(account).is_file() else parse_address(account)
+        return self.store.find(account).address if os.path.isfile(account) else parse_address(account)
 
     def open(self, account: str) -> "Wallet":
         """The wallet of an account; its password is asked for once."""

@@ -4,9 +4,13 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from idml.ledger.chain.rpc import RpcLedger
+    from idml.ledger.chain.sender import Sending
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -70,13 +74,32 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def connect(options: argparse.Namespace) -> "RpcLedger":
+    """The contracts that a command line names."""
+    from idml.ledger.chain.rpc import RpcLedger
+
+    return RpcLedger.connect(options.rpc, options.deployment, sending(options))
+
+
+def sending(options: argparse.Namespace) -> "Sending":
+    """How a command line wants transactions sent."""
+    from idml.ledger.chain.fees import GWEI, FeePolicy
+    from idml.ledger.chain.sender import Sending
+
+    return Sending(
+        confirmations=getattr(options, "confirmations", 1),
+        fees=FeePolicy(cap_wei=round(getattr(options, "max_fee_gwei", 500) * GWEI)),
+    )
+
+
 def amount(text: str) -> int:
     """Whole units to base units, exact."""
     try:
-        amount = Decimal(text) * 10**18
-    except InvalidOperation:
+        # More digits than any amount has: what must be rounded nevertheless is none.
+        amount = Context(prec=64, traps=[Inexact]).multiply(Decimal(text), Decimal(10**18))
+    except DecimalException:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or amount != int(amount) or amount >= 2**96:
+    if not amount.is_finite() or not 0 <= amount < 2**96 or amount != int(amount):
         raise argparse.ArgumentTypeError(f"{text!r} is no amount: a number with at most 18 decimals")
     return int(amount)
 

@@ -1,6 +1,7 @@
 """Where the contracts are on a chain: a small record, kept in a file."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,20 +33,46 @@ class Deployment:
         """The record as it is written to the file."""
         return {**asdict(self), "contract": checksum_address(self.contract), "token": checksum_address(self.token)}
 
-    def save(self, path: Path) -> None:
-        """Write the record to a new file.
+    @staticmethod
+    def check_place(path: Path, *, overwrite: bool = False) -> None:
+        """Find out whether a record can be written, before a deployment is paid. Makes the folder if there is none.
+
+        Args:
+            path: the file that the record is to have.
+            overwrite: whether the file may exist.
+
+        Raises:
+            LedgerError: if the file exists or cannot be written.
+        """
+        exists = os.path.exists(path)
+        if exists and not overwrite:
+            raise LedgerError(_exists(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("a" if exists else "x").close()
+            if not exists:
+                path.unlink()
+        except OSError as error:
+            raise LedgerError(_unwritable(path, error)) from None
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the record to a file.
+
+        Args:
+            path: the file.
+            overwrite: whether the file may exist.
 
         Raises:
             LedgerError: if the file exists or cannot be written.
         """
         try:
-            with path.open("x", encoding="utf-8") as file:
+            with path.open("w" if overwrite else "x", encoding="utf-8") as file:
                 json.dump(self.to_json(), file, indent=2)
                 file.write("\n")
         except FileExistsError:
-            raise LedgerError(f"{path} exists: deployment records are not overwritten, name another file") from None
+            raise LedgerError(_exists(path)) from None
         except OSError as error:
-            raise LedgerError(f"{path}: {error.strerror or error}") from None
+            raise LedgerError(_unwritable(path, error)) from None
 
     @classmethod
     def load(cls, path: Path) -> "Deployment":
@@ -66,3 +93,11 @@ class Deployment:
             return cls(int(chain_id), parse_address(contract), parse_address(token), int(block), gas)
         except (KeyError, TypeError, ValueError, AttributeError, LedgerError) as error:
             raise LedgerError(f"{path} is no deployment record: {error!r}; it has {', '.join(_FIELDS)}") from None
+
+
+def _exists(path: Path) -> str:
+    return f"{path} exists: a record says where money is, so name another file with --out, or say --overwrite"
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.filename or path}: {error.strerror or error}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from idml.ledger.records import AccountState, History, Release
+from idml.ledger.records import AccountState, History, Release, budget_cover
 
 REWARD_UNIT_WEI = 1 << 48
 """A budget's reward is a multiple of this many base units."""
@@ -134,8 +134,7 @@ class ParticipantState:
     @property
     def cover(self) -> int:
         """How much of the balance the budget keeps: its reward for each unused nonce that it covers."""
-        used = (self.nonce_window & (1 << self.budget_nonces) - 1).bit_count()
-        return (self.budget_nonces - used) * self.budget_reward
+        return budget_cover(self.nonce_window, self.budget_nonces, self.budget_reward)
 
     def slide(self) -> None:
         """Move `nonce_base` beyond the nonces that are used, if the balance covers the budget from there on."""

@@ -35,6 +35,33 @@ class AccountState:
     budget_reward: int = 0
     budget_nonces: int = 0
 
+    @property
+    def free_stake(self) -> int:
+        """How much of the stake may leave it."""
+        return self.stake - self.locked
+
+    @property
+    def cover(self) -> int:
+        """How much of the balance the budget keeps."""
+        return budget_cover(self.nonce_window, self.budget_nonces, self.budget_reward)
+
+    @property
+    def free_balance(self) -> int:
+        """How much of the balance may leave it."""
+        return self.balance - self.cover
+
+
+def budget_cover(nonce_window: int, nonces: int, reward: int) -> int:
+    """How much of a balance a budget keeps: its reward for each unused nonce that it covers.
+
+    Args:
+        nonce_window: bit i says whether the i-th nonce is used.
+        nonces: how many nonces the budget covers.
+        reward: the most that one encounter may cost, in base units of the token.
+    """
+    used = (nonce_window & (1 << nonces) - 1).bit_count()
+    return (nonces - used) * reward
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

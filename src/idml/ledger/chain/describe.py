@@ -44,11 +44,13 @@ def describe(ledger: RpcLedger, accounts: Iterable[bytes] = ()) -> dict[str, Any
 
 def describe_account(ledger: RpcLedger, address: bytes) -> dict[str, Any]:
     """Describe one account: its native currency, its tokens, its account in the contract, and its record."""
+    account = ledger.account(address)
     return {
         "address": checksum_address(address),
         "native_wei": ledger.balance_wei(address),
         "wallet_wei": ledger.token_balance_wei(address),
-        "account": asdict(ledger.account(address)),
+        "cover_wei": account.cover,
+        "account": asdict(account),
         "history": asdict(ledger.history(address)),
     }
 

@@ -81,8 +81,8 @@ class Keystore:
         Raises:
             KeystoreError: if there is no such file.
         """
-        if (path := Path(account)).is_file():
-            return _read(path)[0]
+        if os.path.isfile(account):
+            return _read(Path(account))[0]
         try:
             address = parse_address(account)
         except LedgerError as error:

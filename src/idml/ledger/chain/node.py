@@ -82,7 +82,9 @@ class Node:
                 raise NodeUnreachableError(
                     f"no answer from {self.name}: {problem}; check the URL and that the node runs"
                 )
-            _LOG.info("%s from %s on %s: trying again in %.1f s", problem, self.name, method, delay_s)
+            # A node that was never there is told soon, in one line.
+            level = logging.INFO if self._greeted else logging.DEBUG
+            _LOG.log(level, "%s from %s on %s: trying again in %.1f s", problem, self.name, method, delay_s)
             time.sleep(delay_s * random.uniform(0.5, 1))
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 

@@ -1,14 +1,15 @@
 """The ledger on any chain whose nodes speak Ethereum's JSON-RPC. It needs the extra `chain`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from idml.ledger.abi import Abi, decode_error
 from idml.ledger.chain.node import Node, revert_data, to_hex
-from idml.ledger.chain.receipts import Request, read_logs
+from idml.ledger.chain.receipts import Request, estimate_gas, read_logs
 from idml.ledger.chain.sender import Sender, Sending
 from idml.ledger.deployment import Deployment
 from idml.ledger.embedded.evm import Block, Receipt
-from idml.ledger.errors import ExecutionReverted, NoContractError, NodeRefusedError, WrongChainError
+from idml.ledger.errors import ExecutionReverted, GasMoneyError, NoContractError, NodeRefusedError, WrongChainError
 from idml.ledger.interface import Ledger, idml_abi, token_abi
 from idml.ledger.wallet import Wallet, checksum_address
 from idml.protocol.events import Event
@@ -93,17 +94,6 @@ class RpcLedger(Ledger):
         """A wallet's native currency, in wei."""
         return self.node.balance_wei(address)
 
-    def pay(self, sender: Wallet, to: bytes, value_wei: int) -> Receipt:
-        """Send native currency, in wei, to an address (20 bytes).
-
-        Raises:
-            Reverted: if there is a contract at the address, and it accepts none.
-        """
-        receipt = self._send(sender, to, b"", value_wei)
-        if not receipt.success:
-            raise decode_error(receipt.output)
-        return receipt
-
     def close(self) -> None:
         """Close the connections."""
         self.node.close()
@@ -118,6 +108,26 @@ class RpcLedger(Ledger):
             if (reason := revert_data(error)) is None:
                 raise
             raise ExecutionReverted(reason) from error
+
+
+def pay(node: Node, sender: Wallet, to: bytes, value_wei: int, sending: Sending | None = None) -> Receipt:
+    """Send native currency. This needs none of the contracts.
+
+    Args:
+        node: a node of the chain.
+        sender: key of the account that pays.
+        to: address of the account that gets it, 20 bytes.
+        value_wei: how much, in wei.
+        sending: how to send the transaction.
+
+    Raises:
+        Reverted: if there is a contract at the address, and it accepts none.
+        LedgerError: if the transaction does not get through; see `Sender.send`.
+    """
+    receipt = Sender(node, node.chain_id(), sending or Sending()).send(Request(sender, to, b"", value_wei))
+    if not receipt.success:
+        raise decode_error(receipt.output)
+    return receipt
 
 
 def deploy(
@@ -141,21 +151,43 @@ def deploy(
 
     Raises:
         Reverted: if the contracts refuse these numbers.
+        GasMoneyError: if the deployer cannot pay for both contracts.
         LedgerError: if a transaction does not get through; see `Sender.send`.
     """
-    chain_id = node.chain_id()
-    sender = Sender(node, chain_id, sending or Sending())
+    chain_id, sending = node.chain_id(), sending or Sending()
+    sender = Sender(node, chain_id, sending)
+
+    def order(contract: Abi, *arguments: object) -> Request:
+        return Request(deployer, None, contract.creation(*arguments))
 
     def create(contract: Abi, *arguments: object) -> Receipt:
-        receipt = sender.send(Request(deployer, None, contract.creation(*arguments)))
+        receipt = sender.send(order(contract, *arguments))
         if not receipt.success:
             raise decode_error(receipt.output, contract)
         return receipt
 
+    if sending.gas_limit is None:
+        # Whether both would get through, before the first is paid. For this, any address does as the token's.
+        likely = order(idml_abi(), deployer.address, stake_threshold_wei, unbonding_delay_s)
+        _rehearse(node, (order(token_abi(), rate), likely), sending.fees.suggest(node).max_wei)
     token = create(token_abi(), rate)
     contract = create(idml_abi(), token.output, stake_threshold_wei, unbonding_delay_s)
     gas = {"IDMLToken": token.gas_used, "IDML": contract.gas_used}
     return Deployment(chain_id, contract.output, token.output, token.block_number, gas)
+
+
+def _rehearse(node: Node, orders: Sequence[Request], fee_wei: int) -> None:
+    """Raise what would keep one of an account's transactions from getting through, with so many wei for a gas."""
+    gas = 0
+    for order in orders:
+        try:
+            gas += estimate_gas(node, order)
+        except ExecutionReverted as error:
+            raise decode_error(error.data, token_abi(), idml_abi()) from None
+    wallet = orders[0].wallet
+    has_wei = node.balance_wei(wallet.address)
+    if has_wei < gas * fee_wei:
+        raise GasMoneyError(wallet.address_hex, has_wei, gas * fee_wei)
 
 
 def _check(node: Node, deployment: Deployment) -> None:
