@@ -41,7 +41,8 @@ def fund(options: argparse.Namespace) -> int:
             for address in addresses:
                 receipt = pay(node, payer, address, options.send, sending(options))
                 shown = checksum_address(address)
-                record.add(shown, "send", receipt.block_number, receipt.gas_used, f"sent {coins(options.send)}")
+                words = f"sent {coins(options.send)} in block {receipt.block_number}, {receipt.gas_used:,} gas"
+                record.add(shown, "send", receipt.block_number, receipt.gas_used, words)
         if ledger is None:
             balances = [(checksum_address(address), node.balance_wei(address)) for address in addresses]
             record.close([{"address": address, "native_wei": native_wei} for address, native_wei in balances])
