@@ -30,7 +30,7 @@ examples:
   idml evaluate all                              measure validation rules, adversaries and defences
   idml economics                                 what honesty pays, and what to choose
   idml gas                                       what an encounter costs on a chain
-  idml chain --help                              deploy to a chain, fund and stake accounts
+  idml chain --help                              deploy to a chain, money in and out
   idml traces info contacts.csv.gz               what a contact trace is like
 
 exit codes: 0 done, 1 a run or its directory failed, 2 command line, configuration, algorithm, data or
