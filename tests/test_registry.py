@@ -18,7 +18,8 @@ from idml.adapters.registry import ALGORITHMS
 from idml.learning.data.registry import DATASETS, PARTITIONS
 from idml.learning.judging.registry import DEFENCES, RULES
 from idml.learning.registry import MODELS
-from idml.registry import Entry, PluginError, PluginFile, Registry, files_of, load_file
+from idml.plugin_files import PluginFile, files_of, load_file
+from idml.registry import Entry, PluginError, Registry
 from idml.simulation.adversaries.registry import ADVERSARIES
 from idml.simulation.contacts.registry import CONTACTS
 

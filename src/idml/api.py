@@ -13,6 +13,7 @@ from idml.reporting.frames import frame
 from idml.reporting.report import write_report
 from idml.reporting.summary import numbers
 from idml.simulation.config import Config, make_config
+from idml.simulation.given import names_of_given
 from idml.simulation.runs import resume as go_on
 from idml.simulation.runs import simulate
 from idml.simulation.totals import Observer, Snapshot
@@ -154,19 +155,22 @@ def run(
     Args:
         directory: where to write; must not hold a run yet.
         config: what to run, best made by `load_config`, which explains what is wrong; by default the defaults.
-        adapter: a learning algorithm of your own, instead of the one that the configuration names.
+        adapter: a learning algorithm of your own, instead of the one that the configuration names; the same as
+            `algorithm`.
         observer: called with a `Snapshot` after each contact.
         report: whether to write the report, which takes a second or two; `idml report` does so later.
         progress: whether to show on standard error how far the run is; by default in a notebook alone.
-        settings: configuration keys that differ from `config`, for instance `devices=30`.
+        settings: configuration keys that differ from `config`, for instance `devices=30`. Where a key names a plug-in,
+            the thing itself will do: `model=FUNCTION`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
-    wanted = make_config(values)
-    with _watched(observer, progress) as watcher:
-        summary = simulate(wanted, Path(directory), adapter=adapter, observer=watcher)
+    with names_of_given(values) as named:
+        wanted = make_config(named)
+        with _watched(observer, progress) as watcher:
+            summary = simulate(wanted, Path(directory), adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)
@@ -188,13 +192,14 @@ def resume(
         adapter: the learning algorithm, if the run was given one.
         observer: called with a `Snapshot` after each contact, from the first on.
         report, progress: as in `run`.
-        settings: keys that change nothing about what happens, for instance `workers=4`.
+        settings: keys that change nothing about what happens, for instance `workers=4`; and again the objects that the
+            run was given, for instance `model=FUNCTION`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
-    with _watched(observer, progress) as watcher:
-        summary = go_on(Path(directory), settings, adapter=adapter, observer=watcher)
+    with names_of_given(settings) as named, _watched(observer, progress) as watcher:
+        summary = go_on(Path(directory), named, adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)

@@ -8,6 +8,8 @@ configuration a thing is named in one of four ways:
 - `PACKAGE.MODULE:NAME`: the same in a module that can be imported;
 - by the name of an entry point of an installed package, in the group of its kind, such as `idml.algorithms`.
 
+From Python a thing may be given as an object. It has a name for as long as it is lent (`Registry.given`).
+
 What ships is written down as text and imported when someone asks for it, so that to know a name costs nothing.
 """
 
@@ -15,11 +17,12 @@ import hashlib
 import importlib
 import importlib.util
 import logging
-import re
+import os
+import pickle
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -28,12 +31,27 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from idml.errors import IdmlError
 from idml.extras import hint
+from idml.plugin_files import (
+    definition,
+    is_definition,
+    load_file,
+    loaded_as,
+    names_in,
+    own_imports,
+    place_of,
+    short,
+    text_digest,
+    watch,
+)
 
 Thing = TypeVar("Thing")
 
 _LOG = logging.getLogger(__name__)
 
-_FILE_MODULE: Final = "idml_plugin_"
+GIVEN: Final = " (given as an object)"
+"""Ends the name of a thing that was given as an object, and that no other name leads to."""
+_LONGEST: Final = 400
+"""Characters of an error that a line quotes: torch's can be pages."""
 
 
 class PluginError(IdmlError, ValueError):
@@ -67,6 +85,8 @@ class Registry(Generic[Thing]):
         check: the function that checks a thing of somebody else's, as `MODULE:NAME`.
         group: of entry points.
         error: raised for what is wrong.
+        adopt: the function that makes a thing of what a name leads to and is none, such as a plain function, as
+            `MODULE:NAME`; it returns what it knows nothing about as it is.
     """
 
     def __init__(
@@ -78,6 +98,7 @@ class Registry(Generic[Thing]):
         check: str,
         group: str,
         error: type[PluginError] = PluginError,
+        adopt: str | None = None,
     ) -> None:
         self.kind = kind
         self.group = group
@@ -85,6 +106,8 @@ class Registry(Generic[Thing]):
         self._built_in = dict(built_in)
         self._check = check
         self._error = error
+        self._adopt = adopt
+        self._given: dict[str, object] = {}
         # Each is held, or another object could come to have its id.
         self._found: dict[int, tuple[Thing, str]] = {}
 
@@ -99,7 +122,8 @@ class Registry(Generic[Thing]):
 
     def knows(self, name: str) -> bool:
         """Whether this may name a thing; a file or a module is not opened for it."""
-        return name in self._built_in or ":" in name or any(point.name == name for point in self._entry_points())
+        known = name in self._built_in or name in self._given
+        return known or ":" in name or any(point.name == name for point in self._entry_points())
 
     def require(self, name: str, *, besides: Sequence[str] = ()) -> None:
         """Raise the registry's error if this can name nothing.
@@ -108,9 +132,14 @@ class Registry(Generic[Thing]):
             name: as a configuration has it.
             besides: words that the configuration takes in place of a name.
         """
-        if name not in besides and not self.knows(name):
-            choices = ", ".join((*besides, *self.names()))
-            raise self._error(f"{self.kind} is {name!r}: choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME")
+        if name in besides or self.knows(name):
+            return
+        if name.endswith(GIVEN):
+            raise self._wrong(name, f"give the run the same object again, as {self.kind}=")
+        if name.endswith(".py") or os.sep in name:
+            raise self._wrong(name, f"say which of its things, as {name}:NAME{names_in(Path(name))}")
+        choices = ", ".join((*besides, *self.names()))
+        raise self._error(f"{self.kind} is {name!r}: choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME")
 
     def find(self, name: str) -> Thing:
         """The thing of a name, new for each call if the name leads to a class.
@@ -120,22 +149,55 @@ class Registry(Generic[Thing]):
         """
         found = self._locate(name)
         base = self.base
+        is_thing = isinstance(found, base) or (isinstance(found, type) and issubclass(found, base))
+        if self._adopt is not None and not is_thing:
+            found = _attribute(self._adopt)(found)
         if isinstance(found, type) and issubclass(found, base):
             try:
                 thing = cast(Thing, found())
             except (Exception, SystemExit) as error:
-                raise self._wrong(name, f"{found.__name__}() failed: {_brief(error)}") from error
+                raise self._wrong(name, f"{found.__name__}() failed: {_brief(error)}", error) from error
         elif isinstance(found, base):
             thing = cast(Thing, found)
         else:
             what = f"class {found.__name__}" if isinstance(found, type) else type(found).__name__
-            raise self._wrong(name, f"{what} is no {base.__name__}: subclass {base.__module__}.{base.__name__}")
+            other = ", or name a function" if self._adopt is not None else ""
+            raise self._wrong(name, f"{what} is no {base.__name__}: subclass {base.__module__}.{base.__name__}{other}")
         self._found[id(thing)] = thing, name
         return thing
 
-    def found_as(self, thing: Thing) -> str | None:
-        """The name by which `find` gave this very object; None if it came from elsewhere."""
-        return self._found.get(id(thing), (None, None))[1]
+    @contextmanager
+    def given(self, thing: object) -> Iterator[str]:
+        """Lend a name to an object, by which all functions here find this very object until the context ends.
+
+        Args:
+            thing: of this kind, or its class, or what one can be made of.
+
+        Returns:
+            The name by which it is found again without being given, where there is one; else one that ends in `GIVEN`.
+        """
+        name = self.naming(thing)
+        before = self._given
+        self._given = {**before, name: thing}
+        try:
+            yield name
+        finally:
+            self._given = before
+
+    def naming(self, thing: object) -> str:
+        """The name of an object by which a configuration tells it apart: see `given`."""
+        found_as = self._found.get(id(thing), (None, None))[1]
+        if found_as is not None:
+            return found_as
+        # Its file is not run again to look: that may be the very program that gave it.
+        name = self.name_of(thing)
+        is_plain = is_definition(thing)
+        with suppress(Exception):
+            is_plain = is_plain or pickle.dumps(vars(type(thing)())) == pickle.dumps(vars(thing))
+        if name is not None and is_plain:
+            return name
+        called = getattr(thing, "name", None)
+        return f"{called if isinstance(called, str) else definition(thing).__name__}{GIVEN}"
 
     @property
     def base(self) -> type:
@@ -158,43 +220,57 @@ class Registry(Generic[Thing]):
             PluginError: as `find`, or it does not pass the check.
         """
         thing = self.find(name)
-        if name in self._built_in:
+        if name in self._built_in or self.ships(thing):
             return thing
-        try:
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always", UserWarning)
-                self.check(thing, **details)
-        except IdmlError as error:
-            raise self._wrong(name, str(error)) from error
+        with self.naming_errors(name), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            self.check(thing, **details)
         for warning in said:
             if issubclass(warning.category, UserWarning):
                 _LOG.warning("%s is %r: %s", self.kind, name, warning.message)
         return thing
 
+    @contextmanager
+    def naming_errors(self, name: str) -> Iterator[None]:
+        """Have what goes wrong with a thing tell its name, and where in its file.
+
+        Raises:
+            PluginError: in place of an error of idml, and of any that a plugged-in file had part in.
+        """
+        try:
+            yield
+        except IdmlError as error:
+            raise self._wrong(name, str(error), error) from error
+        except (Exception, SystemExit) as error:
+            place = place_of(error)
+            if place is None:
+                raise
+            raise self._wrong(name, f"{place[1]}() {_deed(error)}", error) from error
+
     def ships(self, thing: Thing) -> bool:
         """Whether a thing is one of those that ship."""
         return _place(type(thing)) in self._built_in.values()
 
-    def name_of(self, thing: Thing) -> str | None:
-        """What `find` takes to make a thing of this class again.
+    def name_of(self, thing: object) -> str | None:
+        """What `find` takes to make a thing of this class again, or to find this class or function.
 
         None where that cannot be told, as for a class that was made in a function.
         """
-        kind = type(thing)
+        kind = definition(thing)
         for name, place in self._built_in.items():
             if place == _place(kind):
                 return name
-        if "<locals>" in kind.__qualname__:
+        if "<" in kind.__qualname__:  # <locals>, <lambda>
             return None
-        loaded, module = _files.get(kind.__module__), sys.modules.get(kind.__module__)
+        loaded, module = loaded_as(kind.__module__), sys.modules.get(kind.__module__)
         if loaded is not None:
-            return f"{_short(loaded.path)}:{kind.__qualname__}"
+            return f"{short(loaded)}:{kind.__qualname__}"
         if module is None:
             return None
         # A file that belongs to no package, such as the program itself: another process may not find it by its name.
         file = getattr(module, "__file__", None)
         if not module.__name__.rpartition(".")[0] and file is not None and file.endswith(".py"):
-            return f"{_short(Path(file).resolve())}:{kind.__qualname__}"
+            return f"{short(Path(file).resolve())}:{kind.__qualname__}"
         return None if kind.__module__ == "__main__" else _place(kind)
 
     def entries(self) -> Iterator[Entry]:
@@ -216,151 +292,150 @@ class Registry(Generic[Thing]):
     def digest(self, name: str) -> str | None:
         """SHA-256 of the Python file that a name leads to, hexadecimal; None for what ships. The file is not run.
 
+        Of an object that was given and that stands in no file, it is that of the text of its class or function; None
+        where there is none.
+
         Raises:
             PluginError: there is no such file or module.
         """
         if name in self._built_in:
             return None
+        file = self._file_of(name)
+        if file is None:
+            given = self._given.get(name)
+            ships = definition(given).__module__.startswith("idml.")
+            return None if given is None or ships else text_digest(given)
+        try:
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise self._wrong(name, f"reading {short(file)} failed: {_brief(error)}") from error
+
+    def digests(self, name: str) -> dict[str, str]:
+        """What `digest` gives under the kind and name, and the SHA-256 of each file of the user's own that is imported.
+
+        Returns:
+            By text for a message, such as "model mine.py:Mine" and "layers.py, which model mine.py:Mine imports,".
+        """
+        digest, thing = self.digest(name), f"{self.kind} {name}"
+        if digest is None:
+            return {}
+        digests = {thing: digest}
+        file = self._file_of(name)
+        for imported in own_imports(file) if file is not None else ():
+            place = os.path.relpath(imported, file.parent) if file is not None else ""
+            with suppress(OSError):
+                digests[f"{place}, which {thing} imports,"] = hashlib.sha256(imported.read_bytes()).hexdigest()
+        return digests
+
+    def _file_of(self, name: str) -> Path | None:
+        """The Python file that a name leads to, absolute; None if there is none."""
+        if name in self._given:
+            kind = definition(self._given[name])
+            loaded, module = loaded_as(kind.__module__), sys.modules.get(kind.__module__)
+            file = getattr(module, "__file__", None)
+            is_program = kind.__module__ == "__main__" and name.endswith(GIVEN)  # whose other lines may well change
+            if loaded is not None or file is None or is_program or Path(file).is_relative_to(Path(__file__).parent):
+                return loaded
+            return Path(file).resolve()
         source = next((point.module for point in self._entry_points() if point.name == name), None)
         if source is None:
-            self.require(name)
+            self._require_source(name)
             source = name.rpartition(":")[0]
+        if source.endswith(".py"):
+            return self._require_file(name, source)
         try:
-            if source.endswith(".py"):
-                return hashlib.sha256(Path(source).read_bytes()).hexdigest()
             spec = importlib.util.find_spec(source)
-        except FileNotFoundError:
-            raise self._wrong(name, f"there is no file {source}") from None
         except (Exception, SystemExit) as error:
-            raise self._wrong(name, f"importing {source} failed: {_brief(error)}") from error
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}", error) from error
         if spec is None:
             raise self._wrong(name, f"there is no module {source}")
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest() if spec.has_location and spec.origin else None
+        return Path(spec.origin) if spec.has_location and spec.origin else None
+
+    def _require_source(self, name: str) -> None:
+        """Raise unless a name that is none of a package's has something before the colon and after it."""
+        self.require(name)
+        source, _, attribute = name.rpartition(":")
+        if not source:
+            raise self._wrong(name, "write a file or a module before the colon, as FILE.py:NAME")
+        if source == "__main__":
+            raise self._wrong(name, "it is the program that runs: name its file, as FILE.py:NAME, or give the object")
+        if not attribute:
+            offered = names_in(Path(source)) if source.endswith(".py") else ""
+            raise self._wrong(name, f"{source} has no name after the colon: say which of its things{offered}")
+
+    def _require_file(self, name: str, source: str) -> Path:
+        """The path of a file that is there."""
+        if Path(source).is_dir():
+            raise self._wrong(name, f"{source} is a folder: name a Python file in it")
+        if not Path(source).is_file():
+            raise self._wrong(name, f"there is no file {source}")
+        return Path(source).resolve()
 
     def _locate(self, name: str) -> object:
         """What a name leads to."""
+        if name in self._given:
+            return self._given[name]
         place = self._built_in.get(name)
         if place is not None:
             return _attribute(place)
         for point in self._entry_points() if ":" not in name else ():
             if point.name == name:
                 try:
-                    return point.load()
+                    found_there: object = point.load()
                 except (Exception, SystemExit) as error:
-                    raise self._wrong(
-                        name, f"its entry point {point.value} failed: {_brief(error)}{hint(error)}"
-                    ) from error
-        self.require(name)
+                    raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}", error) from error
+                _watch(sys.modules.get(point.module))
+                return found_there
+        self._require_source(name)
         source, _, attribute = name.rpartition(":")
         found: object = self._import(name, source)
         for part in attribute.split("."):
             found = getattr(found, part, None)
         if found is None:
-            raise self._wrong(name, f"{source} has no {attribute or 'name after the colon'}")
+            offered = names_in(Path(source)) if source.endswith(".py") else ""
+            raise self._wrong(name, f"{source} has no {attribute}{offered}")
         return found
 
     def _import(self, name: str, source: str) -> ModuleType:
+        if source.endswith(".py"):
+            self._require_file(name, source)
         try:
-            if source.endswith(".py"):
-                if not Path(source).is_file():
-                    raise self._wrong(name, f"there is no file {source}")
-                return load_file(Path(source))
-            return importlib.import_module(source)
-        except PluginError:
-            raise
+            module = load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
         except ModuleNotFoundError as error:
-            is_module = not source.endswith(".py")
-            if is_module and error.name is not None and f"{source}.".startswith(f"{error.name}."):
+            missing = error.name or ""
+            if not source.endswith(".py") and missing and f"{source}.".startswith(f"{missing}."):
                 raise self._wrong(name, f"there is no module {source}") from None
-            raise self._wrong(name, f"importing {source} failed: {_brief(error)}{hint(error)}") from error
+            why = f"importing {source} failed: {_brief(error)}"
+            beside = Path(source).parent
+            if missing and ((beside / f"{missing}.py").is_file() or (beside / missing / "__init__.py").is_file()):
+                why += f": it lies beside it, so set PYTHONPATH={beside}"
+            raise self._wrong(name, why, error) from error
         except (Exception, SystemExit) as error:
-            raise self._wrong(name, f"importing {source} failed: {_brief(error)}{hint(error)}") from error
+            raise self._wrong(name, f"importing {source} failed: {_brief(error)}", error) from error
+        _watch(module)
+        return module
 
     def _entry_points(self) -> Iterable[EntryPoint]:
         return entry_points(group=self.group)
 
-    def _wrong(self, name: str, why: str) -> PluginError:
-        return self._error(f"{self.kind} is {name!r}: {why}")
-
-
-@dataclass(frozen=True, slots=True)
-class PluginFile:
-    """A Python file as it was when it was read; it can be sent to another process.
-
-    Args:
-        path: where it lies, absolute.
-        content: all of it.
-    """
-
-    path: Path
-    content: bytes
-
-    @property
-    def module(self) -> str:
-        """Name of its module, which path and content decide."""
-        key = hashlib.sha256(str(self.path).encode() + b"\0" + self.content).hexdigest()[:16]
-        # A dot would be taken for that of a package.
-        stem = re.sub(r"\W", "_", self.path.stem)
-        return f"{_FILE_MODULE}{stem}_{key}"
-
-    def load(self) -> ModuleType:
-        """Import it, once in a process. What it defines can be pickled for another process that loads it as well.
-
-        Raises:
-            Whatever the file raises.
-        """
-        name = self.module
-        if name in sys.modules:
-            return sys.modules[name]
-        # Not by the import system's own loader: it would take bytecode of another content of equal size and time.
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        if spec is None:
-            raise ImportError(f"{self.path} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            exec(compile(self.content, self.path, "exec"), vars(module))
-        except BaseException:
-            del sys.modules[name]
-            raise
-        _files[name] = self
-        return module
-
-
-_files: dict[str, PluginFile] = {}
-"""Files that were loaded by their path, by the names of their modules."""
-
-
-def load_file(path: Path) -> ModuleType:
-    """Import a Python file by its path, once for each content that it has.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        Whatever the file raises.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    path = path.resolve()
-    return PluginFile(path, path.read_bytes()).load()
-
-
-def files_of(pickled: bytes) -> tuple[PluginFile, ...]:
-    """The files in which something of a pickle is defined: another process loads them before it unpickles it."""
-    return tuple(file for name, file in _files.items() if name.encode() in pickled)
+    def _wrong(self, name: str, why: str, error: BaseException | None = None) -> PluginError:
+        place = place_of(error) if error is not None else None
+        where = f" ({place[0]})" if place is not None and place[0] not in why else ""
+        return self._error(f"{self.kind} is {name!r}: {why}{where}")
 
 
 def blame(error: BaseException) -> PluginError | None:
-    """An error in one line that says where in a plugged-in file it was raised; None if no such file took part in it."""
-    paths = {str(file.path) for file in _files.values()}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
-    if not frames:
+    """An error in one line that says where in a plugged-in file it was raised; None if no such file took part in it.
+
+    An error of idml says itself what was wrong, unless it was raised in what such a file called.
+    """
+    place = place_of(error, causes=not isinstance(error, IdmlError))
+    if place is None:
         return None
-    where = frames[-1]
-    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {_brief(error)}"
-    return PluginError(f"{where.filename}:{where.lineno}: {where.name}() {what} while the run went on")
+    return PluginError(f"{place[0]}: {place[1]}() {_deed(error)}")
 
 
-def _place(kind: type) -> str:
+def _place(kind: Any) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
@@ -369,18 +444,29 @@ def _attribute(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _short(path: Path) -> Path:
-    """A path as somebody in this folder would write it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _watch(module: ModuleType | None) -> None:
+    file = getattr(module, "__file__", None)
+    if file is not None:
+        watch(Path(file))
 
 
 def _summary(found: object) -> str:
     """The first line of what documents a thing's class, else its module; a base class documents another thing."""
-    kind = found if isinstance(found, type) else type(found)
+    kind = definition(found)
     text = kind.__doc__ or sys.modules[kind.__module__].__doc__ or ""
     return text.strip().partition("\n")[0]
 
 
 def _brief(error: BaseException) -> str:
-    return " ".join((str(error) or repr(error)).split()) if isinstance(error, IdmlError | OSError) else repr(error)
+    """What an error says, in one line."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    text = (str(error) or repr(error)) if isinstance(error, IdmlError | OSError) else repr(error)
+    text = " ".join(text.split())
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...") + hint(error)
+
+
+def _deed(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "called sys.exit()"
+    return f"raised {type(error).__name__ + ': ' if isinstance(error, IdmlError) else ''}{_brief(error)}"

@@ -285,7 +285,10 @@ class Frozen(Perceptron):
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), "buffer '1.running_mean'"),
+        (
+            lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)),
+            "layer '1' .Batch.* keeps 'running_mean'",
+        ),
         (nn.ReLU, "no parameters"),
         (Frozen, "'hidden.weight' is frozen"),
         (lambda: nn.Linear(2, 2, dtype=torch.float64), "'weight' is torch.float64"),

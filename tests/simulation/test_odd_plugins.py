@@ -10,6 +10,7 @@ import pytest
 
 import idml
 from idml.cli.main import main
+from idml.plugin_files import load_file
 from idml.simulation import runs, setup
 from idml.simulation.config import ConfigError, make_config
 from idml.simulation.runs import resume, simulate
@@ -78,7 +79,7 @@ def test_an_object_keeps_its_settings_after_a_stop_and_is_no_other(here: Path) -
 
 def test_an_object_that_was_given_must_be_given_again(here: Path) -> None:
     (here / "alg.py").write_text(MIX)
-    found: Any = idml.registry.load_file(here / "alg.py")
+    found: Any = load_file(here / "alg.py")
     whole = simulate(make_config(TINY), here / "whole", adapter=found.Mix(0.2))
     with pytest.raises(Stopped):
         simulate(make_config(TINY), here / "stopped", adapter=found.Mix(0.2), observer=stop_after(10))

@@ -124,7 +124,7 @@ def test_a_run_does_not_go_on_with_another_file(tmp_path: Path, mine: Path, key:
         ({"dataset": "mine.py:Data"}, "look_alikes = {}", "def load(self, data_dir, download): pass", r"load\(\) ret"),
         ({"dataset": "mine.py:Data"}, "look_alikes = {}", "tolerances = None", "tolerances is None: set numbers"),
         ({"partition": "mine.py:Part"}, "pass", "def deal(self, data, **_): return 3", r"deal\(\) returned int: retu"),
-        ({"model": "mine.py:Net"}, "(64, classes)", "(64, 7)", r"the network maps 32 images to float32 of shape"),
+        ({"model": "mine.py:Net"}, "(64, classes)", "(64, 7)", r"the network maps 31 images to float32 of shape"),
         ({"algorithm": "mine.py:Mine"}, "return result.copy()", "return 3", r"merge\(\) returned int: return a numpy"),
     ],
 )

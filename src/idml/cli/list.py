@@ -69,9 +69,9 @@ def _things(kind: str) -> Iterator[dict[str, str]]:
         thing = {"name": entry.name, "summary": entry.summary, "origin": entry.origin}
         try:
             licence = getattr(registry.find(entry.name), "licence", None)
-        except PluginError:  # its summary says so
+        except Exception:  # its check says so where it is used
             licence = None
-        yield {**thing, "licence": licence} if licence else thing
+        yield {**thing, "licence": " ".join(licence.split())} if isinstance(licence, str) and licence else thing
 
 
 def _described(thing: dict[str, str]) -> str:

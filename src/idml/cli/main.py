@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from idml.cli import chain, compare, economics, evaluate, export, gas, report, reproduce, run, sweep, traces
+from idml.cli import chain, compare, economics, evaluate, export, gas, model, report, reproduce, run, sweep, traces
 from idml.cli import list as list_command
 from idml.errors import IdmlError
 
@@ -22,6 +22,7 @@ examples:
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml list adversaries                          what there is to choose from
+  idml model check FILE.py:NAME                  what a network of your own is like, or what is wrong with it
   idml report runs/main                          write its report anew
   idml export runs/main --to csv                 its tables, for other programs
   idml sweep --vary seed=1..5 --vary reward=10,20 --out sweeps/reward
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (
         run,
         list_command,
+        model,
         report,
         export,
         sweep,

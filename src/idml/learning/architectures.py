@@ -62,6 +62,15 @@ class Architecture:
         return channels, height, width
 
     @property
+    def in_words(self) -> str:
+        """What it consists of, in a few words."""
+        outputs = [convolution.outputs for convolution in self.convolutions]
+        if not outputs:
+            return "a dense layer"
+        channels = f"{min(outputs)}" if min(outputs) == max(outputs) else f"{min(outputs)} to {max(outputs)}"
+        return f"{len(outputs)} convolution{'s' * (len(outputs) > 1)} of {channels} channels and a dense layer"
+
+    @property
     def layout(self) -> Layout:
         """Names and shapes of the parameters, as `named_parameters` of the module that PyTorch builds has them."""
         shapes: list[tuple[str, tuple[int, ...]]] = []

@@ -65,6 +65,22 @@ def make_engine(backend: Backend, blueprint: Blueprint, *, threads: int = 1) -> 
     return TorchEngine(module_factory(blueprint), threads=threads)
 
 
+def engine_in_words(backend: Backend, blueprint: Blueprint, model: str, asked: str) -> str:
+    """Say in one line which engine computes a network, and why.
+
+    Args:
+        backend: the one that does.
+        blueprint: of the network.
+        model: its name.
+        asked: what asks for PyTorch where the native engine could compute it.
+    """
+    if not isinstance(blueprint, Architecture):
+        return f"PyTorch: model {model} is a module of PyTorch"
+    if backend == "native":
+        return f"native: model {model} is {blueprint.in_words}"
+    return f"PyTorch: {why_not_native(blueprint) or asked}"
+
+
 def definition_of(backend: Backend) -> str:
     """Name what decides the bits of a result: "native 1", the version of docs/determinism.md, or "torch 2.13.0"."""
     return f"native {DEFINITION}" if backend == "native" else f"torch {version('torch').partition('+')[0]}"

@@ -1,5 +1,6 @@
 """The networks that devices train: their base class, and those that ship."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -32,9 +33,10 @@ class Network(ABC):
         """Describe a network, or build a new one as a module of PyTorch.
 
         An `Architecture` is computed by the native engine where it can, which is several times faster. A module is
-        trained by PyTorch. It maps float32 (N, *image_shape) to logits, float32 (N, classes). All its values must be
-        trained: no buffers, so no batch normalization. It draws its first weights from torch's global generator, which
-        is seeded before each call, and from nothing else.
+        trained by PyTorch. It maps float32 (N, *image_shape) to logits, float32 (N, classes). All that it learns must
+        be parameters, and all parameters must learn: a buffer may be a constant and nothing else, so there is no batch
+        normalization. It draws its first weights from torch's global generator, which is seeded before each call, and
+        from nothing else.
 
         Args:
             image_shape: channels, height and width.
@@ -45,6 +47,32 @@ class Network(ABC):
         Raises:
             LearningError: there is no such network.
         """
+
+
+class FunctionNetwork(Network):
+    """A network that a plain function builds.
+
+    Args:
+        function: takes the shape of an image (channels, height, width) and the number of classes, and returns what
+            `Network.build` does; also a class of modules that is made with these two.
+    """
+
+    def __init__(self, function: "Callable[[tuple[int, int, int], int], Architecture | nn.Module]") -> None:
+        self.function = function
+
+    def build(
+        self, *, image_shape: tuple[int, int, int], classes: int, width: int = 16, dropout: float = 0.0
+    ) -> "Architecture | nn.Module":
+        """Call the function. It knows no width and no dropout of the configuration's."""
+        del width, dropout
+        return self.function(image_shape, classes)
+
+
+def adopt_function(found: object) -> object:
+    """A network of a function, or of a class of modules; anything else as it is."""
+    torch = sys.modules.get("torch")
+    is_module = torch is not None and isinstance(found, type) and issubclass(found, torch.nn.Module)
+    return FunctionNetwork(found) if callable(found) and (is_module or not isinstance(found, type)) else found
 
 
 class Stack(Network):

@@ -19,4 +19,5 @@ MODELS: "Final[Registry[Network]]" = Registry(
     },
     check="idml.learning.checker:check_model",
     group="idml.models",
+    adopt="idml.learning.networks:adopt_function",
 )

@@ -48,8 +48,8 @@ class StackedEngine:
             LearningError: the module holds what a float32 vector of trained values cannot carry.
         """
         self._single = TorchEngine(factory)
-        self._module = factory()
         self._device = torch.device(device)
+        self._module = factory().to(self._device)  # with constants that it may hold
 
     @property
     def layout(self) -> Layout:

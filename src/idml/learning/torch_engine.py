@@ -185,11 +185,18 @@ def _gather(images: FloatImages, order: Indices) -> torch.Tensor:
 
 
 def _check_module(module: nn.Module) -> None:
-    """Refuse a module that holds what a float32 vector of trained values cannot carry."""
-    for name, _ in module.named_buffers():
-        raise LearningError(
-            f"the module has the buffer {name!r}, which a parameter vector would not carry: use no batch normalization"
-        )
+    """Refuse a module that holds what a float32 vector of trained values cannot carry.
+
+    A buffer may be a constant, which every module has alike. That it is one, only training can tell: `check_model`.
+    """
+    for name, layer in module.named_modules():
+        for kept in ("running_mean", "running_var"):
+            if kept in dict(layer.named_buffers(recurse=False)):
+                where = f"layer {name!r} ({type(layer).__name__})" if name else f"the module ({type(layer).__name__})"
+                raise LearningError(
+                    f"{where} keeps {kept!r} beside its parameters, which devices would never exchange: "
+                    "use GroupNorm in its place"
+                )
     named = list(module.named_parameters())
     if not named:
         raise LearningError("the module has no parameters: there is nothing to train")
@@ -198,5 +205,10 @@ def _check_module(module: nn.Module) -> None:
             raise LearningError(f"{name!r} has no shape yet: use no lazy layers")
         if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
             raise LearningError(f"{name!r} is {parameter.dtype} on {parameter.device}: use float32 on cpu")
-        if not parameter.requires_grad:
-            raise LearningError(f"{name!r} is frozen: every value of a vector is trained")
+    frozen = [name for name, parameter in named if not parameter.requires_grad]
+    if frozen:
+        more = f" and {len(frozen) - 1} more are" if len(frozen) > 1 else " is"
+        raise LearningError(
+            f"{frozen[0]!r}{more} frozen (requires_grad is False), but devices train and exchange every parameter: "
+            "train it too, or hold it as a constant buffer"
+        )

@@ -80,6 +80,7 @@ def report_html(run: RunStore) -> str:
         encounters=tables.encounters_table(run),
         gas=tables.gas_table(run),
         config=run.config,
+        engine=run.meta.get("engine"),
         dark=DARK,
     )
 

@@ -287,13 +287,11 @@ class Config(BaseModel):
             PluginError: if there is no such rule, or one of its attributes is not as it must be.
         """
         rule = RULES.find(self.rule_name)
-        try:
-            if not RULES.ships(rule):
-                from idml.learning.judging.checker import check_rule_traits
+        if not RULES.ships(rule):
+            from idml.learning.judging.checker import check_rule_traits
 
+            with RULES.naming_errors(self.rule_name):
                 check_rule_traits(rule)
-        except PluginError as error:
-            raise PluginError(f"rule is {self.rule_name!r}: {error}") from error
         return rule
 
     @property
@@ -314,10 +312,8 @@ class Config(BaseModel):
         if not DATASETS.ships(source):
             from idml.learning.data.checker import check_traits
 
-            try:
+            with DATASETS.naming_errors(self.dataset):
                 check_traits(source)
-            except PluginError as error:
-                raise PluginError(f"dataset is {self.dataset!r}: {error}") from error
         return source
 
     @property

@@ -176,12 +176,15 @@ class Meeting:
     # The driver's port
 
     def carry(self, to: bytes, envelope: Envelope) -> Player | None:
-        """See `Port`. A message is lost if the contact ends while the model that goes with it is on its way."""
+        """See `Port`. A message is lost if the contact ends while the model that goes with it is on its way.
+
+        So is one to an address that nobody has, as an adversary may send it.
+        """
         message, player = envelope.message, self._driver.players.get(to)
         stage = _TRANSFERS.get(type(message))
         if stage is not None and stage is self.broken_off:
             return None
-        if player is None and isinstance(message, ValidationRequest):
+        if player is None and isinstance(message, ValidationRequest) and to in self._context.accounts.devices:
             task, conduct = self._context.cast.rules, self._context.device(to).participant
             player = self._driver.join(Player(to, "validator", lambda: Validator(to, task), conduct))
         return player

@@ -3,28 +3,30 @@
 import hashlib
 import json
 import logging
+import shlex
+import shutil
 import tomllib
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from idml.adapters.base import Adapter
-from idml.adapters.checker import check_adapter
 from idml.adapters.registry import ALGORITHMS
 from idml.errors import IdmlError
 from idml.learning.backends import definition_of
 from idml.learning.judging.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded.ledger import EmbeddedLedger
-from idml.registry import blame
+from idml.registry import GIVEN, PluginError, blame
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
 from idml.simulation.contacts.registry import names_source
-from idml.simulation.setup import GIVEN, build_world, check_plugins, plugin_digests, resolve, why_digits
+from idml.simulation.setup import build_world, check_plugins, engine_line, plugin_digests, resolve, why_digits
 from idml.simulation.simulator import Simulator
 from idml.simulation.totals import HOW, Observer, Snapshot, Stopped
 from idml.simulation.work.executors.ray_cluster import require_ray
+from idml.store.run_reader import CONFIG, DATABASE, MODELS
 from idml.store.run_store import RunStore
 
 _LOG = logging.getLogger(__name__)
@@ -51,23 +53,26 @@ def simulate(
     """
     RunStore.check_free(directory)
     try:
-        digests = plugin_digests(config)
-        adapter = check_all(config, adapter)
-        resolved = resolve(config, adapter)
-        if resolved.executor == "ray":
-            require_ray(resolved.ray_address)
-        world = build_world(resolved, adapter)
-        meta = meta_of(resolved)
-        for name, digest in plugin_digests(config).items():
-            if digests.get(name) != digest:
-                raise ConfigError(f"{name} has changed while the run began: begin it again")
-        ledger = open_ledger(resolved)
-        text = resolved.to_toml()
-        if (why := why_digits(config)) is not None:
-            _LOG.warning("%s", why)
-            text = f"# {why}\n{text}"
-        with _closing(ledger), RunStore.create(directory, text, meta) as store:
-            return Simulator(world, store, observer or _look_away, ledger).run()
+        with _lent(adapter) as named:
+            config = config.model_copy(update=named)
+            digests = plugin_digests(config)
+            adapter = check_all(config)
+            resolved = resolve(config, adapter)
+            if resolved.executor == "ray":
+                require_ray(resolved.ray_address)
+            world = build_world(resolved, adapter)
+            meta = meta_of(resolved)
+            for name, digest in plugin_digests(config).items():
+                if digests.get(name) != digest:
+                    raise ConfigError(f"{name} has changed while the run began: begin it again")
+            ledger = open_ledger(resolved)
+            _LOG.info("engine is %s", meta["engine"])
+            text = resolved.to_toml()
+            if (why := why_digits(config)) is not None:
+                _LOG.warning("%s", why)
+                text = f"# {why}\n{text}"
+            with _closing(ledger), _new_run(directory, text, meta) as store, _telling_where(store):
+                return Simulator(world, store, observer or _look_away, ledger).run()
     except (Exception, SystemExit) as error:
         raise _blamed(error)  # noqa: B904  the cause is set, where there is one
 
@@ -95,19 +100,19 @@ def resume(
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: with one line each.
     """
     try:
-        with RunStore.resume(directory) as store:
+        with _lent(adapter), RunStore.resume(directory) as store:
             # A run from before there was a choice was trained by PyTorch.
             recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
             if recorded.rpc is not None:
                 raise ConfigError(
                     f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew"
                 )
-            if adapter is None and recorded.algorithm.endswith(GIVEN):
+            if not ALGORITHMS.knows(recorded.algorithm) and recorded.algorithm.endswith(GIVEN):
                 raise ConfigError(
                     f"algorithm is {recorded.algorithm!r}: give the run the same object again, as adapter="
                 )
             _require_files(recorded, store.meta)
-            adapter = check_all(recorded, adapter)
+            adapter = check_all(recorded)
             values = {**recorded.model_dump(exclude_none=True), **(settings or {})}
             if values["executor"] != "ray" and "ray_address" not in (settings or {}):
                 values.pop("ray_address", None)
@@ -119,8 +124,9 @@ def resume(
                     )
             _require_definition(config, store.meta.get("definition"))
             require_rules(directory, store.meta)
+            _LOG.info("engine is %s", engine_line(config))
             ledger = open_ledger(config)
-            with _closing(ledger):
+            with _closing(ledger), _telling_where(store):
                 return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
     except (Exception, SystemExit) as error:
         raise _blamed(error)  # noqa: B904  the cause is set, where there is one
@@ -133,6 +139,7 @@ def meta_of(config: Config) -> dict[str, str]:
         "threshold_wei": str(to_wei(config.stake_threshold)),
         "definition": definition_of(config.backend),
         "rules_version": str(RULES_VERSION),
+        "engine": engine_line(config),
         **({"plugins": json.dumps(plugins, sort_keys=True)} if (plugins := plugin_digests(config)) else {}),
         **({"trace": digest} if (digest := trace_digest(config)) else {}),
     }
@@ -146,29 +153,63 @@ def trace_digest(config: Config) -> str | None:
     return hashlib.sha256(trace.read_bytes()).hexdigest()
 
 
-def check_all(config: Config, adapter: Adapter | None = None) -> Adapter:
+def check_all(config: Config) -> Adapter:
     """Check what a run plugs in, before it is begun, and return its algorithm.
 
     Args:
         config: names what is plugged in.
-        adapter: the algorithm, if it is given as an object.
 
     Raises:
         PluginError, DataError, LearningError: what is wrong first, in one line.
     """
     check_plugins(config)
-    if adapter is None:
-        return ALGORITHMS.find_checked(config.algorithm)
-    if not ALGORITHMS.ships(adapter):
-        check_adapter(adapter)
-    return adapter
+    return ALGORITHMS.find_checked(config.algorithm)
+
+
+def _lent(adapter: Adapter | None) -> AbstractContextManager[dict[str, str]]:
+    """The key that names an algorithm which is given as an object, if one is."""
+
+    @contextmanager
+    def lend() -> Iterator[dict[str, str]]:
+        with ALGORITHMS.given(adapter) as name:
+            yield {"algorithm": name}
+
+    return nullcontext({}) if adapter is None else lend()
+
+
+@contextmanager
+def _new_run(directory: Path, config_toml: str, meta: Mapping[str, str]) -> Iterator[RunStore]:
+    """A store for a new run. If the run fails before it has measured anything, its files are removed again."""
+    was_there, failed_start = directory.exists(), False
+    with RunStore.create(directory, config_toml, meta) as store:
+        try:
+            yield store
+        except (Exception, SystemExit) as error:
+            failed_start = not isinstance(error, Stopped) and not store.accuracy()
+            raise
+        finally:
+            if failed_start:
+                store.close()
+                _remove_run(directory, also_folder=not was_there)
+
+
+def _remove_run(directory: Path, *, also_folder: bool) -> None:
+    if also_folder:
+        shutil.rmtree(directory, ignore_errors=True)
+        return
+    shutil.rmtree(directory / MODELS, ignore_errors=True)
+    for name in (CONFIG, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+        (directory / name).unlink(missing_ok=True)
 
 
 def _require_files(config: Config, meta: Mapping[str, str]) -> None:
     """Refuse to go on with a run where a file of what it plugged in, or its trace, is not what it was."""
     recorded: dict[str, str] = json.loads(meta.get("plugins", "{}"))
-    for name, digest in plugin_digests(config).items():
-        if recorded.get(name, digest) != digest:
+    current = plugin_digests(config)
+    for name in {**recorded, **current}:
+        if name not in current:
+            raise ConfigError(f"{name} is no longer found: restore it, or run it anew")
+        if recorded.get(name, current[name]) != current[name]:
             raise ConfigError(f"{name} has changed since the run began: restore its file, or run it anew")
     if meta.get("trace", trace_digest(config)) != trace_digest(config):
         raise ConfigError(f"contacts {config.contacts} has changed since the run began: restore it, or run it anew")
@@ -210,6 +251,28 @@ def open_ledger(config: Config) -> ControlledLedger | None:
     from idml.ledger.chain.dev import DevLedger  # web3 is slow to import
 
     return DevLedger(config.rpc, rate=TOKENS_PER_COIN, stake_threshold_wei=threshold_wei)
+
+
+@contextmanager
+def _telling_where(store: RunStore) -> Iterator[None]:
+    """Have what fails in a plugged-in file while a run goes on name the file and its line, and how to go on.
+
+    Raises:
+        PluginError: in place of what a plugged-in file raised.
+    """
+    try:
+        yield
+    except Stopped:
+        raise
+    except (Exception, SystemExit) as error:
+        blamed = blame(error) or (error if isinstance(error, PluginError) else None)
+        if blamed is None:
+            raise
+        hint = ""
+        if store.accuracy():
+            resume = f"idml run --resume {shlex.quote(str(store.directory))}"
+            hint = f" while the run went on; {resume} goes on, unless the file must change"
+        raise PluginError(f"{blamed}{hint}") from error
 
 
 def _blamed(error: BaseException) -> BaseException:

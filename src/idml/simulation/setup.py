@@ -1,12 +1,11 @@
 """From a configuration to devices with data, models and keys."""
 
 import logging
-import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from idml.adapters.means import LocalData, Settings
 from idml.adapters.registry import ALGORITHMS
 from idml.learning.architectures import Architecture
 from idml.learning.arrays import Indices
-from idml.learning.backends import Backend, make_engine, why_not_native, why_not_torch
+from idml.learning.backends import Backend, engine_in_words, make_engine, why_not_native, why_not_torch
 from idml.learning.data.checker import check_partition
 from idml.learning.data.datasets import Dataset, load_dataset
 from idml.learning.data.partition import Shares, deal_out
@@ -96,7 +95,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     }
     task = config.task()
     changes: dict[str, object] = {
-        "algorithm": _name_of(adapter),
+        "algorithm": ALGORITHMS.naming(adapter),
         "encounters": config.contact_count,
         "stake_target": config.target_wei / TOKEN_WEI,
         "committee": task.committee_size,
@@ -111,32 +110,6 @@ def resolve(config: Config, adapter: Adapter) -> Config:
     changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
     resolved = config.model_copy(update=changes)
     return resolved.model_copy(update={"backend": _choose_backend(resolved)})
-
-
-GIVEN: Final = " (given as an object)"
-"""Ends the name of an algorithm that `idml.run` was given, and that no name leads to."""
-
-
-def _name_of(adapter: Adapter) -> str:
-    """The name of an algorithm by which it is found again, with whatever settings it has."""
-    found_as = ALGORITHMS.found_as(adapter)
-    if found_as is not None:
-        return found_as
-    # It was given. Its file is not run again to look: that may be the very program that gave it.
-    name = ALGORITHMS.name_of(adapter)
-    try:
-        is_plain = _state(type(adapter)()) == _state(adapter) is not None
-    except Exception:
-        is_plain = False
-    return name if name is not None and is_plain else f"{adapter.name}{GIVEN}"
-
-
-def _state(adapter: Adapter) -> bytes | None:
-    """What sets this object apart from others of its class; None if that cannot be told."""
-    try:
-        return pickle.dumps(vars(adapter))
-    except Exception:
-        return None
 
 
 def _choose_dataset(config: Config) -> Config:
@@ -169,6 +142,13 @@ def _choose_backend(config: Config) -> Backend:
         return "torch"
     _LOG.warning("%s; PyTorch trains instead, several times slower", problem)
     return "torch"
+
+
+def engine_line(config: Config) -> str:
+    """Which engine computes the network of a resolved configuration, and why, in one line."""
+    assert config.backend != "auto"
+    asked = "executor is 'cuda'" if config.executor == "cuda" else "backend is 'torch'"
+    return engine_in_words(config.backend, blueprint(config), config.model, asked)
 
 
 def _torch(why: str) -> Backend:
@@ -246,7 +226,8 @@ def _deal(config: Config, dataset: Dataset) -> Shares:
         seed = draw_seed(config.seed, "partition")
         return deal_out(partition, dataset, devices=devices, seed=seed, images_per_device=size)
     except PluginError as error:
-        raise PluginError(f"partition is {config.partition!r}: {error}") from error
+        with PARTITIONS.naming_errors(config.partition):
+            raise error
     except LearningError as error:
         raise ConfigError(f"{config.dataset} cannot be dealt out to {devices} devices: {error}") from None
 
@@ -359,6 +340,8 @@ def check_plugins(config: Config) -> None:
             "classes": source.classes,
             "width": config.width,
             "dropout": config.dropout,
+            "learning_rate": config.learning_rate or source.defaults.learning_rate,
+            "devices": config.devices,
         },
         ADVERSARIES: {"source": source},
         CONTACTS: {
@@ -374,15 +357,14 @@ def check_plugins(config: Config) -> None:
 
 
 def plugin_digests(config: Config) -> dict[str, str]:
-    """What a configuration names and what does not ship: the SHA-256 of the file that it stands in, hexadecimal.
+    """What a configuration names and what does not ship: the SHA-256 of the files in which it stands, hexadecimal.
 
     Returns:
-        By kind and name, such as "dataset my_file.py:MyData".
+        By kind and name, such as "dataset my_file.py:MyData", and by what that file imports: see `Registry.digests`.
     """
     digests: dict[str, str] = {}
     for registry, name in named_things(config):
         # An algorithm given as an object may have a name by which nothing is found.
-        digest = registry.digest(name) if registry.knows(name) else None
-        if digest is not None:
-            digests[f"{registry.kind} {name}"] = digest
+        if registry.knows(name):
+            digests |= registry.digests(name)
     return digests

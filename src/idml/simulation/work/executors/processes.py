@@ -1,6 +1,7 @@
 """Does jobs in worker processes on this machine. A worker that dies is replaced, and its jobs are done again."""
 
 import os
+import signal
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import cast
@@ -12,8 +13,6 @@ from idml.simulation.work.executors.roster import AHEAD, MOST_DEATHS, Roster
 from idml.simulation.work.executors.shared import SharedBlock
 from idml.simulation.work.executors.shipping import disassemble
 from idml.simulation.work.runner import TaskRunner
-
-_HINT = " (-9: perhaps there is too little memory); take fewer workers"
 
 
 class Processes:
@@ -72,6 +71,8 @@ class Processes:
             worker, message = self._inbox.get()
             if isinstance(message, Exception):
                 self._replace(worker)
+            elif isinstance(message, Failed):  # it cannot have what is plugged in
+                raise message.error
             elif message is None:
                 self._starting.remove(worker)
                 self._failed_starts = 0
@@ -99,7 +100,7 @@ class Processes:
     def _replace(self, worker: Child) -> None:
         code = worker.bury()
         if worker not in self._starting:
-            self._roster.lose(worker, f"with {code}{_HINT}")
+            self._roster.lose(worker, _how(code))
         else:
             self._starting.remove(worker)
             self._failed_starts += 1
@@ -107,7 +108,14 @@ class Processes:
                 raise ExecutorError(f"workers: a worker ended with {code} while it started; see its message above")
             if self._failed_starts == MOST_DEATHS:
                 raise ExecutorError(
-                    f"workers: {MOST_DEATHS} workers ended one after another while they started, the last one with "
-                    f"{code}{_HINT}"
+                    f"workers: {MOST_DEATHS} workers ended one after another while they started, the last one "
+                    f"{_how(code)}"
                 )
         self._start()
+
+
+def _how(code: int) -> str:
+    """How a worker ended, by its exit status."""
+    if code == -signal.SIGKILL:
+        return f"with {code}: perhaps there is too little memory; take fewer workers"
+    return f"with {code}; see its message above"

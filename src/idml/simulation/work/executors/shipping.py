@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from idml.adapters.means import LocalData, Settings
 from idml.learning.arrays import FloatImages, Indices, Labels
+from idml.plugin_files import PluginFile, files_of
 from idml.protocol.task import TaskParams
-from idml.registry import PluginFile, files_of
 from idml.simulation.adversaries.base import Participant
 from idml.simulation.config import ConfigError
 from idml.simulation.devices import Device
@@ -81,11 +81,21 @@ def disassemble(runner: TaskRunner) -> tuple[PackedRunner, list[npt.NDArray[np.g
 
 
 def assemble(packed: PackedRunner, arrays: Sequence[npt.NDArray[np.generic]]) -> TaskRunner:
-    """Put a runner together again."""
+    """Put a runner together again.
+
+    Raises:
+        ConfigError: if something that is plugged in cannot be had in this process.
+    """
     pool, ends, own, labels, test_images, test_labels, test_ends, test_own = arrays
-    for file in packed.files:
-        file.load()
-    settings, participants = pickle.loads(packed.content)
+    try:
+        for file in packed.files:
+            file.load()
+        settings, participants = pickle.loads(packed.content)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"workers: another process cannot import what is plugged in ({' '.join(repr(error).split())}); "
+            "name it by its file, FILE.py:NAME, or set workers to 1"
+        ) from error
     nothing = Model(bytes(32), np.zeros(0, np.float32))
     devices = [
         Device(

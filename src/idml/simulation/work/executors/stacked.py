@@ -22,6 +22,7 @@ from idml.learning.engine import Layout
 from idml.learning.models import module_factory
 from idml.learning.networks import Blueprint
 from idml.learning.stacked import StackedEngine, find_cuda
+from idml.registry import blame
 from idml.simulation.config import ConfigError
 from idml.simulation.model import Model
 from idml.simulation.work.encounter import EncounterPlan
@@ -218,7 +219,7 @@ class _JobThread:
         except Exception as error:
             self.result = Failed(error)
         except BaseException as error:  # it would end this thread in silence
-            self.result = Failed(ExecutorError(f"executor: the algorithm ended its job with {error!r}"))
+            self.result = Failed(blame(error) or ExecutorError(f"executor: the algorithm ended its job with {error!r}"))
         finally:
             self._stopped.release()
 

@@ -23,7 +23,11 @@ def main() -> None:
     requests, results = claim_standard_streams()
     jobs: SimpleQueue[tuple[int, Job]] = SimpleQueue()
     packed: PackedRunner = receive(requests)
-    runner = packed.unpack()
+    try:
+        runner = packed.unpack()
+    except Exception as error:
+        send(results, Failed(_portable(error)))
+        return
     calm_torch()
     threading.Thread(target=_listen, args=(requests, jobs), daemon=True).start()
     send(results, None)
@@ -36,8 +40,9 @@ def do(runner: TaskRunner, job: Job) -> Done | Failed:
     """Do a job, or tell why it cannot be done."""
     try:
         return runner.foresee(job) if isinstance(job, EncounterPlan) else runner.perform(job)
-    except (Exception, SystemExit) as raised:
-        error = blame(raised) or (raised if isinstance(raised, Exception) else RuntimeError("a task called sys.exit()"))
+    except BaseException as raised:  # Ctrl-C is for the run: here it is what a plug-in raises
+        other = raised if isinstance(raised, Exception) else RuntimeError(f"a task raised {raised!r}")
+        error = blame(raised) or other
         error.add_note("In a worker:\n" + traceback.format_exc())
         return Failed(_portable(error))
 
