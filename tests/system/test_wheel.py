@@ -124,3 +124,56 @@ def test_an_installed_wheel_runs_on_the_native_engine(sources: Path, tmp_path: P
     assert summary["definition"].startswith("native ")
     assert summary["encounters"] == 10
     assert (tmp_path / "run" / "report.html").stat().st_size
+
+
+def pythons() -> list[str]:
+    """Every Python from 3.11 on that is at hand, one of each version."""
+    roots = [Path("/usr/local/bin"), Path("/usr/bin"), *Path("/opt").glob("*/bin")]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    roots += pyenv.glob("versions/*/bin")
+    found: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
+    for root in roots:
+        for path in root.glob("python3.[0-9][0-9]"):
+            version = (3, int(path.name.partition(".")[2]))
+            if version >= (3, 11) and version not in found and works(path):
+                found[version] = str(path)
+    return [found[version] for version in sorted(found)]
+
+
+def works(python: Path) -> bool:
+    """Whether a Python can make environments."""
+    return subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0
+
+
+MOST_MB = 500
+"""What the base installation may take of a disk."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).parent.parent.name + "-" + Path(path).name)
+def test_in_an_empty_environment_a_wheel_runs_without_torch(sources: Path, tmp_path: Path, python: str) -> None:
+    wheel = build_wheel(sources)
+    shutil.rmtree(sources)
+    call(python, "-m", "venv", "env", cwd=tmp_path)
+    own = str(tmp_path / "env" / "bin" / "python")
+    clean = {"PYTHONPATH": "", "IDML_DATA": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    constraints = ("-c", str(ROOT / "constraints.txt"))
+    quiet = ("-m", "pip", "--disable-pip-version-check", "--quiet", "install")
+    call(own, *quiet, *constraints, str(wheel), cwd=tmp_path, **clean)
+    size = sum(path.lstat().st_blocks * 512 for path in (tmp_path / "env").rglob("*"))
+    assert size <= MOST_MB * 2**20
+    idml = str(tmp_path / "env" / "bin" / "idml")
+    assert subprocess.run([own, "-c", "import torch"], capture_output=True, cwd=tmp_path).returncode == 1
+    settings = ("devices=5", "encounters=10", "images_per_device=40", "adversaries.label_flip=1")
+    call(idml, "run", "--quiet", "--out", "run", *(f"--set={setting}" for setting in settings), cwd=tmp_path, **clean)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["definition"].startswith("native ")
+    assert (tmp_path / "run" / "report.html").stat().st_size
+    call(idml, "list", cwd=tmp_path, **clean)
+    environment = {**os.environ, **clean}
+    for words in (("--backend", "torch"), ("--executor", "cuda")):
+        command = [idml, "run", "--out", "other", *words]
+        refused = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert refused.stderr.endswith("PyTorch is not installed: pip install torch\n")
+        assert refused.stderr.count("\n") == 1

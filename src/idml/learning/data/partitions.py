@@ -33,7 +33,8 @@ class _Pooled(Partition):
         size = most if images_per_device is None else images_per_device
         if not per_hand <= size <= most:
             raise LearningError(
-                f"{size} images for each of {devices} devices cannot be drawn: there are {most} at most"
+                f"{size} images for each of {devices} devices cannot be drawn: there are {most} at most, "
+                "set images_per_device"
             )
         return Shares(_draw(pools, hands, size, rng, shared=shared))
 
