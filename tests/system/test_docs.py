@@ -113,7 +113,7 @@ def test_a_page_works_as_typed(page: Path, tmp_path: Path) -> None:
             start_new_session=True,
         )
         try:
-            code = process.wait(900)
+            code = process.wait(1_800)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
