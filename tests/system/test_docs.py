@@ -23,8 +23,7 @@ import pytest
 from idml.cli.main import make_parser
 from idml.simulation.config import make_config, read_values
 
-sys.path.insert(0, str(Path(__file__).parent))
-from docs_blocks import TOOLS, Block, blocks
+from .docs_blocks import TOOLS, Block, blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
