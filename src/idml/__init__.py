@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from idml.learning.data.datasets import Dataset
     from idml.learning.data.partition import Partition, Shares
     from idml.learning.data.source import DataSource, TrainingDefaults
+    from idml.learning.engine import prepare
     from idml.learning.errors import DataError, LearningError
     from idml.learning.judging.checker import check_defence, check_rule
     from idml.learning.judging.defences import Defence
@@ -95,6 +96,7 @@ _EXPORTS = {
     "check_rule": "idml.learning.judging.checker",
     "load_config": "idml.simulation.config",
     "load_run": "idml.api",
+    "prepare": "idml.learning.engine",
     "preset_task": "idml.protocol.task",
     "resume": "idml.api",
     "run": "idml.api",
@@ -152,6 +154,7 @@ __all__ = [
     "check_rule",
     "load_config",
     "load_run",
+    "prepare",
     "preset_task",
     "resume",
     "run",

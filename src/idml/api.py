@@ -1,6 +1,5 @@
 """The public face: run a simulation and write its report, from Python as from the command line."""
 
-import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
+    from torch import nn
+
+    from idml.learning.arrays import FloatVector
+    from idml.learning.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +107,61 @@ class Run:
         """The devices whose stake fell below the threshold."""
         return self._frame("expulsions")
 
-    def model(self, device: int) -> dict[str, "npt.NDArray[np.float32]"]:
-        """The model that a device had in the end.
+    def model(self, device: int) -> "FloatVector":
+        """The model that a device had in the end, as engines take it.
 
         Args:
             device: its number.
 
         Returns:
-            Its tensors by name. Where the model is a module of PyTorch, these are the names of its `state_dict()`.
+            All its tensors one after another, float32 (size,).
 
         Raises:
             StoreError: the run keeps no model of this device, or has not ended yet.
         """
+        import numpy as np
+
+        return np.concatenate([tensor.ravel() for tensor in self.tensors(device).values()])
+
+    def tensors(self, device: int) -> "dict[str, npt.NDArray[np.float32]]":
+        """The same model as float32 tensors by name; see `model`."""
         with RunStore.open(self.directory) as store:
             path = store.model_path(device)
         if not path.is_file():
             raise StoreError(f"there is no {path}: models are kept when a run ends, for devices that it has")
         return read_model(path)
+
+    def engine(self) -> "Engine":
+        """An engine for the models of this run, as devices used it: it trains and evaluates them.
+
+        Raises:
+            ConfigError, PluginError, LearningError: what the run had plugged in is not here, or its backend is not.
+        """
+        from idml.learning.backends import make_engine
+        from idml.simulation.setup import blueprint
+
+        config = self.config
+        assert config.backend != "auto"
+        return make_engine(config.backend, blueprint(config), threads=config.threads)
+
+    def module(self, device: int) -> "nn.Module":
+        """The model of a device as a module of PyTorch, set to evaluate; see `model` and `engine` for errors.
+
+        Args:
+            device: its number.
+
+        Returns:
+            A module that maps float32 inputs, as `idml.prepare` makes them of images, to one logit for each class.
+        """
+        tensors, config = self.tensors(device), self.config
+        import torch
+
+        from idml.learning.models import module_factory
+        from idml.simulation.setup import blueprint
+
+        module = module_factory(blueprint(config))()
+        module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+        return module.eval()
 
     def _frame(self, table: str) -> "pd.DataFrame":
         with RunStore.open(self.directory) as store:
@@ -159,7 +200,7 @@ def run(
             `algorithm`.
         observer: called with a `Snapshot` after each contact.
         report: whether to write the report, which takes a second or two; `idml report` does so later.
-        progress: whether to show on standard error how far the run is; by default in a notebook alone.
+        progress: whether to show how far the run is; by default in a notebook alone.
         settings: configuration keys that differ from `config`, for instance `devices=30`. Where a key names a plug-in,
             the thing itself will do: `model=FUNCTION`.
 
@@ -208,11 +249,11 @@ def resume(
 @contextmanager
 def _watched(observer: Observer | None, progress: bool | None) -> Iterator[Observer | None]:
     """Give an observer that shows progress, if that is wanted, and calls the given one."""
-    if not (_in_notebook() if progress is None else progress):
+    from idml.progress import in_notebook, watch
+
+    if not (in_notebook() if progress is None else progress):
         yield observer
         return
-    from idml.cli.progress import watch
-
     with watch() as show:
 
         def both(snapshot: Snapshot) -> None:
@@ -221,9 +262,3 @@ def _watched(observer: Observer | None, progress: bool | None) -> Iterator[Obser
                 observer(snapshot)
 
         yield both
-
-
-def _in_notebook() -> bool:
-    """Whether this code runs in the kernel of a notebook."""
-    interpreter = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return hasattr(interpreter, "kernel")

@@ -22,7 +22,7 @@ def made_by() -> dict[str, str | None]:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
 

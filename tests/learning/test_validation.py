@@ -16,7 +16,7 @@ from idml.learning.judging.checker import check_rule
 from idml.learning.judging.evidence import View, label_shares
 from idml.learning.judging.registry import RULES
 from idml.learning.judging.rules import Balanced, Loss, McNemar, Paper, at_most
-from idml.learning.judging.validation import CountRule, Rule, measure_harm
+from idml.learning.judging.validation import CountRule, Finding, Rule, examine
 from idml.learning.torch_engine import TorchEngine
 from idml.registry import PluginError
 
@@ -174,8 +174,16 @@ def test_counts_and_logits_give_the_same_harm() -> None:
     rule = RULES.find("paper")
     assert isinstance(rule, CountRule)
     old, new = (View(logits, labels) for logits in engine.logits([before, after], images))
-    assert measure_harm(rule, engine, before, after, images, labels) == rule.harm(old, new, None)
-    assert measure_harm(RULES.find("loss"), engine, before, after, images, labels) == Loss().harm(old, new, None)
+    for one in (rule, RULES.find("loss")):
+        expected = Finding(one.harm(old, new, None), old.correct, new.correct, 250)
+        assert examine(one, engine, before, after, images, labels) == expected
+
+
+@given(st.floats(), *[st.integers(0, 65_535)] * 3)
+def test_a_finding_survives_as_whole_numbers(harm: float, before: int, after: int, images: int) -> None:
+    numbers = Finding(harm, before, after, images).to_numbers()
+    assert all(-(2**63) <= number < 2**63 for number in numbers)
+    assert repr(Finding.of_numbers(numbers)) == repr(Finding(harm, before, after, images))
 
 
 @pytest.mark.parametrize(

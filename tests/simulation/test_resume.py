@@ -42,6 +42,7 @@ def outcome(directory: Path) -> tuple[str, list[bytes], list[Any]]:
         records = [
             *store.devices(),
             *store.encounters(),
+            *store.votes(),
             *store.transactions(),
             *store.stakes(),
             *store.accuracy(),

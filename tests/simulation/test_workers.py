@@ -47,7 +47,7 @@ def outcome(directory: Path) -> tuple[str, list[bytes], list[Any]]:
         assert summary is not None
         del summary["wall_s"], summary["made_by"]
         models = [store.model_path(record.device).read_bytes() for record in store.devices()]
-        records = [*store.encounters(), *store.accuracy(), *store.stakes(), *store.baselines()]
+        records = [*store.encounters(), *store.votes(), *store.accuracy(), *store.stakes(), *store.baselines()]
     return json.dumps(summary, sort_keys=True), models, records
 
 

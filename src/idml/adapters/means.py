@@ -18,7 +18,7 @@ from idml.learning.data.source import DataSource
 from idml.learning.engine import Engine
 from idml.learning.judging.defences import Defence
 from idml.learning.judging.evidence import Weights, label_shares
-from idml.learning.judging.validation import Rule, measure_harm
+from idml.learning.judging.validation import Finding, Rule, examine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,6 @@ class Settings:
     own_goal: bool = False
     defence: Defence | None = None
 
-    def accepts(self, harm: float) -> bool:
-        """Whether a validator votes yes on a contribution with this harm."""
-        return self.rule.accepts(harm, self.tolerance_bps)
-
     def screen(self, models: Sequence[FloatVector]) -> bool:
         """Whether a learner's own defence takes a contribution.
 
@@ -67,6 +63,10 @@ class Settings:
         updates = [candidate(before, result) - before for before, result in zip(models[::2], models[1::2], strict=True)]
         assert self.defence is not None
         return self.defence.takes(updates[-1], updates[:-1])
+
+    def accepts(self, finding: Finding) -> bool:
+        """Whether the rule accepts a contribution about which a validator found this."""
+        return self.rule.accepts(finding.harm, self.tolerance_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +195,8 @@ class Means:
         def passes(result: FloatVector) -> bool:
             """Rehearse the vote with samples of its own."""
             rehearsals = [f"rehearsal {member}" for member in range(votes)]
-            harms = (self.measure(encounter, received, result, goal, purpose=name) for name in rehearsals)
-            return all(self.settings.accepts(harm) for harm in harms)
+            findings = (self.measure(encounter, received, result, goal, purpose=name) for name in rehearsals)
+            return all(map(self.settings.accepts, findings))
 
         return Assignment(self.settings.adapter, received, own, self.training(encounter, "contribute"), passes)
 
@@ -224,7 +224,7 @@ class Means:
         goal: Weights | None,
         *,
         purpose: str = "validate",
-    ) -> float:
+    ) -> Finding:
         """Measure how much worse a contribution is, by the rule, on a sample of its images.
 
         Args:
@@ -235,9 +235,9 @@ class Means:
             purpose: of the sample.
 
         Returns:
-            The harm, see `Rule.harm`.
+            The harm and what else it saw.
         """
         settings = self.settings
         images, labels = self.sample(encounter, purpose)
         candidate = np.ascontiguousarray(settings.adapter.candidate(before, result))
-        return measure_harm(settings.rule, settings.engine, before, candidate, images, labels, goal)
+        return examine(settings.rule, settings.engine, before, candidate, images, labels, goal)

@@ -1,6 +1,8 @@
 """`idml export`: take a run's results to other programs."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 _EPILOG = """\
@@ -32,6 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     if options.follow and options.to != "tensorboard":
         options.parser.error(f"--follow is for tensorboard: leave it out with --to {options.to}")
+    from idml.store.lock import being_written
     from idml.store.run_store import RunStore
 
     out = options.out or options.directory / "export"
@@ -39,8 +42,11 @@ def execute(options: argparse.Namespace) -> int:
         if options.to == "tensorboard":
             from idml.reporting.tensorboard import write_events
 
-            count = write_events(run, out, follow=options.follow)
-            print(f"{out}: {count} numbers; look at them with: tensorboard --logdir {out}")
+            count = write_events(run, out, follow=options.follow, going=lambda: being_written(options.directory))
+            print(f"{out}: {count} numbers; look at them with: tensorboard --logdir {shlex.quote(str(out))}")
+            if options.follow and run.read_summary() is None:
+                directory = shlex.quote(str(options.directory))
+                print(f"idml: the run was stopped; go on with: idml run --resume {directory}", file=sys.stderr)
             return 0
         from idml.reporting.export import write_tables
 

@@ -79,7 +79,7 @@ def execute(options: argparse.Namespace) -> int:
     # Only now: these may load PyTorch, which takes a second.
     import idml
     from idml.cli.interrupt import stop_cleanly
-    from idml.cli.progress import watch
+    from idml.progress import watch
     from idml.store.run_reader import DATABASE
 
     try:

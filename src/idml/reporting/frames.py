@@ -25,6 +25,7 @@ from idml.store import (
     RunStore,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
 )
 
 if TYPE_CHECKING:
@@ -92,33 +93,10 @@ def _of_records(records: Iterable[Record], kind: type[Any], leave_out: tuple[str
     return pd.DataFrame(columns)
 
 
-def _votes(run: RunStore) -> pd.DataFrame:
-    """One row a vote, in the order of voting, with what its validator measured."""
-    require_pandas()
-    import pandas as pd
-
-    encounters = run.encounters()
-    measured = {(row.contact, row.learner, row.validator): row for row in run.judgements()}
-    rows = []
-    for encounter in encounters:
-        for place, (validator, accept) in enumerate(encounter.votes):
-            judged = measured.get((encounter.contact, encounter.learner, validator))
-            harm, limit = (judged.harm, judged.limit) if judged else (None, None)
-            parties = encounter.learner, encounter.neighbor
-            rows.append((encounter.contact, encounter.round, *parties, validator, place, accept, harm, limit))
-    types = {
-        **dict.fromkeys(("contact", "round", "learner", "neighbor", "validator", "place"), "int64"),
-        "accept": "bool",
-        "harm": "float64",
-        "limit": "float64",
-    }
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
-
-
 _READERS: Final[Mapping[str, Callable[[RunStore], pd.DataFrame]]] = {
     "devices": lambda run: _of_records(run.devices(), DeviceRecord),
     "encounters": lambda run: _of_records(run.encounters(), EncounterRecord, leave_out=("votes",)),
-    "votes": _votes,
+    "votes": lambda run: _of_records(run.votes(), VoteRecord),
     "transactions": lambda run: _of_records(run.transactions(), TransactionRecord),
     "stakes": lambda run: _of_records(run.stakes(), StakePoint),
     "accuracy": lambda run: _of_records(run.accuracy(), AccuracyPoint),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Final, NamedTuple
@@ -12,9 +12,11 @@ from typing import Final, NamedTuple
 from idml.errors import MissingPackageError
 from idml.extras import how_to_install
 from idml.reporting import series
-from idml.store import RunStore, StoreError
+from idml.store import EncounterRecord, RunStore, StoreError
 
 POLL_S: Final = 2.0
+_REST: Final = 20
+"""A look at a long run takes a while, and the pause after it so many times as long, to leave the run its processors."""
 _SUFFIX: Final = ".idml"
 """Tells our event files from those of others in the same folder."""
 
@@ -37,15 +39,17 @@ def scalars(run: RunStore) -> list[Scalar]:
     """All numbers of the rounds that are over.
 
     Accuracy of honest devices (mean, least, greatest) and of baselines, 0 to 1; what became of contributions, of honest
-    devices and of attackers, in the round; devices expelled so far; and the mean stake at the end of the round, in
-    tokens.
+    devices and of attackers, in the round; devices expelled so far; the mean stake at the end of the round, in tokens;
+    and in the end what devices earned in each role, in tokens, mean.
+
+    An encounter that ends late counts in the round in which it ends, so that a round that is over does not change.
 
     Args:
         run: the run, finished or not.
     """
     finished = run.read_summary() is not None
-    cohorts, encounters = series.Cohorts.of(run.devices()), run.encounters()
-    last = max((encounter.round for encounter in encounters), default=0)
+    cohorts, encounters = series.Cohorts.of(run.devices()), _by_end(run.encounters())
+    last = encounters[-1].round if encounters else 0
     over = last if finished else last - 1
     found = []
     for spread in series.accuracy_by_round(run, cohorts.honest):
@@ -61,31 +65,60 @@ def scalars(run: RunStore) -> list[Scalar]:
         whose = "attackers" if attacks else "honest"
         for number in range(1, over + 1):
             found.append(Scalar(f"{whose}/{outcome}", number, outcomes[number, attacks, outcome]))
-    found += _money(run, cohorts, over)
+    found += _money(run, cohorts, encounters, over)
+    if finished:
+        found += _earnings(run, cohorts, last)
     return found
 
 
-def _money(run: RunStore, cohorts: series.Cohorts, over: int) -> Iterator[Scalar]:
-    points = run.stakes()
+def _by_end(encounters: Iterable[EncounterRecord]) -> list[EncounterRecord]:
+    """Encounters in the order in which they ended, with the round in which they did in place of that of their contact.
+
+    The record of a later round may come first: the encounter of an earlier one is open as long as its windows are.
+    """
+    now, found = 0, []
+    for encounter in encounters:
+        now = max(now, encounter.round)
+        found.append(replace(encounter, round=now))
+    return found
+
+
+def _money(
+    run: RunStore, cohorts: series.Cohorts, encounters: Iterable[EncounterRecord], over: int
+) -> Iterator[Scalar]:
+    """Stakes and expulsions at the end of each round, which is the block in which its last encounter ended."""
+    points, expulsions = run.stakes(), run.expulsions()
     if not points:
         return
-    expelled = Counter((point.round, cohorts.is_attacker(point.device)) for point in run.expulsions())
-    ends: dict[int, int] = {}
-    for encounter in run.encounters():
-        ends[encounter.round] = max(ends.get(encounter.round, 0), encounter.block)
-    groups = [("honest", cohorts.honest, False), ("attackers", cohorts.attackers, True)]
-    for whose, members, attacks in groups:
-        current, rest, out = dict[int, int](), iter(points), 0
-        coming, chosen = next(rest, None), set(members)
+    ends = {encounter.round: encounter.block for encounter in encounters}
+    for whose, members in (("honest", cohorts.honest), ("attackers", cohorts.attackers)):
+        current, rest = dict[int, int](), iter(points)
+        coming, chosen, end = next(rest, None), set(members), 0
         for number in range(1, over + 1):
-            while coming is not None and coming.block <= ends.get(number, 0):
+            end = ends.get(number, end)
+            while coming is not None and coming.block <= end:
                 if coming.device in chosen:
                     current[coming.device] = coming.stake_wei
                 coming = next(rest, None)
-            out += expelled[number, attacks]
             if current:
+                out = {one.device for one in expulsions if one.device in chosen and one.block <= end}
                 yield Scalar(f"{whose}/stake", number, fmean(current.values()) / series.TOKEN_WEI)
-                yield Scalar(f"{whose}/expelled", number, out)
+                yield Scalar(f"{whose}/expelled", number, len(out))
+
+
+def _earnings(run: RunStore, cohorts: series.Cohorts, last: int) -> Iterator[Scalar]:
+    """What devices earned, which is known when the run ends."""
+    earnings = {record.device: record for record in run.earnings()}
+    for whose, members in (("honest", cohorts.honest), ("attackers", cohorts.attackers)):
+        records = [earnings[device] for device in members if device in earnings]
+        if records:
+            yield Scalar(f"{whose}/earned as learner", last, _mean_tokens(one.as_learner_wei for one in records))
+            yield Scalar(f"{whose}/earned as neighbor", last, _mean_tokens(one.as_neighbor_wei for one in records))
+            yield Scalar(f"{whose}/earned as validator", last, _mean_tokens(one.as_validator_wei for one in records))
+
+
+def _mean_tokens(amounts_wei: Iterable[int]) -> float:
+    return fmean(series.tokens(amount) for amount in amounts_wei)
 
 
 def write_events(
@@ -96,8 +129,8 @@ def write_events(
     Args:
         run: the run, finished or not.
         directory: where to; made if it is missing. Events of an earlier export are replaced.
-        follow: go on until the run has ended.
-        going: asked after each look at the run; False ends following.
+        follow: go on until the run has ended, or is not going on.
+        going: asked before each look at the run, whether it goes on.
 
     Returns:
         How many numbers were written.
@@ -120,7 +153,8 @@ def write_events(
         writer = EventFileWriter(str(directory), filename_suffix=_SUFFIX)
         try:
             while True:
-                finished = run.read_summary() is not None  # before the numbers, so that none is left out
+                begun_s = time.monotonic()
+                over = run.read_summary() is not None or not going()  # before the numbers, so that none is left out
                 for scalar in scalars(run):
                     if (key := (scalar.tag, scalar.round)) not in written:
                         written.add(key)
@@ -128,9 +162,9 @@ def write_events(
                         event = Event(wall_time=time.time(), step=scalar.round, summary=Summary(value=[value]))
                         writer.add_event(event)
                 writer.flush()
-                if finished or not follow or not going():
+                if over or not follow:
                     return len(written)
-                time.sleep(POLL_S)
+                time.sleep(max(POLL_S, _REST * (time.monotonic() - begun_s)))
         finally:
             writer.close()
     except OSError as error:

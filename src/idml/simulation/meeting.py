@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from idml.learning.judging.validation import Finding
 from idml.ledger.errors import LedgerError, Reverted
 from idml.ledger.submit import submit
 from idml.protocol.encounter import Encounter, Phase
@@ -40,7 +41,7 @@ from idml.simulation.devices import Device
 from idml.simulation.model import Model
 from idml.simulation.timing import ExchangeStage
 from idml.simulation.work.encounter import follow
-from idml.simulation.work.tasks import Answer, ContributeTask, JudgeTask, Task, read_harm
+from idml.simulation.work.tasks import ContributeTask
 
 _TRANSFERS: dict[type, ExchangeStage] = {ModelSent: ExchangeStage.SENDING, ResultSent: ExchangeStage.RETURNING}
 """Messages with which a model goes, by the stage of the exchange in which it is on its way."""
@@ -63,7 +64,7 @@ class Meeting:
         model_before: the learner's, before it.
         result: what the neighbor worked out, if it did.
         discarded: whether the learner's own defence stopped what was handed over.
-        harms: what validators measured, by the validator's device number, in the order in which they did.
+        findings: what each validator found out that looked at the result, by its account.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Meeting:
         self.reason = ""
         self.model_before = learner.model
         self.result: Model | None = None
-        self.harms: dict[int, float] = {}
+        self.findings: dict[bytes, Finding] = {}
         self._models = {learner.model.digest: learner.model}
         self._adopted = self.discarded = False
         task, domain, wallets = context.cast.rules, context.domain, context.accounts.signers
@@ -245,14 +246,11 @@ class Meeting:
         assert encounter is not None
         votes = [accept for _, accept in encounter.progress.votes]
         index = context.accounts.devices[validator]
-
-        def ask(task: Task) -> Answer:
-            answer = context.work.ask(task)
-            if isinstance(task, JudgeTask):
-                self.harms[index] = read_harm(answer)
-            return answer
-
-        return follow(context.cast.vote(self._assignment(before), result, index, votes), ask)
+        vote = context.cast.vote(self._assignment(before), result, index, votes)
+        accept, finding = follow(vote, context.work.ask)
+        if finding is not None:
+            self.findings[validator] = finding
+        return accept
 
     def _adopt(self, result: Model) -> None:
         """Let the learner merge a result, once, if its own defence takes it."""

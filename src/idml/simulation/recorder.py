@@ -1,7 +1,7 @@
 """Records what happens in a run, as it happens, and counts it."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from math import isnan
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from idml.store.records import (
     DeviceRecord,
     EncounterRecord,
     ExpulsionRecord,
-    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
 )
 from idml.store.run_store import RunStore
 
@@ -38,20 +38,20 @@ class Recorder:
         totals: where things are counted.
         accounts: the participants' accounts on the ledger; None without an incentive.
         journal: holds the outcomes of heavy work that are not written yet.
-        limit: the greatest harm that validators accept.
+        harm_limit: the greatest harm that the rule of the run accepts.
 
     Attributes:
         stakes_wei: stake of each device by number, as last written; empty before anyone has joined.
     """
 
     def __init__(
-        self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal, limit: float
+        self, store: RunStore, totals: RunTotals, accounts: Accounts | None, journal: Journal, harm_limit: float
     ) -> None:
         self._store = store
         self._journal = journal
         self._totals = totals
         self._accounts = accounts
-        self._limit = limit
+        self._harm_limit = harm_limit
         self._written: dict[Meeting, int] = {}
         self.stakes_wei: dict[int, int] = {}
 
@@ -123,10 +123,7 @@ class Recorder:
             self._written[meeting] = len(meeting.posted)
         else:
             records.append(self._ended(meeting, meeting.outcome, contact))
-            records += [
-                JudgementRecord(contact.index, contact.learner, device, None if isnan(harm) else harm, self._limit)
-                for device, harm in meeting.harms.items()
-            ]
+            records += self._votes(meeting, meeting.outcome, contact)
         self._store.append(*records, *self._journal.take(contact.index))
 
     def accuracy(self, scores: Scores, round_number: int, contact: int) -> None:
@@ -180,6 +177,18 @@ class Recorder:
             result="0x" + meeting.result.digest.hex() if meeting.result else None,
             gas=gas,
         )
+
+    def _votes(self, meeting: Meeting, outcome: Outcome, contact: Contact) -> Iterator[Record]:
+        """The votes of an encounter that has ended, with what led to them."""
+        assert self._accounts is not None
+        for account, accept in outcome.votes.items():
+            vote = contact.index, self._accounts.devices[account], accept
+            finding = meeting.findings.get(account)
+            if finding is None:
+                yield VoteRecord(*vote)
+            else:
+                harm = None if math.isnan(finding.harm) else finding.harm
+                yield VoteRecord(*vote, harm, self._harm_limit, finding.before, finding.after, finding.images)
 
     def _stakes(self, posted: Posted, contact: Contact) -> Iterator[Record]:
         """The stakes that the end of an encounter changed, and the devices that it expelled.

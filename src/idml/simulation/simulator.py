@@ -79,8 +79,8 @@ class Simulator:
                 cast=self._cast,
                 work=self._work,
             )
-        limit = world.settings.rule.limit(world.settings.tolerance_bps)
-        self._recorder = Recorder(store, self._totals, self._accounts, self._journal, limit)
+        harm_limit = float(world.settings.rule.limit(world.settings.tolerance_bps))
+        self._recorder = Recorder(store, self._totals, self._accounts, self._journal, harm_limit)
 
     def _employ(self, runner: TaskRunner) -> TaskService:
         """Choose who does the heavy work."""

@@ -10,10 +10,10 @@ from idml.store.records import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
-    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
     WorkRecord,
 )
 from idml.store.run_store import RunStore
@@ -26,12 +26,12 @@ __all__ = [
     "EarningsRecord",
     "EncounterRecord",
     "ExpulsionRecord",
-    "JudgementRecord",
     "Record",
     "RunStore",
     "StakePoint",
     "StoreError",
     "TransactionRecord",
+    "VoteRecord",
     "WorkRecord",
     "write_atomically",
 ]

@@ -2,9 +2,14 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 from idml.store.errors import StoreError
+
+_TRIES = 3
+_PAUSE_S = 0.05
+"""A reader that looks whether there is a writer holds the lock for a moment; see `being_written`."""
 
 
 class WriterLock:
@@ -25,7 +30,14 @@ class WriterLock:
 
         self._descriptor = os.open(directory, os.O_RDONLY)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if not tries_left:
+                        raise
+                    time.sleep(_PAUSE_S)
         except BlockingIOError as error:
             self.release()
             raise StoreError(f"{directory} is being written by another process: wait for it, or stop it") from error
@@ -38,3 +50,23 @@ class WriterLock:
         with contextlib.suppress(OSError):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def being_written(directory: Path) -> bool:
+    """Whether a process is writing to a run now; True where that cannot be told.
+
+    Args:
+        directory: the run's directory.
+    """
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # there is a writer, or this file system has no locks
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -71,22 +71,31 @@ class EncounterRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgementRecord:
-    """What a validator measured before it voted. A validator that votes without measuring leaves none.
+class VoteRecord:
+    """A vote that counted in an encounter, and what the validator had measured.
+
+    A validator that votes without looking has measured nothing, and all that it would have measured is None.
 
     Args:
-        contact: number of the contact.
-        learner: the learner of the encounter.
-        validator: the device that judged.
-        harm: how much worse the contribution is, by the rule of the run; None if the rule could not say.
-        limit: the greatest harm that the rule accepts.
+        contact: the contact of the encounter.
+        validator: the device that voted.
+        accept: its vote.
+        harm: how much worse the contribution is than the learner's model, by the run's rule; None also where the rule
+            finds no number, which no limit accepts.
+        harm_limit: the greatest harm that the rule accepts.
+        correct_before, correct_after: how many of the validator's images the learner's model before the encounter and
+            the contribution classify correctly.
+        images: number of images that the validator scored.
     """
 
     contact: int
-    learner: int
     validator: int
-    harm: float | None
-    limit: float
+    accept: bool
+    harm: float | None = None
+    harm_limit: float | None = None
+    correct_before: int | None = None
+    correct_after: int | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +222,7 @@ class WorkRecord:
 Record = (
     DeviceRecord
     | EncounterRecord
-    | JudgementRecord
+    | VoteRecord
     | TransactionRecord
     | StakePoint
     | AccuracyPoint

@@ -18,13 +18,13 @@ from idml.store.records import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
-    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
     WorkRecord,
 )
-from idml.store.schema import TABLES, R, decoder, select_statement
+from idml.store.schema import TABLES, VOTES_SINCE, R, decoder, select_statement
 
 CONFIG = "config.toml"
 DATABASE = "run.sqlite"
@@ -80,13 +80,13 @@ class RunReader:
         """The contacts, and what became of them."""
         return self._read(EncounterRecord)
 
-    def judgements(self) -> list[JudgementRecord]:
-        """What validators measured. Runs from before this was recorded have none."""
+    def votes(self) -> list[VoteRecord]:
+        """The votes, and what validators measured. A run that an earlier idml wrote does not say what they did."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
-            there = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (TABLES[JudgementRecord],))
-            if there.fetchone() is None:
-                return []
-        return self._read(JudgementRecord)
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version < VOTES_SINCE:
+            return [VoteRecord(one.contact, *vote) for one in self.encounters() for vote in one.votes]
+        return self._read(VoteRecord)
 
     def transactions(self) -> list[TransactionRecord]:
         """The transactions on the ledger. A run without incentive has none."""

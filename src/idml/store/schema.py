@@ -15,10 +15,10 @@ from idml.store.records import (
     EarningsRecord,
     EncounterRecord,
     ExpulsionRecord,
-    JudgementRecord,
     Record,
     StakePoint,
     TransactionRecord,
+    VoteRecord,
     WorkRecord,
 )
 
@@ -27,9 +27,9 @@ R = TypeVar("R", bound=Record)
 APPLICATION_ID = 0x69444D4C  # "iDML", at byte 68 of the file, tells our databases from others
 SCHEMA_VERSION = 4  # raise it with every change of SCHEMA
 READABLE_VERSIONS = (2, 3, 4)
-"""Versions that can be read. Version 2 had one more table, of the contract's events, which nobody read. Versions 2 and
-3 had no table of judgements."""
-
+"""Versions that can be read. Version 2 had one more table, of the contract's events, which nobody read."""
+VOTES_SINCE = 4
+"""The first version with a table of votes. In earlier ones, votes stand in the table of encounters alone."""
 
 # Amounts are TEXT, because 64-bit integers have room for 9 tokens only, at 10**18 base units each. Rows keep the order
 # in which they were written.
@@ -46,8 +46,9 @@ CREATE TABLE encounters (
     votes TEXT NOT NULL, encounter TEXT, model_before TEXT, result TEXT, gas INTEGER NOT NULL,
     UNIQUE (contact, learner)
 ) STRICT;
-CREATE TABLE judgements (
-    contact INTEGER NOT NULL, learner INTEGER NOT NULL, validator INTEGER NOT NULL, harm REAL, "limit" REAL NOT NULL
+CREATE TABLE votes (
+    contact INTEGER NOT NULL, validator INTEGER NOT NULL, accept INTEGER NOT NULL CHECK (accept IN (0, 1)),
+    harm REAL, harm_limit REAL, correct_before INTEGER, correct_after INTEGER, images INTEGER
 ) STRICT;
 CREATE TABLE transactions (
     block INTEGER NOT NULL, time_s INTEGER NOT NULL, step TEXT NOT NULL, sender INTEGER, contact INTEGER,
@@ -76,7 +77,7 @@ CREATE TABLE vectors (digest BLOB NOT NULL PRIMARY KEY, vector BLOB NOT NULL) ST
 TABLES: Mapping[type[Any], str] = {
     DeviceRecord: "devices",
     EncounterRecord: "encounters",
-    JudgementRecord: "judgements",
+    VoteRecord: "votes",
     TransactionRecord: "transactions",
     StakePoint: "stakes",
     AccuracyPoint: "accuracy",
@@ -173,6 +174,7 @@ def _to_decimal(amount: int) -> str:
 
 _CODECS: Mapping[str, Codec] = {
     "accepted": (_to_bit, _to_bool),
+    "accept": (_to_bit, _to_bool),
     "votes": (_dump, _to_votes),
     "answers": (_dump, _to_answers),
 }

@@ -12,8 +12,11 @@ So all rules can be compared at all limits. A rule of your own is one class, whi
             return float(np.median(after.losses) - np.median(before.losses))
 """
 
+import struct
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from idml.learning.arrays import FloatImages, FloatVector, Labels
 from idml.learning.errors import LearningError
@@ -94,7 +97,34 @@ class CountRule(Rule):
         """
 
 
-def measure_harm(
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a validator found out about a contribution, on its own images.
+
+    Args:
+        harm: how much worse the contribution is, by the rule.
+        before, after: how many of the images the model before and the contribution have right.
+        images: how many images there were.
+    """
+
+    harm: float
+    before: int
+    after: int
+    images: int
+
+    def to_numbers(self) -> tuple[int, ...]:
+        """The finding as whole numbers of at most 64 bits, from which it is made again to the last bit."""
+        return (self.before, self.after, self.images, *struct.unpack("<q", struct.pack("<d", self.harm)))
+
+    @classmethod
+    def of_numbers(cls, numbers: Sequence[int]) -> Self:
+        """The finding that `to_numbers` gave these numbers for."""
+        before, after, images, bits = numbers
+        (harm,) = struct.unpack("<d", struct.pack("<q", bits))
+        return cls(harm, before, after, images)
+
+
+def examine(
     rule: Rule,
     engine: "Engine",
     before: FloatVector,
@@ -102,8 +132,8 @@ def measure_harm(
     images: FloatImages,
     labels: Labels,
     goal: Weights | None = None,
-) -> float:
-    """How much worse a candidate is than the model before, by a rule, on a validator's images.
+) -> Finding:
+    """Compare a candidate with the model before, by a rule, on a validator's images.
 
     Args:
         rule: see `Rule`.
@@ -115,6 +145,6 @@ def measure_harm(
     """
     if isinstance(rule, CountRule):
         old, new = engine.evaluate([before, candidate], images, labels)
-        return rule.harm_of_counts(old, new, len(labels))
-    old_logits, new_logits = engine.logits([before, candidate], images)
-    return float(rule.harm(View(old_logits, labels), View(new_logits, labels), goal))
+        return Finding(rule.harm_of_counts(old, new, len(labels)), old, new, len(labels))
+    first, second = (View(logits, labels) for logits in engine.logits([before, candidate], images))
+    return Finding(float(rule.harm(first, second, goal)), first.correct, second.correct, len(labels))

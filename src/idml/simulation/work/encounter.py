@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from idml.adapters.means import Settings
+from idml.learning.judging.validation import Finding
 from idml.protocol.roles import Contribute, Judge, Later
 from idml.protocol.settlement import settle
 from idml.protocol.task import TaskParams
@@ -90,8 +91,10 @@ class Cast:
         after = yield from self.own_epochs(first.learner, first.encounter, adopted or before)
         return EncounterResult(after, exchanged and exchanged[1], adopted is not None)
 
-    def vote(self, asked: ContributeTask, result: Model, validator: int, cast: Sequence[bool]) -> Steps[bool]:
-        """Have a validator vote on a contribution.
+    def vote(
+        self, asked: ContributeTask, result: Model, validator: int, cast: Sequence[bool]
+    ) -> Steps[tuple[bool, Finding | None]]:
+        """Have a validator vote on a contribution; returns the vote, and what it found out, None if it did not look.
 
         Args:
             asked: the task that the neighbor was given.
@@ -103,9 +106,10 @@ class Cast:
         parties = self.devices[asked.learner].participant, self.devices[asked.neighbor].participant
         blind = voter.blind_vote(Ballot(*parties, tuple(cast)))
         if blind is not None:
-            return blind
+            return blind, None
         answer = yield JudgeTask(asked.learner, asked.encounter, validator, asked.received, result)
-        return voter.verdict(bool(answer.values[0]))
+        accepts, *numbers = answer.values
+        return voter.verdict(bool(accepts)), Finding.of_numbers(numbers)
 
     def adoption(
         self, current: Model, before: Model, result: Model, recent: Sequence[Model] | None
@@ -147,7 +151,8 @@ class Cast:
         for index in sorted(validators, key=lambda index: self._waits(index, asked.received, result)):
             if len(votes) == self.rules.votes:
                 break
-            votes.append((yield from self.vote(asked, result, index, votes)))
+            vote, _ = yield from self.vote(asked, result, index, votes)
+            votes.append(vote)
         votes_for = sum(votes)
         accepted = settle(0, votes_for, len(votes) - votes_for, self.rules).accepted
         return self.adopt_unjudged if accepted is None else accepted

@@ -27,7 +27,6 @@ from idml.simulation.work.tasks import (
     Task,
     TrainAloneTask,
     TrainOwnTask,
-    harm_bits,
     task_key,
 )
 
@@ -88,8 +87,8 @@ class TaskRunner:
             case JudgeTask():
                 judge, before, result = self._means(task.validator), task.before.vector, task.result.vector
                 encounter, goal = self._encounter(task), self._means(task.learner).goal
-                harm = judge.measure(encounter, before, result, goal)
-                return Answer((int(self.settings.accepts(harm)), harm_bits(harm)))
+                finding = judge.measure(encounter, before, result, goal)
+                return Answer((int(self.settings.accepts(finding)), *finding.to_numbers()))
             case MergeTask(current, result):
                 return Answer((), self._made(self.settings.adapter.merge(current.vector, result.vector)))
             case ScreenTask():

@@ -4,7 +4,6 @@ A run asks its tasks in the order of its event queue. It cannot tell who answers
 may come from this process, from another one, or from what the run wrote down before it was stopped.
 """
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
@@ -35,7 +34,7 @@ class ContributeTask:
 
 @dataclass(frozen=True, slots=True)
 class JudgeTask:
-    """An honest evaluation by a validator. The answer is 1 for yes or 0 for no, and the harm that it measured.
+    """An honest evaluation by a validator. The answer is 1 for yes or 0 for no, and the numbers of its `Finding`.
 
     Args:
         learner, validator: device numbers.
@@ -164,17 +163,6 @@ class Answer:
         """The model, for a task that makes one."""
         assert self.model is not None
         return self.model
-
-
-def harm_bits(harm: float) -> int:
-    """Write a harm as the whole number that has its bits, as answers hold whole numbers alone."""
-    return int.from_bytes(struct.pack(">d", harm))
-
-
-def read_harm(answer: Answer) -> float:
-    """The harm in the answer to a `JudgeTask`."""
-    (harm,) = struct.unpack(">d", answer.values[1].to_bytes(8))
-    return float(harm)
 
 
 def task_key(task: Task) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from idml.cli import progress
+from idml import progress
 from idml.protocol.task import TOKEN_WEI
 from idml.simulation.totals import Snapshot
 

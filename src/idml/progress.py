@@ -1,10 +1,13 @@
-"""What a run shows while it goes: a live view on a terminal, a line a round elsewhere. On standard error."""
+"""What a run shows while it goes: a live view on a terminal and in a notebook, a line a round elsewhere."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 
 from rich.console import Console, Group, RenderableType
+from rich.jupyter import JupyterMixin
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,11 +19,13 @@ from idml.simulation.totals import Observer, Snapshot
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHOWN_ADVERSARIES = 12
+_NOTEBOOK_S = 0.5
+"""Between two views in a notebook, each of which is a message to the browser."""
 
 
 @contextmanager
 def watch(*, quiet: bool = False) -> Iterator[Observer]:
-    """Give an observer that shows a run's progress until the context ends.
+    """Give an observer that shows a run's progress until the context ends: in the cell of a notebook, else on stderr.
 
     Args:
         quiet: show nothing.
@@ -28,12 +33,40 @@ def watch(*, quiet: bool = False) -> Iterator[Observer]:
     console = Console(stderr=True)
     if quiet:
         yield lambda _snapshot: None
+    elif in_notebook():
+        yield _cell()
     elif console.is_terminal:
         view = _LiveView()
         with Live(view, console=console, refresh_per_second=4):
             yield view.update
     else:
         yield _lines(console)
+
+
+def in_notebook() -> bool:
+    """Whether this process runs the cells of a Jupyter notebook."""
+    if (ipython := sys.modules.get("IPython")) is None:
+        return False
+    shell = ipython.get_ipython()
+    return shell is not None and shell.has_trait("kernel")
+
+
+def _cell() -> Observer:
+    """The live view as the output of a notebook's cell."""
+    view = _LiveView()
+    # Rich's own live view in a notebook needs ipywidgets, which need not be there.
+    output = import_module("IPython.display").display(view, display_id=True)
+    shown_s = 0.0
+
+    def observe(snapshot: Snapshot) -> None:
+        nonlocal shown_s
+        view.update(snapshot)
+        now_s = time.monotonic()
+        if now_s - shown_s >= _NOTEBOOK_S or snapshot.stage != "meeting":
+            output.update(view)
+            shown_s = now_s
+
+    return observe
 
 
 def _lines(console: Console) -> Observer:
@@ -61,7 +94,7 @@ def _lines(console: Console) -> Observer:
     return observe
 
 
-class _LiveView:
+class _LiveView(JupyterMixin):
     """A bar, the accuracy so far, and the stakes."""
 
     def __init__(self) -> None:
