@@ -202,7 +202,7 @@ def run(
         report: whether to write the report, which takes a second or two; `idml report` does so later.
         progress: whether to show how far the run is; by default in a notebook alone.
         settings: configuration keys that differ from `config`, for instance `devices=30`. Where a key names a plug-in,
-            the thing itself will do: `model=FUNCTION`.
+            the thing itself will do: `model=FUNCTION`, `dataset=Dataset.from_arrays(...)`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.

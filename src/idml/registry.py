@@ -1,14 +1,15 @@
 """Names of what can be plugged in, and how a name becomes a thing.
 
 A room that can be extended makes one `Registry` for each kind of thing: data sets, rules, adversaries and so on. In a
-configuration a thing is named in one of four ways:
+configuration a thing is named in one of these ways:
 
 - by the name of one that ships, such as `oppcl`;
 - `FILE.py:NAME`: a class, or a finished object, in a Python file;
 - `PACKAGE.MODULE:NAME`: the same in a module that can be imported;
 - by the name of an entry point of an installed package, in the group of its kind, such as `idml.algorithms`.
 
-From Python a thing may be given as an object. It has a name for as long as it is lent (`Registry.given`).
+Some kinds are also read from files of data, which the ending of the name tells. From Python a thing may be given as an
+object. It has a name for as long as it is lent (`Registry.given`).
 
 What ships is written down as text and imported when someone asks for it, so that to know a name costs nothing.
 """
@@ -26,7 +27,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from idml.errors import IdmlError
@@ -84,9 +85,10 @@ class Registry(Generic[Thing]):
         built_in: where those that ship are, as `MODULE:NAME`, by their names.
         check: the function that checks a thing of somebody else's, as `MODULE:NAME`.
         group: of entry points.
-        error: raised for what is wrong.
+        files: functions that read a thing from a file of data, as `MODULE:NAME`, by the ending of its name.
         adopt: the function that makes a thing of what a name leads to and is none, such as a plain function, as
             `MODULE:NAME`; it returns what it knows nothing about as it is.
+        error: raised for what is wrong.
     """
 
     def __init__(
@@ -97,16 +99,18 @@ class Registry(Generic[Thing]):
         built_in: Mapping[str, str],
         check: str,
         group: str,
-        error: type[PluginError] = PluginError,
+        files: Mapping[str, str] = MappingProxyType({}),
         adopt: str | None = None,
+        error: type[PluginError] = PluginError,
     ) -> None:
         self.kind = kind
         self.group = group
         self._base = base
         self._built_in = dict(built_in)
         self._check = check
-        self._error = error
+        self._files = files
         self._adopt = adopt
+        self._error = error
         self._given: dict[str, object] = {}
         # Each is held, or another object could come to have its id.
         self._found: dict[int, tuple[Thing, str]] = {}
@@ -122,8 +126,9 @@ class Registry(Generic[Thing]):
 
     def knows(self, name: str) -> bool:
         """Whether this may name a thing; a file or a module is not opened for it."""
-        known = name in self._built_in or name in self._given
-        return known or ":" in name or any(point.name == name for point in self._entry_points())
+        if name in self._built_in or name in self._given or ":" in name or self._reader(name) is not None:
+            return True
+        return any(point.name == name for point in self._entry_points())
 
     def require(self, name: str, *, besides: Sequence[str] = ()) -> None:
         """Raise the registry's error if this can name nothing.
@@ -138,7 +143,7 @@ class Registry(Generic[Thing]):
             raise self._wrong(name, f"give the run the same object again, as {self.kind}=")
         if name.endswith(".py") or os.sep in name:
             raise self._wrong(name, f"say which of its things, as {name}:NAME{names_in(Path(name))}")
-        choices = ", ".join((*besides, *self.names()))
+        choices = ", ".join((*besides, *self.names(), *(f"FILE{ending}" for ending in self._files)))
         raise self._error(f"{self.kind} is {name!r}: choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME")
 
     def find(self, name: str) -> Thing:
@@ -151,7 +156,10 @@ class Registry(Generic[Thing]):
         base = self.base
         is_thing = isinstance(found, base) or (isinstance(found, type) and issubclass(found, base))
         if self._adopt is not None and not is_thing:
-            found = _attribute(self._adopt)(found)
+            try:
+                found = _attribute(self._adopt)(found)
+            except (Exception, SystemExit) as error:
+                raise self._wrong(name, _brief(error), error) from error
         if isinstance(found, type) and issubclass(found, base):
             try:
                 thing = cast(Thing, found())
@@ -290,7 +298,7 @@ class Registry(Generic[Thing]):
                 yield Entry(point.name, summary, origin)
 
     def digest(self, name: str) -> str | None:
-        """SHA-256 of the Python file that a name leads to, hexadecimal; None for what ships. The file is not run.
+        """SHA-256 of the file that a name leads to, hexadecimal; None for what ships. The file is not run.
 
         Of an object that was given and that stands in no file, it is that of the text of its class or function; None
         where there is none.
@@ -321,14 +329,14 @@ class Registry(Generic[Thing]):
             return {}
         digests = {thing: digest}
         file = self._file_of(name)
-        for imported in own_imports(file) if file is not None else ():
+        for imported in own_imports(file) if file is not None and file.suffix == ".py" else ():
             place = os.path.relpath(imported, file.parent) if file is not None else ""
             with suppress(OSError):
                 digests[f"{place}, which {thing} imports,"] = hashlib.sha256(imported.read_bytes()).hexdigest()
         return digests
 
     def _file_of(self, name: str) -> Path | None:
-        """The Python file that a name leads to, absolute; None if there is none."""
+        """The file that a name leads to, absolute; None if there is none."""
         if name in self._given:
             kind = definition(self._given[name])
             loaded, module = loaded_as(kind.__module__), sys.modules.get(kind.__module__)
@@ -337,6 +345,8 @@ class Registry(Generic[Thing]):
             if loaded is not None or file is None or is_program or Path(file).is_relative_to(Path(__file__).parent):
                 return loaded
             return Path(file).resolve()
+        if self._reader(name) is not None:
+            return self._require_file(name, name)
         source = next((point.module for point in self._entry_points() if point.name == name), None)
         if source is None:
             self._require_source(name)
@@ -366,7 +376,9 @@ class Registry(Generic[Thing]):
     def _require_file(self, name: str, source: str) -> Path:
         """The path of a file that is there."""
         if Path(source).is_dir():
-            raise self._wrong(name, f"{source} is a folder: name a Python file in it")
+            raise self._wrong(
+                name, f"{source} is a folder: name a {'file' if self._reader(source) else 'Python file'} in it"
+            )
         if not Path(source).is_file():
             raise self._wrong(name, f"there is no file {source}")
         return Path(source).resolve()
@@ -386,6 +398,10 @@ class Registry(Generic[Thing]):
                     raise self._wrong(name, f"its entry point {point.value} failed: {_brief(error)}", error) from error
                 _watch(sys.modules.get(point.module))
                 return found_there
+        self.require(name)
+        reader = self._reader(name)
+        if reader is not None:
+            return self._read(name, reader)
         self._require_source(name)
         source, _, attribute = name.rpartition(":")
         found: object = self._import(name, source)
@@ -395,6 +411,17 @@ class Registry(Generic[Thing]):
             offered = names_in(Path(source)) if source.endswith(".py") else ""
             raise self._wrong(name, f"{source} has no {attribute}{offered}")
         return found
+
+    def _reader(self, name: str) -> str | None:
+        """Where the function is that reads the file of a name; None if the name is of another sort."""
+        return next((place for ending, place in self._files.items() if name.endswith(ending)), None)
+
+    def _read(self, name: str, reader: str) -> object:
+        file = self._require_file(name, name)
+        try:
+            return _attribute(reader)(file)
+        except IdmlError as error:
+            raise self._wrong(name, str(error)) from error
 
     def _import(self, name: str, source: str) -> ModuleType:
         if source.endswith(".py"):

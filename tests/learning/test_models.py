@@ -8,9 +8,10 @@ from torch import nn
 from idml.errors import IdmlError
 from idml.learning.models import build_model, model_factory
 from idml.learning.native.engine import beyond_limits
-from idml.learning.networks import find_architecture
+from idml.learning.networks import Stack, find_architecture
 from idml.learning.registry import MODELS
 
+STACKS = [name for name in MODELS.built_in if isinstance(MODELS.find(name), Stack)]
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (6, 1, 128)]
 
 
@@ -52,7 +53,7 @@ def test_deep_nets_double_their_channels_at_each_of_three_stages(name: str, per_
     assert [layer.p for layer in layers(module, nn.Dropout)] == [0.25] * 3
 
 
-@pytest.mark.parametrize("name", MODELS.built_in)
+@pytest.mark.parametrize("name", STACKS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_net_takes_every_data_set_and_keeps_the_signal(name: str, shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
@@ -101,7 +102,10 @@ def test_a_model_follows_torchs_seed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "cnn7"}, "^model is 'cnn7': choose linear, small, cnn6, cnn10, cnn14, FILE.py:NAME or "),
+        (
+            {"name": "cnn7"},
+            "^model is 'cnn7': choose linear, small, cnn6, cnn10, cnn14, mlp, embedding, FILE.py:NAME or ",
+        ),
         ({"image_shape": (1, 7, 28)}, "at least 8x8"),
         ({"image_shape": (1, 2, 28)}, "at least 8x8"),
         ({"image_shape": (6, 1, 7)}, "or 1x8 samples"),

@@ -1,6 +1,7 @@
 """Every partition gives each device as much, without overlap unless asked, and the same for the same arguments."""
 
 import hashlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from idml.learning.arrays import Indices, Labels, Samples
 from idml.learning.data.datasets import Dataset
 from idml.learning.data.partition import Partition, Shares, deal_out
+from idml.learning.data.partitions import Dirichlet
 from idml.learning.data.registry import PARTITIONS
 from idml.learning.data.source import DataSource
 from idml.learning.errors import LearningError
@@ -228,3 +230,60 @@ def test_positions_of_any_whole_type_are_taken() -> None:
 def test_shares_that_are_none_are_named(shares: object, message: str) -> None:
     with pytest.raises(PluginError, match=message):
         deal_out(Given(shares), dataset(np.arange(5)), devices=2, seed=0, images_per_device=None)
+
+
+@given(
+    labels=label_arrays(),
+    devices=st.integers(1, 20),
+    alpha=st.floats(1e-6, 1e6),
+    seed=st.integers(0, 2**64),
+    data=st.data(),
+)
+def test_dirichlet_deals_each_image_once_or_to_each_device_as_many_as_it_asks_for(
+    labels: Labels, devices: int, alpha: float, seed: int, data: st.DataObject
+) -> None:
+    size = data.draw(st.none() | st.integers(1, len(labels)), "size")
+    held, dirichlet = dataset(labels), Dirichlet(alpha)
+    dealt = [deal_out(dirichlet, held, devices=devices, seed=seed, images_per_device=size) for _ in range(2)]
+    parts, again = (shares.train for shares in dealt)
+    assert [part.tolist() for part in parts] == [part.tolist() for part in again]
+    assert dealt[0].test is None
+    for part in parts:
+        assert part.tolist() == sorted(set(part.tolist()))
+    if size is None:
+        assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
+    else:
+        assert [len(part) for part in parts] == [size] * devices
+
+
+def test_the_smaller_alpha_the_fewer_classes_make_up_most_of_a_device() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 500))
+    for size in (None, 200):
+        largest = []
+        for alpha in (0.05, 0.5, 5.0, 5_000.0):
+            shares = Dirichlet(alpha).deal(dataset(labels), devices=20, seed=1, images_per_device=size).train
+            largest.append(np.mean([np.bincount(labels[share]).max() / len(share) for share in shares]))
+        assert largest == sorted(largest, reverse=True)
+        assert largest[0] > 0.6
+        assert largest[-1] < 0.2
+
+
+@given(owners=st.lists(st.integers(0, 9), min_size=1, max_size=60), seed=st.integers(0, 2**64), data=st.data())
+def test_a_device_has_all_that_its_owners_own(owners: list[int], seed: int, data: st.DataObject) -> None:
+    there = sorted(set(owners))
+    held = replace(dataset(np.zeros(len(owners), np.int64), np.array(owners)), test_owners=None)
+    devices, partition = data.draw(st.integers(1, len(there)), "devices"), PARTITIONS.find("owners")
+    whole = partition.deal(held, devices=devices, seed=seed, images_per_device=None)
+    assert whole.test is None
+    for device, share in enumerate(whole.train):
+        own = there[device::devices]
+        assert share.tolist() == [place for place, owner in enumerate(owners) if owner in own]
+    fewest = min(len(share) for share in whole.train)
+    some = partition.deal(held, devices=devices, seed=seed, images_per_device=fewest).train
+    for share, part in zip(whole.train, some, strict=True):
+        assert len(part) == fewest
+        assert set(part.tolist()) <= set(share.tolist())
+    with pytest.raises(LearningError, match=rf"^{fewest + 1} images .* cannot be drawn: somebody has {fewest}$"):
+        partition.deal(held, devices=devices, seed=seed, images_per_device=fewest + 1)
+    with pytest.raises(LearningError, match=rf"^there are {len(there)} owners, and each device needs one$"):
+        partition.deal(held, devices=len(there) + 1, seed=seed, images_per_device=None)

@@ -39,6 +39,8 @@ from idml.simulation.setup import resolve
         ("good_faith_share=0.00001", "good_faith_share is 1e-05: must be a multiple of 0.0001 (one basis point)"),
         ("stake=2e6", "stake is 2000000.0: must be at most tokens (1e+06)"),
         ("reward=nan", "reward is nan: must be a number at least 0 and at most 1000000000"),
+        ("alpha=0.3", "alpha is 0.3: only the partition 'dirichlet' takes it"),
+        ("alpha=0", "alpha is 0: must be a number more than 0 and at most 1000000"),
         ("completion_window_s=200000", "at most 518400 s allowed"),
     ],
 )
@@ -164,3 +166,12 @@ def test_where_losses_stay_near_chance_they_may_rise_by_less(
     resolved = resolve(make_config({"dataset": dataset, **keys}), OppCL())
     assert resolved.tolerance == tolerance
     assert resolved.task().tolerance_bps == round(tolerance * 10_000)
+
+
+def test_alpha_is_of_dirichlet_alone_and_else_not_in_a_configuration() -> None:
+    def resolved(**values: object) -> Config:
+        return resolve(make_config({"dataset": "digits", **values}), OppCL())
+
+    assert resolved(partition="dirichlet").alpha == 0.5
+    assert resolved(partition="dirichlet", alpha=2).alpha == 2
+    assert "alpha" not in resolved().model_dump(exclude_none=True)

@@ -194,11 +194,11 @@ class Net(""",
 
 def test_names_are_checked_at_once_and_together() -> None:
     with pytest.raises(ConfigError) as error:
-        tiny(dataset="mnist", partition="dirichlet", model="resnet")
+        tiny(dataset="mnist", partition="pareto", model="resnet")
     lines = str(error.value).splitlines()
     assert [line.partition(": choose ")[0] for line in lines] == [
         "dataset is 'mnist'",
-        "partition is 'dirichlet'",
+        "partition is 'pareto'",
         "model is 'resnet'",
     ]
     assert lines[0].startswith("dataset is 'mnist': choose auto, fashion-mnist, ")

@@ -8,7 +8,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from idml.cli import chain, compare, economics, evaluate, export, gas, model, report, reproduce, run, sweep, traces
+from idml.cli import (
+    chain,
+    compare,
+    data,
+    economics,
+    evaluate,
+    export,
+    gas,
+    model,
+    report,
+    reproduce,
+    run,
+    sweep,
+    traces,
+)
 from idml.cli import list as list_command
 from idml.errors import IdmlError
 
@@ -22,6 +36,7 @@ examples:
   idml run --set adversaries.label_flip=10       ten of them flip labels
   idml run experiments/main.toml --out runs/main the main job, into a directory of its own
   idml list adversaries                          what there is to choose from
+  idml data check my.npz                         what a data set is like, and what is wrong with it
   idml model check FILE.py:NAME                  what a network of your own is like, or what is wrong with it
   idml report runs/main                          write its report anew
   idml export runs/main --to csv                 its tables, for other programs
@@ -51,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (
         run,
         list_command,
+        data,
         model,
         report,
         export,

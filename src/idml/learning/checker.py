@@ -43,6 +43,7 @@ def check_model(
     learning_rate: float = 0.01,
     devices: int = 1,
     images: FloatImages | None = None,
+    vocabulary: int = 0,
 ) -> None:
     """Build a network, train and evaluate it on random images, and check all that iDML relies on.
 
@@ -52,6 +53,7 @@ def check_model(
         learning_rate: of a few steps of training, after which all must be finite.
         devices: how many of a run's devices hold a model, for the memory that this takes.
         images: what to train on, float32 (N, *image_shape) with N at least 3; by default random pixels.
+        vocabulary: number of different tokens, if it takes sequences of tokens.
 
     Raises:
         PluginError: at the first thing that would break a run.
@@ -69,7 +71,7 @@ def check_model(
         raise PluginError(f"default_dropout is {usual!r}: set a number of at least 0 and below 1")
     given = usual if dropout is None else dropout
     call = f"{getattr(network.function, '__name__', 'it')}()" if isinstance(network, FunctionNetwork) else "build()"
-    blueprint = _build(call, network, image_shape, classes, width, given)
+    blueprint = _build(call, network, image_shape, classes, width, given, vocabulary)
     engine = _try(call, lambda: make_engine("torch" if why_not_native(blueprint) else "native", blueprint))
     start = _try(call, lambda: engine.initial(1))
     if start.tobytes() != engine.initial(1).tobytes():
@@ -77,8 +79,11 @@ def check_model(
     if not np.isfinite(start).all():
         raise PluginError(f"{call} gave values that are not finite in {_parameters(engine, ~np.isfinite(start))}")
     if images is None:
-        pixels = np.random.default_rng(0).integers(0, 256, (_IMAGES, *image_shape), dtype=np.uint8)
-        images = prepare(pixels)
+        generator, shape = np.random.default_rng(0), (_IMAGES, *image_shape)
+        if vocabulary:
+            images = generator.integers(0, vocabulary, shape).astype(np.float32)
+        else:
+            images = prepare(generator.integers(0, 256, shape, dtype=np.uint8))
     checked = _Checked(blueprint, engine, start, images, classes)
     checked.passes()
     if not isinstance(blueprint, Architecture):
@@ -218,10 +223,18 @@ class _Checked:
 
 
 def _build(
-    call: str, network: Network, image_shape: tuple[int, int, int], classes: int, width: int, dropout: float
+    call: str,
+    network: Network,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    width: int,
+    dropout: float,
+    vocabulary: int,
 ) -> Blueprint:
     def draw() -> Blueprint:
-        return draw_blueprint(network, image_shape=image_shape, classes=classes, width=width, dropout=dropout)
+        return draw_blueprint(
+            network, image_shape=image_shape, classes=classes, width=width, dropout=dropout, vocabulary=vocabulary
+        )
 
     blueprint = _try(call, draw)
     if isinstance(blueprint, Architecture):

@@ -4,9 +4,11 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from idml.learning.architectures import Architecture, Convolution
+from idml.learning.data.source import KINDS, Kind
 from idml.learning.errors import LearningError
 from idml.learning.registry import MODELS
 
@@ -22,9 +24,11 @@ class Network(ABC):
 
     Attributes:
         default_dropout: the `dropout` that `build` gets unless a configuration has another.
+        kinds: of data that it takes, see `DataSource.kind`.
     """
 
     default_dropout: float = 0.0
+    kinds: tuple[Kind, ...] = KINDS
 
     @abstractmethod
     def build(
@@ -37,6 +41,8 @@ class Network(ABC):
         be parameters, and all parameters must learn: a buffer may be a constant and nothing else, so there is no batch
         normalization. It draws its first weights from torch's global generator, which is seeded before each call, and
         from nothing else.
+
+        A network for tokens has one more parameter, `vocabulary: int = 0`. It gets the number of different tokens.
 
         Args:
             image_shape: channels, height and width.
@@ -82,6 +88,7 @@ class Stack(Network):
         stages: convolutions and channels of each stage, the latter as multiples of the width.
     """
 
+    kinds: tuple[Kind, ...] = ("images", "signals")
     stages: ClassVar[tuple[tuple[int, int], ...]]
 
     def build(
@@ -90,8 +97,8 @@ class Stack(Network):
         """Describe the network.
 
         Args:
-            image_shape: at least 8x8 pixels, as three pools leave an eighth of each side; signals are one row high and
-                at least 8 samples long.
+            image_shape: at least 8x8 pixels for three stages, as three pools leave an eighth of each side; signals are
+                one row high and at least 8 samples long.
             classes: at least 2.
             width: channels of the first stage.
             dropout: after each pool.
@@ -100,9 +107,11 @@ class Stack(Network):
             LearningError: a value is out of its range.
         """
         channels, height, side = image_shape
-        if channels < 1 or side < 8 or (height < 8 and height != 1):
+        least = 2 ** len(self.stages)
+        if channels < 1 or side < least or (height < least and height != 1):
             raise LearningError(
-                f"image shape {image_shape} is too small: models need at least 8x8 pixels, or 1x8 samples"
+                f"image shape {image_shape} is too small: "
+                f"this model needs at least {least}x{least} pixels, or 1x{least} samples"
             )
         if classes < 2:
             raise LearningError(f"classes is {classes}: a classifier needs at least 2")
@@ -121,6 +130,7 @@ class Stack(Network):
 class Linear(Stack):
     """The dense layer alone, for runs that are about anything but learning."""
 
+    kinds = ("images", "signals", "rows")
     stages = ()
 
 
@@ -152,10 +162,18 @@ class Cnn14(Stack):
 
 
 def draw_blueprint(
-    network: Network, *, image_shape: tuple[int, int, int], classes: int, width: int, dropout: float
+    network: Network,
+    *,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    width: int,
+    dropout: float,
+    vocabulary: int = 0,
 ) -> Blueprint:
     """What an engine for a network is made of; see `Network.build` for the arguments and what it raises."""
     build = partial(network.build, image_shape=image_shape, classes=classes, width=width, dropout=dropout)
+    if "vocabulary" in signature(network.build).parameters:
+        build = partial(build, vocabulary=vocabulary)
     built = build()
     return built if isinstance(built, Architecture) else cast("Callable[[], nn.Module]", build)
 

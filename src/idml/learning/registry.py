@@ -16,6 +16,8 @@ MODELS: "Final[Registry[Network]]" = Registry(
         "cnn6": "idml.learning.networks:Cnn6",
         "cnn10": "idml.learning.networks:Cnn10",
         "cnn14": "idml.learning.networks:Cnn14",
+        "mlp": "idml.learning.torch_networks:Mlp",
+        "embedding": "idml.learning.torch_networks:Embedding",
     },
     check="idml.learning.checker:check_model",
     group="idml.models",

@@ -69,7 +69,13 @@ class Config(BaseModel):
     )
     partition: str = Field(
         "iid",
-        description="how images are dealt out; natural: a device is a person of hapt",
+        description="how images are dealt out; dirichlet: see alpha; owners, natural: by whose they are",
+    )
+    alpha: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="of the partition dirichlet, by default 0.5: the smaller, the fewer classes a device has",
     )
     images_per_device: int | None = Field(
         None,
@@ -249,6 +255,8 @@ class Config(BaseModel):
             share = getattr(self, name)
             if share is not None and abs(share * FULL_BPS - round(share * FULL_BPS)) > 1e-6:
                 raise _inconsistent(name, share, "must be a multiple of 0.0001 (one basis point)")
+        if self.alpha is not None and self.partition != "dirichlet":
+            raise _inconsistent("alpha", self.alpha, "only the partition 'dirichlet' takes it")
         if self.ray_address is not None and self.executor != "ray":
             raise _inconsistent("ray_address", self.ray_address, "only the executor 'ray' goes there")
         if self.ray_address is not None and not re.fullmatch(r"[^/\s]+:[0-9]{1,5}", self.ray_address):

@@ -22,7 +22,15 @@ from idml.registry import GIVEN, PluginError, blame
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
 from idml.simulation.contacts.registry import names_source
-from idml.simulation.setup import build_world, check_plugins, engine_line, plugin_digests, resolve, why_digits
+from idml.simulation.setup import (
+    build_world,
+    check_plugins,
+    data_digest,
+    engine_line,
+    plugin_digests,
+    resolve,
+    why_digits,
+)
 from idml.simulation.simulator import Simulator
 from idml.simulation.totals import HOW, Observer, Snapshot, Stopped
 from idml.simulation.work.executors.ray_cluster import require_ray
@@ -141,6 +149,7 @@ def meta_of(config: Config) -> dict[str, str]:
         "rules_version": str(RULES_VERSION),
         "engine": engine_line(config),
         **({"plugins": json.dumps(plugins, sort_keys=True)} if (plugins := plugin_digests(config)) else {}),
+        **({"data": data} if (data := data_digest(config)) else {}),
         **({"trace": digest} if (digest := trace_digest(config)) else {}),
     }
 
@@ -211,6 +220,11 @@ def _require_files(config: Config, meta: Mapping[str, str]) -> None:
             raise ConfigError(f"{name} is no longer found: restore it, or run it anew")
         if recorded.get(name, current[name]) != current[name]:
             raise ConfigError(f"{name} has changed since the run began: restore its file, or run it anew")
+    data = data_digest(config)
+    if meta.get("data", data) != data:
+        raise ConfigError(
+            f"dataset {config.dataset} holds other data than when the run began: restore it, or run it anew"
+        )
     if meta.get("trace", trace_digest(config)) != trace_digest(config):
         raise ConfigError(f"contacts {config.contacts} has changed since the run began: restore it, or run it anew")
 

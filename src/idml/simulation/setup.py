@@ -16,9 +16,11 @@ from idml.adapters.registry import ALGORITHMS
 from idml.learning.architectures import Architecture
 from idml.learning.arrays import Indices
 from idml.learning.backends import Backend, engine_in_words, make_engine, why_not_native, why_not_torch
+from idml.learning.data.arrays import ArraySource
 from idml.learning.data.checker import check_partition
 from idml.learning.data.datasets import Dataset, load_dataset
 from idml.learning.data.partition import Shares, deal_out
+from idml.learning.data.partitions import DEFAULT_ALPHA, Dirichlet
 from idml.learning.data.registry import DATASETS, PARTITIONS
 from idml.learning.data.source import DataSource
 from idml.learning.engine import prepare
@@ -107,6 +109,8 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         "no_vote_share": task.no_vote_bps / FULL_BPS,
         "reject_pot_share": task.reject_pot_bps / FULL_BPS,
     }
+    if config.partition == "dirichlet":
+        defaults["alpha"] = DEFAULT_ALPHA
     changes |= {key: value for key, value in defaults.items() if getattr(config, key) is None}
     resolved = config.model_copy(update=changes)
     return resolved.model_copy(update={"backend": _choose_backend(resolved)})
@@ -202,7 +206,7 @@ def build_world(config: Config, adapter: Adapter) -> World:
         own_goal=config.goal == "own",
         defence=None if config.defence == "none" else DEFENCES.find(config.defence),
     )
-    shares = _deal(config, dataset)
+    shares = deal(config, dataset)
     start = Model.of(engine.initial(draw_seed(config.seed, "initial")), engine.layout)
     images = prepare(dataset.train_images)
     wallets = [Wallet.from_seed(config.seed, index) for index in range(config.devices)]
@@ -216,9 +220,18 @@ def build_world(config: Config, adapter: Adapter) -> World:
     return World(config, dataset, settings, devices, wallets, timing, contacts, shares.test)
 
 
-def _deal(config: Config, dataset: Dataset) -> Shares:
-    """The training images of each device, and the test images where they are its own."""
-    partition = PARTITIONS.find(config.partition)
+def deal(config: Config, dataset: Dataset) -> Shares:
+    """The training images of each device, and the test images where they are its own.
+
+    Args:
+        config: a resolved one.
+        dataset: its data set.
+
+    Raises:
+        PluginError: the partition does not do what it must.
+        ConfigError: the data set cannot be dealt out like this.
+    """
+    partition = PARTITIONS.find(config.partition) if config.alpha is None else Dirichlet(config.alpha)
     devices, size = config.devices, config.images_per_device
     try:
         if not PARTITIONS.ships(partition):
@@ -263,13 +276,20 @@ def _contact_source(config: Config) -> ContactSource:
 
 def blueprint(config: Config) -> Blueprint:
     """Of the network that a resolved configuration names."""
-    source = _source(config)
+    source, network = _source(config), MODELS.find(config.model)
+    if source.kind not in network.kinds:
+        suited = (name for name in MODELS.built_in if source.kind in MODELS.find(name).kinds)
+        raise ConfigError(
+            f"model is {config.model!r}: it takes {' or '.join(network.kinds)}, and {config.dataset} holds "
+            f"{source.kind}; choose {' or '.join(suited)}"
+        )
     return draw_blueprint(
-        MODELS.find(config.model),
+        network,
         image_shape=source.image_shape,
         classes=source.classes,
         width=config.width,
         dropout=config.dropout or 0.0,
+        vocabulary=source.vocabulary,
     )
 
 
@@ -342,6 +362,7 @@ def check_plugins(config: Config) -> None:
             "dropout": config.dropout,
             "learning_rate": config.learning_rate or source.defaults.learning_rate,
             "devices": config.devices,
+            "vocabulary": source.vocabulary,
         },
         ADVERSARIES: {"source": source},
         CONTACTS: {
@@ -368,3 +389,9 @@ def plugin_digests(config: Config) -> dict[str, str]:
         if registry.knows(name):
             digests |= registry.digests(name)
     return digests
+
+
+def data_digest(config: Config) -> str | None:
+    """SHA-256 of the data of a configuration whose data set was made of arrays; None for any other."""
+    source = config.source
+    return source.digest if isinstance(source, ArraySource) else None

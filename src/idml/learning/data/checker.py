@@ -13,7 +13,7 @@ from idml.errors import IdmlError
 from idml.learning.arrays import Samples
 from idml.learning.data.datasets import Dataset
 from idml.learning.data.partition import Partition, Shares, deal_out
-from idml.learning.data.source import DataSource, TrainingDefaults
+from idml.learning.data.source import KINDS, DataSource, TrainingDefaults
 from idml.learning.errors import LearningError
 from idml.registry import PluginError
 
@@ -40,6 +40,10 @@ def check_traits(source: DataSource) -> None:
     licence = getattr(source, "licence", None)
     if not isinstance(licence, str) or not licence or "\n" in licence:
         raise PluginError(f"licence is {licence!r}: set one line, its licence and where it comes from")
+    if source.kind not in KINDS:
+        raise PluginError(f"kind is {source.kind!r}: set one of {', '.join(KINDS)}")
+    if source.kind == "tokens" and not _is_count(source.vocabulary):
+        raise PluginError(f"vocabulary is {source.vocabulary!r}: set the number of different tokens")
     pairs, classes = source.look_alikes, range(source.classes)
     if not isinstance(pairs, Mapping) or any(old not in classes or new not in classes for old, new in pairs.items()):
         raise PluginError(f"look_alikes is {pairs!r}: set classes for classes, each from 0 to {len(names) - 1}")
@@ -145,8 +149,8 @@ def _check_samples(source: DataSource, samples: Samples) -> None:
         raise PluginError(
             f"train_images is {samples.train_images.dtype}, test_images {samples.test_images.dtype}: use one type"
         )
-    if (samples.train_owners is None) != (samples.test_owners is None):
-        raise PluginError("load() returned owners of one part only: return them of both, or of none")
+    if samples.train_owners is None and samples.test_owners is not None:
+        raise PluginError("load() returned owners of the test part only: return those of the training part as well")
 
 
 def _check_images(what: str, images: npt.NDArray[Any], shape: tuple[int, int, int]) -> None:

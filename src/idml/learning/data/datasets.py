@@ -1,13 +1,21 @@
 """A data set once it is loaded."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from inspect import isfunction
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
+from idml.errors import IdmlError
 from idml.learning.arrays import Indices, Labels, RawImages, Samples
+from idml.learning.data.arrays import ArraySource, source_of_arrays
 from idml.learning.data.registry import DATASETS
 from idml.learning.data.source import DataSource
+from idml.registry import PluginError
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +38,61 @@ class Dataset:
     test_labels: Labels
     train_owners: Indices | None = None
     test_owners: Indices | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        train_x: npt.ArrayLike,
+        train_y: npt.ArrayLike,
+        test_x: npt.ArrayLike,
+        test_y: npt.ArrayLike,
+        *,
+        owners: npt.ArrayLike | None = None,
+        test_owners: npt.ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
+        name: str = "arrays",
+        kind: str | None = None,
+    ) -> Self:
+        """Make a data set of arrays.
+
+        Pixels of uint8 are scaled as those of every data set. Tokens stay whole numbers. All other numbers are
+        standardized by mean and deviation of the training part: each column of a table, each channel of images and
+        signals. What is constant becomes 0.
+
+        Args:
+            train_x: what devices train on. The number of dimensions says what it is. (N, height, width) of uint8,
+                (N, height, width, channels) and (N, channels, height, width): images, uint8 from 0 to 255 or floats;
+                four dimensions are channels first, unless only the last counts 1, 3 or 4. (N, channels, samples) of
+                floats: signals. (N, features): rows of a table, floats or whole numbers.
+            train_y: the class of each, (N,): whole numbers from 0, or texts.
+            test_x, test_y: what all devices are tested on, likewise, (M, ...) and (M,).
+            owners: whose each training entry is, (N,): whole numbers from 0, or texts.
+            test_owners: whose each test entry is, (M,), if the partition `natural` is to be used.
+            class_names: one for each class, in the order of the labels; by default the numbers, or the texts sorted.
+            name: of the data set, short and in lower case.
+            kind: "images", "signals", "rows" or "tokens", where the dimensions do not say it. Tokens are whole numbers
+                from 0, (N, tokens). Signals of one channel may be (N, samples).
+
+        Raises:
+            DataError: something is wrong with an argument; the message says what, in one line.
+        """
+        source = source_of_arrays(
+            train_x,
+            train_y,
+            test_x,
+            test_y,
+            owners=owners,
+            test_owners=test_owners,
+            class_names=class_names,
+            name=name,
+            kind=kind,
+        )
+        return cls(source, *source.load(None, download=False))
+
+    @property
+    def name(self) -> str:
+        """Its source's, by which the record of a run tells it apart."""
+        return self.source.name
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -62,3 +125,41 @@ def find_dataset(name: str, data_dir: Path | None = None) -> bool:
         PluginError: there is no data set of this name.
     """
     return DATASETS.find(name).is_there(data_dir)
+
+
+def adopt_dataset(found: object) -> object:
+    """The source of a `Dataset`, or of the one that a function without arguments returns; anything else as it is.
+
+    Raises:
+        PluginError: the function failed, or returned something else.
+    """
+    if isfunction(found):
+        made = _call(found)
+        if not isinstance(made, Dataset):
+            raise PluginError(f"{found.__name__}() returned {type(made).__name__}: return Dataset.from_arrays(...)")
+        found = made
+    if not isinstance(found, Dataset):
+        return found
+    return require_arrays(found)
+
+
+def require_arrays(dataset: Dataset) -> ArraySource:
+    """The source of a data set that was made of arrays.
+
+    Raises:
+        PluginError: it was not; its source can be named, and the object need not be given.
+    """
+    if not isinstance(dataset.source, ArraySource):
+        raise PluginError(f"the Dataset {dataset.source.name} is not made of arrays: use Dataset.from_arrays(...)")
+    return dataset.source
+
+
+@lru_cache(maxsize=2)
+def _call(function: Callable[[], Any]) -> Any:
+    """What a function returns, asked once: a configuration asks often for its data set."""
+    try:
+        return function()
+    except IdmlError as error:
+        raise PluginError(f"{function.__name__}(): {error}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{function.__name__}() failed: {error!r}") from error

@@ -39,6 +39,7 @@ class Hapt(FileSource):
     """Signals of phones while thirty people walk, sit, stand and lie; it is known whose each is."""
 
     name = "hapt"
+    kind = "signals"
     image_shape = (6, 1, 128)
     class_names = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "lying")
     licence = "CC BY 4.0; Reyes-Ortiz et al. 2016, UCI Machine Learning Repository, data set 341"

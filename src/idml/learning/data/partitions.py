@@ -1,6 +1,7 @@
 """The partitions that ship. Each draws from one random generator in a fixed order, on which results depend."""
 
 from abc import abstractmethod
+from typing import Final
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from idml.learning.arrays import Indices, Labels
 from idml.learning.data.datasets import Dataset
 from idml.learning.data.partition import Partition, Shares, require_range
 from idml.learning.errors import LearningError
+
+DEFAULT_ALPHA: Final = 0.5
 
 
 class _Pooled(Partition):
@@ -91,11 +94,91 @@ class Natural(Partition):
         test = [np.flatnonzero(dataset.test_owners == person) for person in persons]
         if images_per_device is None:
             return Shares(train, test)
+        return Shares(_draw_some(train, images_per_device, seed), test)
+
+
+class Dirichlet(Partition):
+    """Devices have classes in unequal shares, drawn from a Dirichlet distribution (Hsu et al. 2019).
+
+    Args:
+        alpha: above 0; the smaller, the fewer classes make up most of what a device has.
+    """
+
+    def __init__(self, alpha: float = DEFAULT_ALPHA) -> None:
+        self._alpha = alpha
+
+    def deal(self, dataset: Dataset, *, devices: int, seed: int, images_per_device: int | None) -> Shares:
+        """See `Partition.deal`; positions ascend. Each device has at least one image.
+
+        If all images are dealt out, each class is shared between devices by a draw of its own. Else each device draws
+        how much it has of each class.
+        """
+        require_range(devices, seed, images_per_device)
+        labels = dataset.train_labels
         rng = np.random.default_rng(seed)
-        fewest = min(len(share) for share in train)
-        if images_per_device > fewest:
-            raise LearningError(f"{images_per_device} images for each device cannot be drawn: somebody has {fewest}")
-        return Shares([np.sort(rng.choice(share, images_per_device, replace=False)) for share in train], test)
+        decks = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+        if images_per_device is None:
+            if devices > len(labels):
+                raise LearningError(f"there are {len(labels)} images, and each device needs one")
+            shares = self._split(decks, devices, rng)
+        else:
+            if images_per_device > len(labels):
+                raise LearningError(
+                    f"{images_per_device} images for each device cannot be drawn: there are {len(labels)}"
+                )
+            shares = [self._pick(decks, images_per_device, rng) for _ in range(devices)]
+        return Shares([np.sort(share) for share in shares])
+
+    def _split(self, decks: list[Indices], devices: int, rng: np.random.Generator) -> list[Indices]:
+        """Deal all images out; a device that got none takes one of whoever has most."""
+        parts: list[list[Indices]] = [[] for _ in range(devices)]
+        for deck in decks:
+            ends = np.cumsum(rng.dirichlet(np.full(devices, self._alpha)))[:-1]
+            cuts = np.minimum((ends * len(deck)).astype(np.int64), len(deck))
+            for part, piece in zip(parts, np.split(deck, cuts), strict=True):
+                part.append(piece)
+        shares = [np.concatenate(part) for part in parts]
+        for device in range(devices):
+            if not len(shares[device]):
+                richest = max(range(devices), key=lambda other: len(shares[other]))
+                shares[device], shares[richest] = shares[richest][-1:], shares[richest][:-1]
+        return shares
+
+    def _pick(self, decks: list[Indices], size: int, rng: np.random.Generator) -> Indices:
+        """Draw the images of one device; what a class has not enough of comes from the others."""
+        preference = rng.dirichlet(np.full(len(decks), self._alpha))
+        counts, room = np.zeros(len(decks), np.int64), np.array([len(deck) for deck in decks])
+        while (left := size - counts.sum()) > 0:
+            # A class that is next to never preferred must be possible where it alone has images left.
+            weights = np.where(counts < room, preference + 1e-9, 0)
+            counts = np.minimum(counts + rng.multinomial(left, weights / weights.sum()), room)
+        return np.concatenate(
+            [rng.choice(deck, count, replace=False) for deck, count in zip(decks, counts.tolist(), strict=True)]
+        )
+
+
+class Owners(Partition):
+    """Each device holds what some owners of the data set own: with n devices, the d-th has owners d, d + n, d + 2n."""
+
+    def deal(self, dataset: Dataset, *, devices: int, seed: int, images_per_device: int | None) -> Shares:
+        """See `Partition.deal`; a device has all images of its owners, or some of them drawn at random."""
+        require_range(devices, seed, images_per_device)
+        if dataset.train_owners is None:
+            raise LearningError("nobody says whose its images are: give owners, or choose iid, two-class or dirichlet")
+        owners, places = np.unique(dataset.train_owners, return_inverse=True)
+        if devices > len(owners):
+            raise LearningError(f"there are {len(owners)} owners, and each device needs one")
+        train = [np.flatnonzero(places % devices == device) for device in range(devices)]
+        return Shares(train if images_per_device is None else _draw_some(train, images_per_device, seed))
+
+
+def _draw_some(shares: list[Indices], size: int, seed: int) -> list[Indices]:
+    """As many images of each share, drawn at random."""
+    rng = np.random.default_rng(seed)
+    fewest = min(len(share) for share in shares)
+    if size > fewest:
+        raise LearningError(f"{size} images for each device cannot be drawn: somebody has {fewest}")
+    return [np.sort(rng.choice(share, size, replace=False)) for share in shares]
 
 
 def _draw(

@@ -10,6 +10,7 @@ from idml.learning.arrays import FloatImages, Labels
 from idml.learning.data.label_maps import map_labels, require_look_alikes
 from idml.learning.data.source import DataSource
 from idml.learning.engine import prepare
+from idml.learning.errors import LearningError
 
 
 class Poison(Protocol):
@@ -70,7 +71,8 @@ class Trigger:
 
     def apply(self, images: FloatImages, labels: Labels, source: DataSource) -> tuple[FloatImages, Labels]:
         """See `Poison.apply`."""
-        del source
+        if source.kind == "tokens":
+            raise LearningError("a square cannot be stamped on tokens: no such attack on them is known")
         side = max(2, images.shape[-1] // 8)
         stamped = images.copy()
         stamped[..., -side:, -side:] = _WHITE

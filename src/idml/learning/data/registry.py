@@ -19,6 +19,8 @@ DATASETS: "Final[Registry[DataSource]]" = Registry(
     },
     check="idml.learning.data.checker:check_dataset",
     group="idml.datasets",
+    files={".npz": "idml.learning.data.npz:read_npz"},
+    adopt="idml.learning.data.datasets:adopt_dataset",
 )
 
 PARTITIONS: "Final[Registry[Partition]]" = Registry(
@@ -27,6 +29,8 @@ PARTITIONS: "Final[Registry[Partition]]" = Registry(
     built_in={
         "iid": "idml.learning.data.partitions:Iid",
         "two-class": "idml.learning.data.partitions:TwoClass",
+        "dirichlet": "idml.learning.data.partitions:Dirichlet",
+        "owners": "idml.learning.data.partitions:Owners",
         "natural": "idml.learning.data.partitions:Natural",
     },
     check="idml.learning.data.checker:check_partition",

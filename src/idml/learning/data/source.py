@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final, Literal, get_args
 
 from idml.learning.arrays import Samples
+
+Kind = Literal["images", "signals", "rows", "tokens"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,14 @@ class DataSource(ABC):
 
     Attributes:
         name: short, lower case.
-        image_shape: channels, height and width. Signals are one row high: (channels, 1, samples).
+        image_shape: channels, height and width. Signals are one row high: (channels, 1, samples). So are rows of a
+            table, (1, 1, features), and sequences of tokens, (1, 1, tokens).
         class_names: one for each class, in the order of the labels.
         licence: one line: under which licence it stands, and where it comes from.
         look_alikes: classes that some adversaries pass off for others, such as {7: 5}; empty if none are known.
+        kind: what its images are: "images", "signals", "rows" of a table, or sequences of "tokens"; it decides which
+            models take them.
+        vocabulary: number of different tokens, which are whole numbers from 0; 0 where there are none.
         defaults: see `TrainingDefaults`.
         tolerances: by the name of a validation rule, the tolerance that it needs here; else the rule's own counts.
     """
@@ -44,6 +52,8 @@ class DataSource(ABC):
     class_names: tuple[str, ...]
     licence: str
     look_alikes: Mapping[int, int] = MappingProxyType({})
+    kind: Kind = "images"
+    vocabulary: int = 0
     defaults: TrainingDefaults = TrainingDefaults()
     tolerances: Mapping[str, float] = MappingProxyType({})
 
