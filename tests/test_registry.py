@@ -85,7 +85,7 @@ def test_what_ships_is_there_and_says_what_it_is(kind: Registry[object]) -> None
 
 @pytest.mark.parametrize("kind", REGISTRIES, ids=lambda kind: str(kind.kind))
 def test_a_name_that_is_none_is_refused_with_those_there_are(kind: Registry[object]) -> None:
-    choices = rf"{', '.join(kind.built_in)}, (FILE\.npz, )?FILE\.py:NAME or PACKAGE\.MODULE:NAME"
+    choices = rf"{', '.join(kind.built_in)}, (FILE\.npz, FOLDER/, )?FILE\.py:NAME or PACKAGE\.MODULE:NAME"
     line = rf"^{kind.kind} is 'nothing': choose {choices}$"
     for ask in (kind.require, kind.find, kind.find_checked, kind.digest):
         with pytest.raises(PluginError, match=line):

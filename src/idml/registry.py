@@ -85,7 +85,8 @@ class Registry(Generic[Thing]):
         built_in: where those that ship are, as `MODULE:NAME`, by their names.
         check: the function that checks a thing of somebody else's, as `MODULE:NAME`.
         group: of entry points.
-        files: functions that read a thing from a file of data, as `MODULE:NAME`, by the ending of its name.
+        files: functions that read a thing from a file of data, as `MODULE:NAME`, by the ending of its name; a slash
+            ends the name of a folder.
         adopt: the function that makes a thing of what a name leads to and is none, such as a plain function, as
             `MODULE:NAME`; it returns what it knows nothing about as it is.
         error: raised for what is wrong.
@@ -141,10 +142,12 @@ class Registry(Generic[Thing]):
             return
         if name.endswith(GIVEN):
             raise self._wrong(name, f"give the run the same object again, as {self.kind}=")
-        if name.endswith(".py") or os.sep in name:
+        if name.endswith(".py") or (os.sep in name and not Path(name).is_dir()):
             raise self._wrong(name, f"say which of its things, as {name}:NAME{names_in(Path(name))}")
-        choices = ", ".join((*besides, *self.names(), *(f"FILE{ending}" for ending in self._files)))
-        raise self._error(f"{self.kind} is {name!r}: choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME")
+        files = ("FOLDER/" if ending == "/" else f"FILE{ending}" for ending in self._files)
+        choices = ", ".join((*besides, *self.names(), *files))
+        folder = f"; the folder is {name}/" if "/" in self._files and Path(name).is_dir() else ""
+        raise self._wrong(name, f"choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME{folder}")
 
     def find(self, name: str) -> Thing:
         """The thing of a name, new for each call if the name leads to a class.
@@ -346,7 +349,8 @@ class Registry(Generic[Thing]):
                 return loaded
             return Path(file).resolve()
         if self._reader(name) is not None:
-            return self._require_file(name, name)
+            # A folder is no single file: the run records a digest of the data.
+            return None if name.endswith("/") else self._require_file(name, name)
         source = next((point.module for point in self._entry_points() if point.name == name), None)
         if source is None:
             self._require_source(name)
@@ -417,7 +421,9 @@ class Registry(Generic[Thing]):
         return next((place for ending, place in self._files.items() if name.endswith(ending)), None)
 
     def _read(self, name: str, reader: str) -> object:
-        file = self._require_file(name, name)
+        if name.endswith("/") and not Path(name).is_dir():
+            raise self._wrong(name, f"there is no folder {name}")
+        file = Path(name) if name.endswith("/") else self._require_file(name, name)
         try:
             return _attribute(reader)(file)
         except IdmlError as error:

@@ -68,8 +68,8 @@ def _check(options: argparse.Namespace) -> int:
         found = examine(dataset)
         facts, unusable, warnings = found.facts, found.unusable, found.warnings
         if picture or any(getattr(options, key) is not None for key in _DEALT):
-            lines = _share(options, dataset, facts)
-            unusable, warnings = unusable + lines[0], warnings + lines[1]
+            broken, odd = _share(options, dataset, facts)
+            unusable, warnings = unusable + broken, warnings + odd
     if options.json:
         print(json.dumps({**facts, "unusable": unusable, "warnings": warnings}, indent=2))
     else:

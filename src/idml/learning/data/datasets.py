@@ -89,6 +89,81 @@ class Dataset:
         )
         return cls(source, *source.load(None, download=False))
 
+    @classmethod
+    def from_folder(cls, folder: Path | str, *, resize: tuple[int, int] | None = None) -> Self:
+        """Make a data set of pictures in folders of classes. It needs Pillow, the extra `images`.
+
+        Args:
+            folder: holds train/CLASS/ and test/CLASS/; or CLASS/, and then every fifth picture of each class is a test
+                picture, in the order of their names.
+            resize: height and width to bring all pictures to; None: they must have one size.
+
+        Raises:
+            DataError: something is missing or damaged, or the pictures do not fit together.
+        """
+        from idml.learning.data.folders import read_folder
+
+        source = read_folder(Path(folder), resize=resize)
+        return cls(source, *source.load(None, download=False))
+
+    @classmethod
+    def from_torchvision(
+        cls,
+        train: Any,
+        test: Any,
+        *,
+        class_names: Sequence[str] | None = None,
+        name: str = "torchvision",
+        kind: str | None = None,
+    ) -> Self:
+        """Make a data set of two of torchvision, or of any two that PyTorch's DataLoader reads. Each item is read once.
+
+        Args:
+            train, test: have a length, and items of a value and its class: a picture of Pillow's, a tensor or an array,
+                all of one shape, and a whole number from 0.
+            class_names: by default the attribute `classes` of `train`, if there is one, else the numbers.
+            name, kind: see `from_arrays`.
+
+        Raises:
+            DataError: something is wrong with an item; the message says what, in one line.
+        """
+        from idml.learning.data.libraries import source_of_torchvision
+
+        source = source_of_torchvision(train, test, name=name, kind=kind, class_names=class_names)
+        return cls(source, *source.load(None, download=False))
+
+    @classmethod
+    def from_huggingface(
+        cls,
+        splits: Any,
+        *,
+        x: str | Sequence[str] | None = None,
+        y: str | None = None,
+        owners: str | None = None,
+        train: str = "train",
+        test: str = "test",
+        name: str = "huggingface",
+        kind: str | None = None,
+    ) -> Self:
+        """Make a data set of a `DatasetDict` of the library `datasets`.
+
+        Args:
+            splits: the `DatasetDict`.
+            x: the column that is learned from, of pictures, lists or arrays, or several of numbers; by default the only
+                one of the former, else all numbers.
+            y: the column of the class; by default the only one of type ClassLabel, else `label`.
+            owners: the column that says whose each is, if any does.
+            train, test: names of the splits.
+            name, kind: see `from_arrays`.
+
+        Raises:
+            DataError: something is wrong with a column; the message says what, in one line.
+        """
+        from idml.learning.data.libraries import source_of_huggingface
+
+        source = source_of_huggingface(splits, x=x, y=y, owners=owners, train=train, test=test, name=name, kind=kind)
+        return cls(source, *source.load(None, download=False))
+
     @property
     def name(self) -> str:
         """Its source's, by which the record of a run tells it apart."""

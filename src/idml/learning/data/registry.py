@@ -19,7 +19,7 @@ DATASETS: "Final[Registry[DataSource]]" = Registry(
     },
     check="idml.learning.data.checker:check_dataset",
     group="idml.datasets",
-    files={".npz": "idml.learning.data.npz:read_npz"},
+    files={".npz": "idml.learning.data.npz:read_npz", "/": "idml.learning.data.folders:read_folder"},
     adopt="idml.learning.data.datasets:adopt_dataset",
 )
 
