@@ -178,7 +178,7 @@ def load_run(directory: Path | str) -> Run:
         StoreError: there is no run, or it cannot be read.
     """
     with RunStore.open(Path(directory)) as store:
-        return Run(Path(directory), numbers(store))
+        return Run(Path(directory), store.read_summary() or numbers(store))
 
 
 def run(
