@@ -1,5 +1,6 @@
 """The public face: run a simulation and write its report, from Python as from the command line."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ from idml.simulation.given import names_of_given
 from idml.simulation.runs import resume as go_on
 from idml.simulation.runs import simulate
 from idml.simulation.totals import Observer, Snapshot
+from idml.simulation.unpaid import play_without_incentive, require_incentive
 from idml.store.errors import StoreError
 from idml.store.models import read_model
+from idml.store.run_reader import SUMMARY, WITHOUT_INCENTIVE
 from idml.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -189,6 +192,7 @@ def run(
     observer: Observer | None = None,
     report: bool = True,
     progress: bool | None = None,
+    without_incentive: bool = False,
     **settings: Any,
 ) -> Run:
     """Simulate and report.
@@ -201,6 +205,8 @@ def run(
         observer: called with a `Snapshot` after each contact.
         report: whether to write the report, which takes a second or two; `idml report` does so later.
         progress: whether to show how far the run is; by default in a notebook alone.
+        without_incentive: whether to play the same run without its incentive as well, into the folder
+            `without-incentive` of the directory. The report then sets them side by side.
         settings: configuration keys that differ from `config`, for instance `devices=30`. Where a key names a plug-in,
             the thing itself will do: `model=FUNCTION`, `dataset=Dataset.from_arrays(...)`.
 
@@ -210,8 +216,13 @@ def run(
     values = {**(config.model_dump(exclude_none=True) if config else {}), **settings}
     with names_of_given(values) as named:
         wanted = make_config(named)
+        if without_incentive:
+            require_incentive(named)
+            RunStore.check_free(Path(directory) / WITHOUT_INCENTIVE)
         with _watched(observer, progress) as watcher:
             summary = simulate(wanted, Path(directory), adapter=adapter, observer=watcher)
+            if without_incentive:
+                play_without_incentive(Path(directory), adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)
@@ -224,6 +235,7 @@ def resume(
     observer: Observer | None = None,
     report: bool = True,
     progress: bool | None = None,
+    without_incentive: bool = False,
     **settings: Any,
 ) -> Run:
     """Go on with a run that was stopped or killed, and report: it ends as it would have ended.
@@ -233,14 +245,22 @@ def resume(
         adapter: the learning algorithm, if the run was given one.
         observer: called with a `Snapshot` after each contact, from the first on.
         report, progress: as in `run`.
+        without_incentive: as in `run`; the run itself may then be finished.
         settings: keys that change nothing about what happens, for instance `workers=4`; and again the objects that the
             run was given, for instance `model=FUNCTION`.
 
     Raises:
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
+    path = Path(directory)
+    finished = (path / SUMMARY).exists() and not (path / WITHOUT_INCENTIVE / SUMMARY).exists()
     with names_of_given(settings) as named, _watched(observer, progress) as watcher:
-        summary = go_on(Path(directory), named, adapter=adapter, observer=watcher)
+        if without_incentive and finished:
+            summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
+        else:
+            summary = go_on(path, named, adapter=adapter, observer=watcher)
+        if without_incentive:
+            play_without_incentive(path, named, adapter=adapter, observer=watcher)
     if report:
         write_report(Path(directory))
     return Run(Path(directory), summary)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idml.protocol.task import TOKEN_WEI
-from idml.simulation.totals import Observer, Snapshot
+from idml.simulation.totals import DEPLOYING, JOINING, LOADING, Observer, Snapshot
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHOWN_ADVERSARIES = 12
@@ -70,19 +70,21 @@ def _cell() -> Observer:
 
 
 def _lines(console: Console) -> Observer:
-    """One line at the end of each round."""
-    shown = 0
+    """One line for what is prepared, and one at the end of each round."""
+    shown, begun_s = 0, time.monotonic()
 
     def observe(snapshot: Snapshot) -> None:
-        nonlocal shown
-        if snapshot.stage == "joining":
-            console.print(snapshot.title, highlight=False)
+        nonlocal shown, begun_s
+        if snapshot.stage == LOADING:  # of another run, maybe
+            shown, begun_s = 0, time.monotonic()
+            console.print(f"{snapshot.title}: loading data, deploying contracts, joining", highlight=False)
         if len(snapshot.accuracy) == shown:
             return
         shown = len(snapshot.accuracy)
         out = f", expelled {_names(snapshot.expelled)}" if snapshot.expelled else ""
         if len(snapshot.accuracy) == 1:
-            console.print(f"start: accuracy {snapshot.accuracy[0]:.3f}", highlight=False)
+            prepared = f"prepared in {time.monotonic() - begun_s:.1f} s"
+            console.print(f"{prepared}; start: accuracy {snapshot.accuracy[0]:.3f}", highlight=False)
             return
         console.print(
             f"round {snapshot.round}: {snapshot.encounters} encounters, {snapshot.skipped} skipped, "
@@ -99,7 +101,8 @@ class _LiveView(JupyterMixin):
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
-        self._begun = time.monotonic()
+        self._begun_s = time.monotonic()
+        self._prepared_s: float | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -114,7 +117,16 @@ class _LiveView(JupyterMixin):
 
     def update(self, snapshot: Snapshot) -> None:
         """Take where the run stands."""
-        self._snapshot = snapshot
+        before, self._snapshot = self._snapshot, snapshot
+        preparing = snapshot.stage in (LOADING, DEPLOYING, JOINING)
+        if before is None or snapshot.stage == LOADING:
+            self._begun_s = time.monotonic()
+        if preparing:
+            self._bar.update(self._job, description=f"preparing: {snapshot.stage}", completed=0, total=None)
+            self._prepared_s = None
+            return
+        if self._prepared_s is None:
+            self._prepared_s = time.monotonic() - self._begun_s
         self._bar.update(self._job, description=snapshot.stage, completed=snapshot.contact, total=snapshot.contacts)
 
     def __rich__(self) -> RenderableType:
@@ -122,6 +134,8 @@ class _LiveView(JupyterMixin):
         if snapshot is None:
             return self._bar
         facts = Table.grid(padding=(0, 2))
+        if self._prepared_s is not None:
+            facts.add_row("prepared", f"in {self._prepared_s:.1f} s")
         facts.add_row("round", str(snapshot.round))
         facts.add_row("encounters", f"{snapshot.encounters} ({snapshot.skipped} contacts skipped)")
         if snapshot.accuracy:

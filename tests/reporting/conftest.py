@@ -41,11 +41,11 @@ class Synthesis:
         rounds: int,
         kinds: Sequence[str],
         incentive: bool,
-        baseline: bool,
+        alone: int,
         seed: int,
     ) -> None:
         self.random = random.Random(seed)
-        self.devices, self.rounds, self.incentive, self.baseline = devices, rounds, incentive, baseline
+        self.devices, self.rounds, self.incentive, self.alone = devices, rounds, incentive, alone
         attacking = sorted(self.random.sample(range(devices), attackers))
         self.kinds = [HONEST] * devices
         for index, device in enumerate(attacking):
@@ -75,9 +75,10 @@ class Synthesis:
                 records += [self.step(step, device, None) for step in ("buy", "deposit", "stake")]
                 records.append(StakePoint(self.block, device, self.stake[device]))
         records += [self.measure(0, 0, device) for device in range(self.devices)]
-        if self.baseline:
+        for _ in range(self.alone):
+            level = 0.66 + (self.random.gauss(0, 0.01) if self.alone > 1 else 0)
             records += [
-                BaselinePoint("one device alone", round_, 0.1 + 0.66 * (1 - math.exp(-round_ / 3)))
+                BaselinePoint("one device alone", round_, 0.1 + level * (1 - math.exp(-round_ / 3)))
                 for round_ in range(self.rounds + 1)
             ]
         return records
@@ -94,8 +95,7 @@ class Synthesis:
             self.opened += 1
             self.learned[learner] += 1.0 if self.kinds[neighbor] == HONEST else -0.7
             return [
-                EncounterRecord(contact, round_, contact * 60, 0, learner, neighbor, "unincentivized", accepted=True),
-                self.measure(round_, contact, learner),
+                EncounterRecord(contact, round_, contact * 60, 0, learner, neighbor, "unincentivized", accepted=True)
             ]
         if neighbor in self.expelled:
             self.skipped += 1
@@ -127,7 +127,7 @@ class Synthesis:
         self.cases[str(case)] += 1
         if accepted:
             self.learned[learner] += 1.0 if self.kinds[neighbor] == HONEST else -0.7
-        records: list[Record] = [*transactions, self.measure(round_, contact, learner)]
+        records: list[Record] = [*transactions]
         records.append(
             EncounterRecord(
                 contact,
@@ -178,6 +178,10 @@ class Synthesis:
         if role != 0 and (amount < 0 or self.stake[device] < TARGET):
             self.stake[device] = max(0, self.stake[device] + amount)
 
+    def baseline(self, run: RunStore) -> dict[str, Any] | None:
+        last = [point.accuracy for point in run.baselines() if point.round == self.rounds]
+        return {"accuracy": sum(last) / len(last), "devices": len(last), "epochs": self.rounds} if last else None
+
     def summary(self, run: RunStore) -> dict[str, Any]:
         last = {point.device: point.accuracy for point in run.accuracy()}
         honest = [last[d] for d in range(self.devices) if self.kinds[d] == HONEST]
@@ -192,6 +196,14 @@ class Synthesis:
                 "attackers": [d for d in out if self.kinds[d] != HONEST],
                 "honest": [d for d in out if self.kinds[d] == HONEST],
             },
+            "earnings": {
+                "honest": {
+                    role: sum(self.earned[d][place] for d in range(self.devices) if self.kinds[d] == HONEST)
+                    / len(honest)
+                    / TOKEN
+                    for place, role in enumerate(("learner", "neighbor", "validator"))
+                },
+            },
             "tokens": {"supply": supply, "accounts": supply} if self.incentive else None,
             "gas": {
                 "per_step": self.gas,
@@ -201,7 +213,7 @@ class Synthesis:
             "wall_s": 163.2,
             "train_images": 978_000,
             "eval_images": 489_000,
-            "baseline": {"accuracy": run.baselines()[-1].accuracy} if self.baseline else None,
+            "baseline": self.baseline(run),
             "seed": 7,
             "config": {"algorithm": "oppcl", "dataset": "fashion-mnist"},
         }
@@ -215,16 +227,18 @@ def write_synthetic_run(
     rounds: int = 20,
     kinds: Sequence[str] = ("label_flip",),
     incentive: bool = True,
-    baseline: bool = True,
+    alone: int = 10,
     finished: bool = True,
     seed: int = 7,
 ) -> Path:
     """Write a run into `directory` and return it."""
-    run = Synthesis(devices, attackers, rounds, kinds, incentive, baseline, seed)
+    run = Synthesis(devices, attackers, rounds, kinds, incentive, alone, seed)
     with RunStore.create(directory, CONFIG) as store:
         store.append(*run.start())
         for contact in range(devices * rounds):
             store.append(*run.contact(contact))
+            if (contact + 1) % devices == 0:
+                store.append(*(run.measure(contact // devices + 1, contact, device) for device in range(devices)))
         if finished:
             if incentive:
                 store.append(*(EarningsRecord(device, *earned) for device, earned in enumerate(run.earned)))

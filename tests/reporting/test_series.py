@@ -7,14 +7,18 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from idml.reporting import series
+from idml.reporting.captions import against
+from idml.reporting.series import RoundScores
 from idml.store import (
     HONEST,
     AccuracyPoint,
+    BaselinePoint,
     DeviceRecord,
     EncounterRecord,
     RunStore,
@@ -72,16 +76,59 @@ def test_fine_lines_of_stakes_hold_every_change() -> None:
     assert series.stake_lines(points, [0], 99) == {0: [(block, float(block)) for block in range(1, 100)]}
 
 
-def test_a_device_that_was_not_measured_keeps_its_accuracy(tmp_path: Path) -> None:
+def test_a_round_is_of_those_who_were_measured_in_it(tmp_path: Path) -> None:
     measured = [(0, 0, 0.1), (0, 1, 0.3), (0, 9, 0.9), (2, 1, 0.5), (2, 1, 0.7), (3, 0, 0.9)]
     with RunStore.create(tmp_path / "run", "") as run:
         run.append(*(AccuracyPoint(round_, 0, device, accuracy, 100) for round_, device, accuracy in measured))
         rows = series.accuracy_by_round(run, [0, 1])
         final = series.final_accuracy(run)
-    means = {0: fmean((0.1, 0.3)), 2: fmean((0.1, 0.7)), 3: fmean((0.9, 0.7))}
-    assert {row.at: row.mean for row in rows} == means
-    assert [(row.low, row.high) for row in rows] == [(0.1, 0.3), (0.1, 0.7), (0.7, 0.9)]
+    assert rows == [RoundScores(0, [0.1, 0.3], 100), RoundScores(2, [0.7], 100), RoundScores(3, [0.9], 100)]
+    assert rows[0].mean == pytest.approx(0.2)
     assert final == {0: 0.9, 1: 0.7, 9: 0.9}
+
+
+def test_each_curve_of_a_baseline_is_a_device(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path / "run", "") as run:
+        run.append(AccuracyPoint(1, 0, 0, 0.5, 77))
+        run.append(*(BaselinePoint("alone", at, score) for score in (0.25, 0.75) for at in (0, 1)))
+        run.append(*(BaselinePoint("all data", at, 0.9) for at in (0, 1)))
+        baselines = series.baselines_by_round(run)
+    assert baselines == {
+        "alone": [RoundScores(at, [0.25, 0.75], 77) for at in (0, 1)],
+        "all data": [RoundScores(at, [0.9], None) for at in (0, 1)],
+    }
+
+
+def test_equal_scores_are_one_measurement() -> None:
+    """All devices begin with one model: forty equal scores are no surer than one."""
+    start = RoundScores(0, [0.25] * 40, 400).estimate
+    assert start.mean == 0.25
+    assert start.half == pytest.approx(1.96 * (0.25 * 0.75 / 400) ** 0.5)
+    assert RoundScores(0, [0.25], None).estimate.band == (0.25, 0.25)
+    assert RoundScores(0, [0.25], 400).less(RoundScores(0, [0.5, 0.25], 400)) is None
+
+
+@pytest.mark.parametrize(("devices", "images"), [(40, 20), (40, 250), (3, 66), (10, 250)])
+def test_intervals_hold_the_truth_nineteen_times_in_twenty(devices: int, images: int) -> None:
+    """Devices differ, and each is measured on few images: the interval of their mean covers both."""
+    random = np.random.default_rng(devices + images)
+    repeats, truth, hits = 2_000, 0.8, 0
+    for _ in range(repeats):
+        skill = random.normal(truth, 0.02, devices)
+        scores = RoundScores(1, list(random.binomial(images, skill) / images), images)
+        hits += scores.estimate.low <= truth <= scores.estimate.high
+    assert 0.93 < hits / repeats < 0.97
+
+
+def test_a_clear_difference_is_rare_where_there_is_none() -> None:
+    random = np.random.default_rng(5)
+    repeats, clear = 2_000, 0
+    for _ in range(repeats):
+        one, other = (random.binomial(250, random.normal(0.8, 0.02, n)) / 250 for n in (40, 10))
+        difference = RoundScores(1, list(one), 250).less(RoundScores(1, list(other), 250))
+        assert difference is not None
+        clear += "no clear difference" not in against(difference, "one device alone")
+    assert 0.03 < clear / repeats < 0.07
 
 
 @pytest.mark.parametrize(

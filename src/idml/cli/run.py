@@ -8,7 +8,6 @@ import sys
 import time
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 from idml.cli.keys import help_width, keys_help
 
@@ -40,6 +39,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
     what.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped or killed")
+    what.add_argument(
+        "--without-incentive",
+        action="store_true",
+        help="play the same run without its incentive as well, into DIR/without-incentive; the report compares them",
+    )
     what.add_argument(
         "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
     )
@@ -87,12 +91,17 @@ def execute(options: argparse.Namespace) -> int:
         apart = redirect_stdout(sys.stderr) if options.json else nullcontext()
         with apart, watch(quiet=options.quiet) as watcher, stop_cleanly(watcher) as observer:
             if options.resume:
-                finished = idml.resume(directory, observer=observer, report=report, **values)
+                finished = idml.resume(
+                    directory, observer=observer, report=report, without_incentive=options.without_incentive, **values
+                )
             else:
-                finished = idml.run(directory, config, observer=observer, report=report)
+                finished = idml.run(
+                    directory, config, observer=observer, report=report, without_incentive=options.without_incentive
+                )
     except (KeyboardInterrupt, idml.Stopped):
         goes_on = "rpc" not in values and (directory / DATABASE).exists()
-        hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}" if goes_on else ""
+        also = " --without-incentive" if options.without_incentive else ""
+        hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}{also}" if goes_on else ""
         print(f"idml: interrupted{hint}", file=sys.stderr)
         # What was under way refers to itself and to shared memory; taken apart while Python ends, it may crash.
         gc.freeze()
@@ -101,7 +110,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:
-        _print_summary(summary)
+        _print_summary(directory)
         print(f"report: {finished.report}" if report else f"run: {directory}")
     if summary["tokens"]["supply"] != summary["tokens"]["accounts"]:
         print("idml: tokens were lost or minted: supply and accounts differ", file=sys.stderr)
@@ -109,9 +118,16 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
+def _print_summary(directory: Path) -> None:
     from rich.console import Console
 
+    from idml.reporting.incentive import incentive_view
+    from idml.reporting.summary import numbers
     from idml.reporting.terminal import summary_table
+    from idml.store.run_store import RunStore
 
-    Console().print(summary_table(summary))
+    console = Console()
+    with RunStore.open(directory) as run:
+        console.print(summary_table(numbers(run)))
+        if (view := incentive_view(run)) is not None:
+            console.print(view.finding, highlight=False)

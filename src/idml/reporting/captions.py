@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from idml.reporting import series
+from idml.reporting.estimates import Estimate
 from idml.store import EarningsRecord, ExpulsionRecord
 
 
@@ -23,26 +24,70 @@ class Caption(NamedTuple):
 
 
 def of_accuracy(
-    mean: float, baselines: Mapping[str, float], expulsions: Sequence[ExpulsionRecord], cohorts: series.Cohorts
+    rounds: Sequence[series.RoundScores],
+    baselines: Mapping[str, Sequence[series.RoundScores]],
+    expulsions: Sequence[ExpulsionRecord],
+    cohorts: series.Cohorts,
 ) -> Caption:
     """The caption of the accuracy figure.
 
     Args:
-        mean: final mean accuracy of honest devices, 0 to 1.
-        baselines: final accuracy of each baseline by name, 0 to 1.
+        rounds: accuracy of honest devices after each measured round, at least one.
+        baselines: that of each baseline, by name.
         expulsions: the devices that were expelled.
         cohorts: which devices are honest.
     """
-    title = f"Honest devices reach {mean:.1%} accuracy"
-    for name, accuracy in list(baselines.items())[:1]:
-        difference = 100 * (mean - accuracy)
-        title += f", {abs(difference):.1f} points {'above' if difference >= 0 else 'below'} {name}"
-    subtitle = "Mean after each round; the band runs from the worst honest device to the best."
+    last = rounds[-1]
+    title = f"Honest devices reach {last.mean:.1%} accuracy"
+    for name, curve in list(baselines.items())[:1]:
+        if (difference := last.less(curve[-1])) is not None:
+            title += f", {against(difference, name)}"
+    subtitle = f"Mean of {count(len(last.accuracy), 'device')} after each round, {_measured_on(rounds)}"
+    subtitle += "; bands are 95% intervals."
+    for name, curve in baselines.items():
+        devices = len(curve[-1].accuracy)
+        subtitle += f" {name.capitalize()}: "
+        if devices > 1:
+            subtitle += f"{devices} devices measured alike, each with as many gradient steps on its own data."
+        else:
+            subtitle += "as many gradient steps; measured on few images, so without an interval."
+        if ahead := _clearly_ahead(rounds, curve):
+            subtitle += f" {ahead}"
     expelled = {cohorts.is_attacker(expulsion.device) for expulsion in expulsions}
     who = [name for name, attacking in (("attackers", True), ("honest devices", False)) if attacking in expelled]
     if who:
         subtitle += f" Vertical lines: {' and '.join(who)} expelled in that round."
     return Caption(title, subtitle)
+
+
+def against(difference: Estimate, name: str) -> str:
+    """Say by how much accuracy is above or below that of something else, if that is clear.
+
+    Args:
+        difference: of the means, with its interval.
+        name: of the other.
+    """
+    if difference.low <= 0 <= difference.high:
+        return f"no clear difference from {name}"
+    side = "above" if difference.mean > 0 else "below"
+    return f"{abs(100 * difference.mean):.1f} ± {100 * difference.half:.1f} points {side} {name}"
+
+
+def _measured_on(rounds: Sequence[series.RoundScores]) -> str:
+    """Say on how many test images the devices of each round were measured; what they start from aside."""
+    images = [scores.images or 0 for scores in rounds[1:] or rounds]
+    if min(images) == max(images):
+        return f"each on {images[-1]:,} test images"
+    return f"each on {min(images[:-1]):,} test images on the way and {images[-1]:,} in the end"
+
+
+def _clearly_ahead(rounds: Sequence[series.RoundScores], curve: Sequence[series.RoundScores]) -> str:
+    """Say in how many rounds before the last one a baseline was clearly above the devices; empty if in none."""
+    by_round = {scores.at: scores for scores in curve}
+    common = [(scores, by_round[scores.at]) for scores in rounds[1:-1] if scores.at in by_round]
+    differences = [difference for one, other in common if (difference := one.less(other)) is not None]
+    ahead = sum(difference.high < 0 for difference in differences)
+    return f"It is clearly ahead in {ahead} of {count(len(differences), 'round')} on the way." if ahead else ""
 
 
 def of_stakes(threshold: float, expulsions: Sequence[ExpulsionRecord], cohorts: series.Cohorts) -> Caption:
@@ -89,10 +134,7 @@ def of_cases(counts: Mapping[tuple[int, bool, str], int]) -> Caption:
 
 
 def of_earnings(earnings: Sequence[EarningsRecord], cohorts: series.Cohorts) -> Caption:
-    """The caption of the earnings figure.
-
-    It tells what honest devices and attackers earned as neighbors and validators. What devices paid as learners is left
-    out, because it bought them training.
+    """The caption of the earnings figure: what honest devices and attackers gained net, in all roles together.
 
     Args:
         earnings: net earnings of each device.
@@ -100,14 +142,15 @@ def of_earnings(earnings: Sequence[EarningsRecord], cohorts: series.Cohorts) -> 
     """
     parts: list[str] = []
     for members, who in ((set(cohorts.honest), "honest devices"), (set(cohorts.attackers), "attackers")):
-        earned = [e.as_neighbor_wei + e.as_validator_wei for e in earnings if e.device in members]
+        earned = [e.total_wei for e in earnings if e.device in members]
         if earned:
             mean = series.tokens(sum(earned)) / len(earned)
             unit = "" if parts else " tokens on average"
             parts.append(f"{who} {'earn' if mean >= 0 else 'lose'} {abs(mean):,.1f}{unit}")
     return Caption(
-        f"As neighbors and validators {', '.join(parts)}",
-        "A dot is a device; the tick and the number on the right are the mean of its group.",
+        f"Net of what they paid for training, {', '.join(parts)}",
+        "Net: earned as neighbor and as validator, less what was paid as learner. A dot is a device; the tick and the "
+        "number on the right are the mean of its group.",
     )
 
 

@@ -38,58 +38,47 @@ _GOLDEN = 0.6180339887  # its multiples, modulo 1, lie apart from each other how
 
 
 def accuracy_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
-    """Draw the accuracy of honest devices after each round: mean and range, the baselines and the expulsions.
+    """Draw the accuracy of honest devices after each round and of the baselines, with intervals, and the expulsions.
 
     Args:
         run: the run.
         width: width of the plot, in pixels.
     """
     cohorts = series.Cohorts.of(run.devices())
-    spreads = series.accuracy_by_round(run, cohorts.honest)
-    if not spreads:
+    rounds = series.accuracy_by_round(run, cohorts.honest)
+    if not rounds:
         return _nothing("No accuracy yet", "No device of this run has been evaluated so far.", width)
-    last = spreads[-1]
-    mean_label = f"mean of {captions.count(len(cohorts.honest), 'honest device')} ({last.mean:.1%})"
-    lines = [(mean_label, s.at, s.mean) for s in spreads]
-    finals: dict[str, float] = {}
-    for point in sorted(run.baselines(), key=lambda point: (point.name, point.round)):
-        finals[point.name] = point.accuracy
-    labels = {name: f"{name} ({accuracy:.1%})" for name, accuracy in finals.items()}
-    lines += [(labels[point.name], point.round, point.accuracy) for point in run.baselines()]
-    domain = [mean_label, *labels.values()]
-    colours = [HONEST_COLOUR, *[(INK, PURPLE, GREEN)[index % 3] for index in range(len(labels))]]
-    dashes = [[1, 0], *[[6, 4]] * len(labels)]
+    baselines = series.baselines_by_round(run)
+    honest = f"mean of {captions.count(len(cohorts.honest), 'honest device')} ({rounds[-1].mean:.1%})"
+    curves = {honest: rounds} | {f"{name} ({curve[-1].mean:.1%})": curve for name, curve in baselines.items()}
+    colours = [HONEST_COLOUR, *[(INK, PURPLE, GREEN)[index % 3] for index in range(len(baselines))]]
+    dashes = [[1, 0], *[[6, 4]] * len(baselines)]
+    rows = []
+    for label, curve in curves.items():
+        for scores in curve:
+            low, high = scores.estimate.band
+            rows.append((label, scores.at, scores.mean, max(0.0, low), min(1.0, high)))
 
-    rounds = [round_ for _, round_, _ in lines]
-    x = alt.X("round:Q", title="Encounter round", axis=_round_axis(rounds, width), scale=_between(rounds))
-    percent = alt.Axis(format=".0%", tickCount=6)
-    band = alt.Chart(_rows(["round", "low", "high"], [(s.at, s.low, s.high) for s in spreads])).encode(
-        x=x,
-        y=alt.Y("low:Q", title="Accuracy on the test images", axis=percent, scale=alt.Scale(zero=False)),
-        y2="high:Q",
-    )
-    rules, headroom = _expulsion_layers(run, cohorts, x, gap=(max(rounds) - min(rounds)) * 26 / width)
+    at = [row[1] for row in rows]
+    x = alt.X("round:Q", title="Encounter round", axis=_round_axis(at, width), scale=_between(at))
+    rules, headroom = _expulsion_layers(run, cohorts, x, gap=(max(at) - min(at)) * 26 / width)
     legend = _legend(width, offset=8 + headroom)
+    colour = alt.Color("series:N", scale=alt.Scale(domain=list(curves), range=colours), legend=legend)
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(curves), range=dashes), legend=legend)
+    axis = alt.Axis(format=".0%", tickCount=6)
+    ends = alt.Y("low:Q", title="Accuracy on the test images", axis=axis, scale=alt.Scale(zero=False))
+    base = alt.Chart(_rows(["series", "round", "accuracy", "low", "high"], rows)).encode(x=x, color=colour)
+    bands, lines = base.encode(y=ends, y2="high:Q"), base.encode(y="accuracy:Q")
     layers: list[Any] = [
-        band.mark_area(color=HONEST_COLOUR, opacity=0.18)
-        if len(spreads) > 1
-        else band.mark_rule(color=HONEST_COLOUR, opacity=0.3, strokeWidth=12),
+        bands.mark_area(opacity=0.18) if len(rounds) > 1 else bands.mark_rule(opacity=0.3, strokeWidth=12),
         *rules,
-        alt.Chart(_rows(["series", "round", "accuracy"], lines))
-        .mark_line(strokeWidth=2.5)
-        .encode(
-            x=x,
-            y="accuracy:Q",
-            color=alt.Color("series:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),
-            strokeDash=alt.StrokeDash("series:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
-        ),
+        lines.mark_line(strokeWidth=2.5).encode(strokeDash=dash),
     ]
-    if len(spreads) <= 40:
-        means = alt.Chart(_rows(["round", "mean"], [(s.at, s.mean) for s in spreads]))
-        layers.append(means.mark_circle(color=HONEST_COLOUR, size=40, opacity=1).encode(x=x, y="mean:Q"))
+    if len(rounds) <= 40:
+        layers.append(lines.mark_circle(size=40, opacity=1).transform_filter(alt.datum.series == honest))
     return styled(
         alt.layer(*layers).properties(width=width, height=300),
-        captions.of_accuracy(last.mean, finals, run.expulsions(), cohorts),
+        captions.of_accuracy(rounds, baselines, run.expulsions(), cohorts),
         width,
     )
 
@@ -226,7 +215,7 @@ def earnings_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
     kinds = list(cohorts.kinds.values())
     colours = kind_colours(kinds)
     labels = {kind: f"{kind_label(kind)} ({kinds.count(kind)})" for kind in colours}
-    roles = {**_ROLES, "in total": "total_wei"}
+    roles = {"net": "total_wei", **_ROLES}
     dots, means = [], []
     for role, attribute in roles.items():
         for lane, members in enumerate(lanes):

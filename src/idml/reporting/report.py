@@ -15,6 +15,7 @@ from markupsafe import Markup
 from idml.reporting import series, tables
 from idml.reporting.captions import count
 from idml.reporting.figures import accuracy_figure, cases_figure, earnings_figure, stakes_figure
+from idml.reporting.incentive import incentive_command, incentive_view
 from idml.reporting.style import DARK, WIDTH, Chart, describe, render
 from idml.reporting.summary import headlines, numbers
 from idml.store import RunStore, write_atomically
@@ -73,6 +74,8 @@ def report_html(run: RunStore) -> str:
         finished=run.read_summary() is not None,
         headlines=headlines(summary, attackers=len(cohorts.attackers)),
         figures=_figures(run),
+        incentive=incentive_view(run),
+        incentive_command=incentive_command(run),
         ledger=bool(run.stakes()),
         devices=tables.devices_table(run),
         cases=tables.cases_table(run),

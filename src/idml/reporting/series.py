@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf, sqrt
 from statistics import fmean
 
-from idml.store import HONEST, DeviceRecord, EncounterRecord, RunStore, StakePoint
+from idml.reporting.estimates import Estimate
+from idml.store import HONEST, AccuracyPoint, DeviceRecord, EncounterRecord, RunStore, StakePoint
 
 TOKEN_WEI = 10**18
 """Number of base units in one token."""
@@ -29,6 +31,45 @@ class Spread:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundScores:
+    """The accuracy of each of some devices at the end of a round.
+
+    Args:
+        at: the round.
+        accuracy: of each device, 0 to 1; at least one.
+        images: number of test images that each was measured on; None if it was not recorded.
+    """
+
+    at: int
+    accuracy: Sequence[float]
+    images: int | None
+
+    @property
+    def mean(self) -> float:
+        """The mean over the devices."""
+        return fmean(self.accuracy)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean with its 95 % interval, which covers how devices differ and how few their images are.
+
+        Equal scores are one measurement, such as that of the model that all devices start from. Its interval is that of
+        a share of its images.
+        """
+        if len(set(self.accuracy)) > 1:
+            return Estimate.of(self.accuracy)
+        share = self.accuracy[0]
+        half = 1.96 * sqrt(share * (1 - share) / self.images) if self.images else inf
+        return Estimate(share, half, len(self.accuracy))
+
+    def less(self, other: RoundScores) -> Estimate | None:
+        """The mean less another mean, with the interval of the difference; None where one of them is of one value."""
+        if min(len(self.accuracy), len(other.accuracy)) < 2:
+            return None
+        return Estimate.of_groups(self.accuracy, other.accuracy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +102,49 @@ class Cohorts:
         return self.kinds.get(device, HONEST) != HONEST
 
 
-def accuracy_by_round(run: RunStore, devices: Iterable[int]) -> list[Spread]:
-    """Compute the accuracy of some devices after each measured round.
-
-    A device that was not measured in a round keeps its last value, because its model changes only when it learns.
+def accuracy_by_round(run: RunStore, devices: Iterable[int]) -> list[RoundScores]:
+    """Collect the accuracy of some devices after each measured round.
 
     Args:
         run: the run.
         devices: the devices.
 
     Returns:
-        One spread for each measured round, with accuracies from 0 to 1.
+        One element for each round in which at least one of them was measured, in order.
     """
-    chosen, latest = set(devices), dict[int, float]()
-    by_round: dict[int, dict[int, float]] = {}
+    chosen, by_round = set(devices), dict[int, dict[int, AccuracyPoint]]()
     for point in run.accuracy():
         if point.device in chosen:
-            by_round.setdefault(point.round, {})[point.device] = point.accuracy
-    rows = []
-    for round_, measured in sorted(by_round.items()):
-        latest.update(measured)
-        rows.append(_spread(round_, latest.values()))
-    return rows
+            by_round.setdefault(point.round, {})[point.device] = point
+    return [
+        RoundScores(round_, [point.accuracy for point in points.values()], min(p.images for p in points.values()))
+        for round_, points in sorted(by_round.items())
+    ]
+
+
+def baselines_by_round(run: RunStore) -> dict[str, list[RoundScores]]:
+    """Collect the accuracy of each baseline by its name, as `accuracy_by_round` does for devices.
+
+    Where each device of a baseline has its own curve, it was measured on as many images as the run's devices.
+    """
+    images = max((point.images for point in run.accuracy()), default=None)
+    curves: dict[str, dict[int, list[float]]] = {}
+    for point in run.baselines():
+        curves.setdefault(point.name, {}).setdefault(point.round, []).append(point.accuracy)
+    return {
+        name: [
+            RoundScores(round_, scores, images if len(scores) > 1 else None)
+            for round_, scores in sorted(by_round.items())
+        ]
+        for name, by_round in curves.items()
+    }
+
+
+def last_accuracy(run: RunStore, devices: Iterable[int]) -> dict[int, float]:
+    """The accuracy of some devices in the last measured round, 0 to 1, by device."""
+    chosen, points = set(devices), run.accuracy()
+    last = max((point.round for point in points), default=0)
+    return {point.device: point.accuracy for point in points if point.round == last and point.device in chosen}
 
 
 def final_accuracy(run: RunStore) -> dict[int, float]:
@@ -189,8 +251,3 @@ def case_counts(encounters: Iterable[EncounterRecord]) -> dict[str, int]:
 def tokens(wei: int) -> float:
     """Turn base units into tokens, rounded. Use it to show amounts, not to compute with them."""
     return wei / TOKEN_WEI
-
-
-def _spread(at: int, values: Iterable[float]) -> Spread:
-    values = list(values)
-    return Spread(at, fmean(values), min(values), max(values))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isinf
 from statistics import fmean
 from typing import Any
 
 from idml.reporting import series
+from idml.reporting.captions import against
 from idml.store import RunStore, StakePoint
 
 CASES: Mapping[str, str] = {
@@ -24,13 +26,15 @@ CASES: Mapping[str, str] = {
 def numbers(run: RunStore) -> dict[str, Any]:
     """The summary of a run. For an unfinished run, only the keys that its records so far give.
 
+    Beside what `summary.json` says of accuracy, `measured` says in words how well it is known.
+
     Args:
         run: the run, finished or not.
     """
     encounters, cohorts = run.encounters(), series.Cohorts.of(run.devices())
     expelled = {expulsion.device for expulsion in run.expulsions()}
-    final = series.final_accuracy(run)
-    honest = [final[device] for device in cohorts.honest if device in final]
+    honest_rounds = series.accuracy_by_round(run, cohorts.honest)
+    honest = honest_rounds[-1].accuracy if honest_rounds else []
     so_far = {
         "encounters": sum(encounter.status != "skipped" for encounter in encounters),
         "skipped": sum(encounter.status == "skipped" for encounter in encounters),
@@ -41,7 +45,9 @@ def numbers(run: RunStore) -> dict[str, Any]:
             "honest": sorted(expelled.intersection(cohorts.honest)),
         },
     }
-    summary = so_far | (run.read_summary() or {})
+    summary: dict[str, Any] = {**so_far, **(run.read_summary() or {})}
+    if honest_rounds and summary["accuracy"]:
+        summary["accuracy"] = {**summary["accuracy"], "measured": _measured(run, honest_rounds[-1])}
     if not run.count(StakePoint):
         del summary["expelled"]
     return summary
@@ -61,9 +67,7 @@ def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[
     if (encounters := summary.get("encounters")) is not None:
         rows.append(("Encounters", f"{encounters:,}", f"{summary.get('skipped') or 0:,} contacts skipped"))
     if accuracy := summary.get("accuracy"):
-        remark = f"honest devices, {accuracy['min']:.1%} to {accuracy['max']:.1%}"
-        if baseline := (summary.get("baseline") or {}).get("accuracy"):
-            remark += f"; one device alone {baseline:.1%}"
+        remark = accuracy.get("measured") or f"honest devices, {accuracy['min']:.1%} to {accuracy['max']:.1%}"
         rows.append(("Accuracy", f"{accuracy['mean']:.1%}", remark))
     paid = (summary.get("config") or {}).get("incentive", True)
     expelled = (summary.get("expelled") or {}) if paid else {}
@@ -74,8 +78,8 @@ def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[
         of = "" if attackers is None else f" of {attackers}"
         rows.append(("Attackers expelled", f"{caught}{of}", f"honest devices expelled: {wronged}"))
     if paid and (earnings := (summary.get("earnings") or {}).get("honest")):
-        amounts = f"as neighbor {earnings['neighbor']:+.1f}, as validator {earnings['validator']:+.1f} tokens"
-        rows.append(("Honest earnings", f"{earnings['neighbor'] + earnings['validator']:+.1f}", f"{amounts}, mean"))
+        parts = ", ".join(f"as {role} {_signed(earnings[role])}" for role in ("learner", "neighbor", "validator"))
+        rows.append(("Honest earnings, net", _signed(sum(earnings.values())), f"tokens, mean: {parts}"))
     if paid and (tokens := summary.get("tokens")):
         supply, accounts = int(tokens["supply"]), int(tokens["accounts"])
         remark = f"to the last unit: supply and accounts hold {token_text(supply)} tokens"
@@ -88,6 +92,21 @@ def headlines(summary: Mapping[str, Any], attackers: int | None = None) -> list[
         images = [f"{summary[key]:,} images {what}" for key, what in _IMAGES.items() if summary.get(key)]
         rows.append(("Time", duration(wall_s), ", ".join(images)))
     return rows
+
+
+def _measured(run: RunStore, last: series.RoundScores) -> str:
+    """Say how well the last accuracy of honest devices is known, and how it stands to the first baseline."""
+    remark = "honest devices"
+    if not isinf(last.estimate.half):
+        remark += f", ± {100 * last.estimate.half:.1f} points"
+    for name, curve in list(series.baselines_by_round(run).items())[:1]:
+        difference, alone = last.less(curve[-1]), f"{curve[-1].mean:.1%}"
+        remark += f"; {against(difference, name)} ({alone})" if difference else f"; {name} {alone}, without an interval"
+    return remark
+
+
+def _signed(amount: float) -> str:
+    return f"{amount:+,.1f}".replace("-", "−")
 
 
 def case_name(key: str) -> str:

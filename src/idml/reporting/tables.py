@@ -53,7 +53,7 @@ def devices_table(run: RunStore) -> TableView:
     expelled = {record.device: record for record in reversed(run.expulsions())}
     columns = [Column("Device"), Column("Kind", number=False), Column("Images"), Column("Accuracy")]
     if stakes:
-        columns += [Column(name) for name in ("Stake", "As learner", "As neighbor", "As validator", "In total")]
+        columns += [Column(name) for name in ("Stake", "Net", "As learner", "As neighbor", "As validator")]
         columns.append(Column("Expelled", number=False))
     rows = []
     for record in run.devices():
@@ -64,8 +64,15 @@ def devices_table(run: RunStore) -> TableView:
             earned, out = earnings.get(device), expelled.get(device)
             row.append(_tokens(stakes[device]) if device in stakes else _NONE)
             row += (
-                [_signed(wei) for wei in (earned.as_learner_wei, earned.as_neighbor_wei, earned.as_validator_wei)]
-                + [_signed(earned.total_wei)]
+                [
+                    _signed(wei)
+                    for wei in (
+                        earned.total_wei,
+                        earned.as_learner_wei,
+                        earned.as_neighbor_wei,
+                        earned.as_validator_wei,
+                    )
+                ]
                 if earned
                 else [_NONE] * 4
             )

@@ -52,13 +52,14 @@ def scalars(run: RunStore) -> list[Scalar]:
     last = encounters[-1].round if encounters else 0
     over = last if finished else last - 1
     found = []
-    for spread in series.accuracy_by_round(run, cohorts.honest):
+    for scores in series.accuracy_by_round(run, cohorts.honest):
         found += [
-            Scalar("accuracy/mean", spread.at, spread.mean),
-            Scalar("accuracy/least", spread.at, spread.low),
-            Scalar("accuracy/greatest", spread.at, spread.high),
+            Scalar("accuracy/mean", scores.at, scores.mean),
+            Scalar("accuracy/least", scores.at, min(scores.accuracy)),
+            Scalar("accuracy/greatest", scores.at, max(scores.accuracy)),
         ]
-    found += [Scalar(f"accuracy/{point.name}", point.round, point.accuracy) for point in run.baselines()]
+    for name, curve in series.baselines_by_round(run).items():
+        found += [Scalar(f"accuracy/{name}", scores.at, scores.mean) for scores in curve]
     outcomes = series.outcomes_by_round(encounters, cohorts)
     kinds = {(attacks, outcome) for _, attacks, outcome in outcomes}
     for attacks, outcome in sorted(kinds):

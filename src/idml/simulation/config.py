@@ -178,6 +178,12 @@ class Config(BaseModel):
     baseline_devices: int = Field(
         3, ge=0, description="devices that train alone, for the baseline in the report; 0: none"
     )
+    test_images: int | None = Field(
+        None,
+        ge=1,
+        description="test images on which each device is measured, whenever it is, and alone as well; by default as "
+        "many as cost a twentieth of the run, few on the way",
+    )
     workers: int | None = Field(
         None,
         ge=1,

@@ -88,20 +88,24 @@ class Scores:
 
 
 class Measure:
-    """Scores models on the test set, for at most a twentieth of what the run costs beside it (counted in images).
+    """Scores models on the test set.
 
     Each device is scored on images of its own part of the test set, so that the mean over devices rests on as many
-    images as possible. A round that cannot be measured well enough is skipped; what it was allowed is kept for later.
-    Only a run too small for that pays more: what is measured in the beginning and in the end has a least size.
+    images as possible. If the number of images is given, all devices are scored on so many after each round, and so are
+    those that train alone. Else measuring costs at most a twentieth of what the run costs beside it (counted in
+    images). A round that cannot be measured well enough is then skipped; what it was allowed is kept for later. Only a
+    run too small for that pays more: what is measured in the beginning and in the end has a least size.
 
     Args:
         test_set: the images.
         devices: those that share it.
         work: does the scoring, and knows what the devices of the run trained and scored.
+        images: on so many each device is scored, at most on the whole test set; None for as many as cost little.
     """
 
-    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Effort) -> None:
+    def __init__(self, test_set: TestSet, devices: Sequence[Device], work: Effort, images: int | None = None) -> None:
         self._test_set = test_set
+        self._images = images
         self._devices = devices
         self._parts = {device.index: part for part, device in enumerate(devices)}
         self._work = work
@@ -110,6 +114,8 @@ class Measure:
 
     def beginning(self) -> Scores:
         """Score the model that all devices start from."""
+        if self._images is not None:
+            return self._scores(self._devices, self._images)
         count = min(self._test_set.size, _START_IMAGES)
         if self._test_set.shares is not None:
             return self._scores(self._devices, count)
@@ -118,6 +124,8 @@ class Measure:
 
     def on_the_way(self) -> Scores | None:
         """Score all devices, if that is worth it by now."""
+        if self._images is not None:
+            return self._scores(self._devices, self._images)
         count = self._allowance(2 * _PART) // len(self._devices)
         if count < _LEAST_IMAGES:
             return None
@@ -127,6 +135,8 @@ class Measure:
 
     def in_the_end(self) -> Scores:
         """Score all devices; if they are too many for that, some, spread evenly."""
+        if self._images is not None:
+            return self._scores(self._devices, self._images)
         allowance, devices = self._allowance(_PART), self._devices
         if allowance < _LEAST_IMAGES * len(devices):
             number = min(len(devices), max(_LEAST_DEVICES, allowance // _LEAST_IMAGES))
@@ -164,7 +174,7 @@ class Measure:
         shares = [taken / tried for taken, tried in answers if tried]
         return float(np.mean(shares)) if shares else None
 
-    def alone(self, devices: Sequence[Device], start: Model, epochs: int) -> list[float]:
+    def alone(self, devices: Sequence[Device], start: Model, epochs: int) -> list[list[float]]:
         """What devices reach that train alone, each from `start` on its own data.
 
         Args:
@@ -173,19 +183,22 @@ class Measure:
             epochs: as many as the devices of the run took gradient steps.
 
         Returns:
-            Mean accuracy after 0, 1, ... `epochs` epochs, the last on most images.
+            For each device, its accuracy after 0, 1, ... `epochs` epochs. All are measured on as many images, if their
+            number is given; else the last on most.
         """
         size, images = self._test_set.size, _TRAINING * min(len(device.data) for device in devices)
-        count = min(size, max(_LEAST_IMAGES, images // (2 * _PART)))
-        final = min(size, max(count, epochs * images // (2 * _PART)))
+        if self._images is not None:
+            count = final = min(size, self._images)
+        else:
+            count = min(size, max(_LEAST_IMAGES, images // (2 * _PART)))
+            final = min(size, max(count, epochs * images // (2 * _PART)))
         self.trained_images += epochs * sum(len(device.data) for device in devices)
         sizes = [count] * epochs + [final]
         self.scored_images += sum(sizes) * len(devices)
         tasks = [
             TrainAloneTask(device.index, start, epochs, self._parts[device.index], count, final) for device in devices
         ]
-        curves = [answer.values for answer in self._work.ask_all(tasks)]
         return [
-            float(np.mean([correct / size for correct in column]))
-            for size, column in zip(sizes, zip(*curves, strict=True), strict=True)
+            [correct / size for correct, size in zip(answer.values, sizes, strict=True)]
+            for answer in self._work.ask_all(tasks)
         ]

@@ -137,16 +137,18 @@ class Recorder:
             *self._journal.take(contact),
         )
 
-    def baseline(self, curve: Sequence[float], rounds: float) -> None:
-        """Record what a device reaches that trains alone.
+    def baseline(self, curves: Sequence[Sequence[float]], rounds: float) -> None:
+        """Record what devices reach that train alone.
 
         Args:
-            curve: its accuracy before training and after each epoch, 0 to 1.
-            rounds: in how many rounds the devices of the run take as many gradient steps as it took in all.
+            curves: accuracy before training and after each epoch, 0 to 1, of each device or of their mean.
+            rounds: in how many rounds the devices of the run take as many gradient steps as each of them took in all.
         """
-        epochs = max(len(curve) - 1, 1)
-        by_round = {round(epoch * rounds / epochs): score for epoch, score in enumerate(curve)}
-        points = (BaselinePoint("one device alone", *point) for point in by_round.items())
+        points: list[Record] = []
+        for curve in curves:
+            epochs = max(len(curve) - 1, 1)
+            by_round = {round(epoch * rounds / epochs): score for epoch, score in enumerate(curve)}
+            points += [BaselinePoint("one device alone", *point) for point in by_round.items()]
         self._store.append(*points, *self._journal.take(-1))
 
     def _ended(self, meeting: Meeting, outcome: Outcome, contact: Contact) -> EncounterRecord:

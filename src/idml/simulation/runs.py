@@ -32,7 +32,7 @@ from idml.simulation.setup import (
     why_digits,
 )
 from idml.simulation.simulator import Simulator
-from idml.simulation.totals import HOW, Observer, Snapshot, Stopped
+from idml.simulation.totals import DEPLOYING, HOW, LOADING, Observer, Snapshot, Stopped, snapshot_before
 from idml.simulation.work.executors.ray_cluster import require_ray
 from idml.store.run_reader import CONFIG, DATABASE, MODELS
 from idml.store.run_store import RunStore
@@ -68,11 +68,14 @@ def simulate(
             resolved = resolve(config, adapter)
             if resolved.executor == "ray":
                 require_ray(resolved.ray_address)
+            observer = observer or _look_away
+            observer(snapshot_before(resolved, LOADING))
             world = build_world(resolved, adapter)
             meta = meta_of(resolved)
             for name, digest in plugin_digests(config).items():
                 if digests.get(name) != digest:
                     raise ConfigError(f"{name} has changed while the run began: begin it again")
+            observer(snapshot_before(resolved, DEPLOYING))
             ledger = open_ledger(resolved)
             _LOG.info("engine is %s", meta["engine"])
             text = resolved.to_toml()
@@ -80,7 +83,7 @@ def simulate(
                 _LOG.warning("%s", why)
                 text = f"# {why}\n{text}"
             with _closing(ledger), _new_run(directory, text, meta) as store, _telling_where(store):
-                return Simulator(world, store, observer or _look_away, ledger).run()
+                return Simulator(world, store, observer, ledger).run()
     except (Exception, SystemExit) as error:
         raise _blamed(error)  # noqa: B904  the cause is set, where there is one
 
@@ -133,9 +136,13 @@ def resume(
             _require_definition(config, store.meta.get("definition"))
             require_rules(directory, store.meta)
             _LOG.info("engine is %s", engine_line(config))
+            observer = observer or _look_away
+            observer(snapshot_before(config, LOADING))
+            world = build_world(config, adapter)
+            observer(snapshot_before(config, DEPLOYING))
             ledger = open_ledger(config)
             with _closing(ledger), _telling_where(store):
-                return Simulator(build_world(config, adapter), store, observer or _look_away, ledger).run()
+                return Simulator(world, store, observer, ledger).run()
     except (Exception, SystemExit) as error:
         raise _blamed(error)  # noqa: B904  the cause is set, where there is one
 

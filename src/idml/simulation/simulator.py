@@ -19,7 +19,7 @@ from idml.simulation.measure import Measure, TestSet
 from idml.simulation.meeting import Meeting
 from idml.simulation.recorder import Recorder
 from idml.simulation.setup import World, blueprint
-from idml.simulation.totals import Observer, RunTotals, Snapshot, Stopped
+from idml.simulation.totals import JOINING, Observer, RunTotals, Snapshot, Stopped, title_of
 from idml.simulation.voters import OpenVoters
 from idml.simulation.work.ahead import Ahead
 from idml.simulation.work.effort import Effort
@@ -71,7 +71,7 @@ class Simulator:
         self._journal = Journal(self._employ(runner), store.work()[: store.checkpoint.rows["work"]], self._load)
         self._work = Effort(self._journal, lambda device: world.devices[device].means(world.settings).sample_size)
         self._timer = Timer(config.checkpoint_s)
-        self._measure = Measure(test_set, self._honest, self._work)
+        self._measure = Measure(test_set, self._honest, self._work, config.test_images)
         if self._accounts is not None:
             self._context = EncounterContext(
                 accounts=self._accounts,
@@ -117,7 +117,7 @@ class Simulator:
         self._begun_s = time.perf_counter() - self._store.checkpoint.wall_s
         world, config = self._world, self._world.config
         self._recorder.devices(world.devices)
-        self._watch(None, "joining")
+        self._watch(None, JOINING)
         if self._accounts is not None:
             self._recorder.joined(self._accounts, self._accounts.join())
         self._recorder.accuracy(self._measure.beginning(), 0, -1)
@@ -277,9 +277,12 @@ class Simulator:
             return None
         images = sum(self._work.trained_images[device.index] for device in self._honest)
         epochs = round(images / sum(len(device.data) for device in self._honest))
-        curve = self._measure.alone(devices, self._start, epochs)
-        self._recorder.baseline(curve, self._world.config.contact_count / self._world.config.devices)
-        return {"accuracy": curve[-1], "devices": len(devices), "epochs": epochs}
+        curves, config = self._measure.alone(devices, self._start, epochs), self._world.config
+        mean = [float(np.mean(scores)) for scores in zip(*curves, strict=True)]
+        # Scores on few images say something only together.
+        shown = [mean] if config.test_images is None else curves
+        self._recorder.baseline(shown, config.contact_count / config.devices)
+        return {"accuracy": mean[-1], "devices": len(devices), "epochs": epochs}
 
     def _watch(self, contact: Contact | None, stage: str) -> None:
         totals, config = self._totals, self._world.config
@@ -294,7 +297,7 @@ class Simulator:
                 stakes_wei=self._recorder.stakes_wei,
                 expelled=totals.expelled,
                 adversaries=self._adversaries,
-                title=f"{config.devices} devices, {config.algorithm} on {config.dataset}",
+                title=title_of(config),
                 stage=stage,
             )
         )

@@ -18,6 +18,8 @@ from idml.store.records import EarningsRecord
 
 HOW = {"workers", "executor", "ray_address", "checkpoint_s", "data_dir"}
 """Keys of a configuration that do not change what happens in a run, except by rounding on a GPU."""
+LOADING, DEPLOYING, JOINING = "loading data", "deploying contracts", "joining"
+"""Stages of a run before its first contact."""
 ROLES = ("learner", "neighbor", "validator")
 _ENDINGS = ("1", "2", "3", "4", "5", "rejected", "incomplete")
 
@@ -55,6 +57,22 @@ class Snapshot:
 
 
 Observer = Callable[[Snapshot], None]
+
+
+def snapshot_before(config: Config, stage: str) -> Snapshot:
+    """What there is to see of a run before its first contact.
+
+    Args:
+        config: of the run.
+        stage: what is being prepared, in a few words.
+    """
+    return Snapshot(0, config.contact_count, 0, 0, 0, (), {}, (), frozenset(), title_of(config), stage)
+
+
+def title_of(config: Config) -> str:
+    """What run it is, in a few words."""
+    ending = "" if config.incentive else ", without an incentive"
+    return f"{config.devices} devices, {config.algorithm} on {config.dataset}{ending}"
 
 
 class Stopped(Exception):  # noqa: N818

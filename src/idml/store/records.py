@@ -157,6 +157,8 @@ class AccuracyPoint:
 class BaselinePoint:
     """Accuracy of something that the run is compared with, such as one device that trains alone.
 
+    Several points of one name and round are of several devices.
+
     Args:
         name: what it is.
         round: the round in which the devices of the run have taken as many gradient steps as it has.

@@ -30,6 +30,8 @@ CONFIG = "config.toml"
 DATABASE = "run.sqlite"
 MODELS = "models"
 SUMMARY = "summary.json"
+WITHOUT_INCENTIVE = "without-incentive"
+"""Folder of a run that holds the same run without its incentive, if that was played as well."""
 
 
 class RunReader:
