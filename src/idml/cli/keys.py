@@ -59,6 +59,7 @@ def _choices(key: str, annotation: object) -> str | None:
     if key in REGISTRIES:
         module, _, name = REGISTRIES[key].partition(":")
         names = getattr(import_module(module), name).names()
-        return f"names: {', '.join((*names, 'FILE.py:NAME'))}"
+        files = ("FILE.npz", "FOLDER/") if key == "dataset" else ()
+        return f"names: {', '.join((*names, *files, 'FILE.py:NAME'))}"
     words = [choice for choice in get_args(annotation) if isinstance(choice, str)]
     return f"one of {', '.join(words)}" if words else None

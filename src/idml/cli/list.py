@@ -27,7 +27,7 @@ examples:
   idml list dataset --json   for programs
 
 beside these names, every key takes one of your own: FILE.py:NAME or PACKAGE.MODULE:NAME, see docs/plugins.md;
-contacts takes the FILE of a trace as well"""
+dataset takes FILE.npz and FOLDER/ as well, see docs/data.md, and contacts the FILE of a trace"""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
