@@ -77,7 +77,9 @@ def _lines(console: Console) -> Observer:
         nonlocal shown, begun_s
         if snapshot.stage == LOADING:  # of another run, maybe
             shown, begun_s = 0, time.monotonic()
-            console.print(f"{snapshot.title}: loading data, deploying contracts, joining", highlight=False)
+            console.print(
+                f"{snapshot.title}: loading data, deploying contracts, joining", highlight=False, soft_wrap=True
+            )
         if len(snapshot.accuracy) == shown:
             return
         shown = len(snapshot.accuracy)

@@ -64,7 +64,9 @@ def check_version(
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{database} is empty: its run is starting, or was killed then; delete {database.parent}")
+        raise StoreError(
+            f"{database} is empty: the run is starting, or was killed then; wait, or delete {database.parent}"
+        )
     if application_id != APPLICATION_ID:
         raise StoreError(f"{database} is not the database of an iDML run; name a directory that `idml run` made")
     if version not in versions:
