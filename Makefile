@@ -19,7 +19,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 .DELETE_ON_ERROR:
 
 run: .venv/run
-	$(BIN)/idml run experiments/main.toml $(ARGS)
+	$(BIN)/idml run experiments/main.toml --without-incentive $(ARGS)
 	@echo
 	@echo 'Next: put idml on the path with `source .venv/bin/activate` (or type .venv/bin/idml), then for instance'
 	@echo '  idml run --set adversaries.random_weights=5   another run: `idml run --help` shows all keys, `idml list` all names'

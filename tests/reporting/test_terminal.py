@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def test_the_numbers_of_the_summary(run_directory: Path) -> None:
 def test_an_empty_summary_is_no_error() -> None:
     assert shown({}).strip() in ("", "The run in numbers")
     assert headlines({}) == []
+
+
+@given(st.tuples(*[st.integers(-10_000, 10_000).map(lambda tenths: tenths / 10)] * 3))
+def test_earnings_lead_with_the_net_of_all_three_roles(amounts: tuple[float, float, float]) -> None:
+    earnings = dict(zip(("learner", "neighbor", "validator"), amounts, strict=True))
+    ((name, value, remark),) = headlines({"earnings": {"honest": earnings}})
+    parts = [float(text) for text in re.findall(r"[+-][\d.]+", remark.replace("−", "-").replace(",", ""))]
+    assert name == "Honest earnings, net"
+    assert parts == pytest.approx(amounts)
+    assert float(value.replace("−", "-").replace(",", "")) == pytest.approx(sum(parts), abs=0.051)
 
 
 @given(st.integers(-(10**40), 10**40))

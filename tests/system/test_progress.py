@@ -1,6 +1,7 @@
 """The live view shows what a watcher wants to know, at any size and stage of a run."""
 
 import io
+import re
 from typing import Any
 
 from rich.console import Console
@@ -57,13 +58,40 @@ def test_it_shows_runs_without_incentive_without_adversaries_and_not_yet_begun()
 def test_lines_come_once_a_round(capsys: object) -> None:
     console = Console(file=io.StringIO(), width=200)
     observe = progress._lines(console)
+    observe(snapshot(accuracy=(), stage="loading data"))
     observe(snapshot(accuracy=(), stage="joining"))
     observe(snapshot(accuracy=(0.1,)))
     observe(snapshot(accuracy=(0.1,)))
     observe(snapshot(accuracy=(0.1, 0.25), expelled=(2, 7)))
     assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines() == [
-        "3 devices, oppcl on digits",
-        "start: accuracy 0.100",
+    lines = console.file.getvalue().splitlines()
+    assert re.fullmatch(r"prepared in \d+\.\d s; start: accuracy 0\.100", lines.pop(1))
+    assert lines == [
+        "3 devices, oppcl on digits: loading data, deploying contracts, joining",
         "round 3: 28 encounters, 2 skipped, accuracy 0.250, expelled 2, 7",
     ]
+
+
+def test_another_run_begins_with_lines_of_its_own() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    observe = progress._lines(console)
+    for _ in range(2):
+        observe(snapshot(accuracy=(), stage="loading data"))
+        observe(snapshot(accuracy=(0.1,)))
+        observe(snapshot(accuracy=(0.1, 0.25)))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 6
+    assert lines[2] == lines[5]
+
+
+def test_preparing_says_what_and_how_long_it_took() -> None:
+    stages = [snapshot(stage=stage, contact=0) for stage in ("loading data", "deploying contracts", "joining")]
+    for number, stage in enumerate(stages, 1):
+        text = shown(*stages[:number])
+        assert f"preparing: {stage.stage}" in text
+        assert "prepared" not in text
+    text = shown(*stages, snapshot())
+    assert "preparing" not in text
+    assert re.search(r"prepared +in \d+\.\d s", text)
+    assert "preparing: loading data" in shown(*stages, snapshot(), stages[0]), "another run"

@@ -37,13 +37,11 @@ class Estimate:
 
     @classmethod
     def of_groups(cls, one: Sequence[float], other: Sequence[float]) -> "Estimate":
-        """Of the mean of one group less that of another, at least two values each (Welch's t)."""
+        """Of the mean of one group less that of another, each of at least two different values (Welch's t)."""
         from scipy.special import stdtrit
 
         parts = [stdev(values) ** 2 / len(values) for values in (one, other)]
         error, mean = math.sqrt(sum(parts)), fmean(one) - fmean(other)
-        if not error:
-            return cls(mean, 0.0, len(one))
         spread = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (one, other), strict=True))
         return cls(mean, float(stdtrit(error**4 / spread, 0.975)) * error, len(one))
 

@@ -291,7 +291,8 @@ def _nothing(text: str, reason: str, width: int) -> Chart:
 def _legend(width: int, *, symbol: str = "stroke", offset: int = 8) -> alt.Legend:
     # Entries stand beside each other if there is room, else below each other.
     columns = 4 if width >= 500 else 1
-    return alt.Legend(symbolType=symbol, symbolSize=400 if symbol == "stroke" else 120, columns=columns, offset=offset)
+    size = 400 if symbol == "stroke" else 120
+    return alt.Legend(symbolType=symbol, symbolSize=size, symbolOpacity=1, columns=columns, offset=offset)
 
 
 def _round_axis(rounds: Sequence[int], width: int) -> alt.Axis:
