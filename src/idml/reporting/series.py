@@ -66,7 +66,7 @@ class RoundScores:
         return Estimate(share, half, len(self.accuracy))
 
     def less(self, other: RoundScores) -> Estimate | None:
-        """The mean less another mean, with the interval of the difference; None where one of them is one measurement."""
+        """The mean less another mean, with the interval of the difference; None where one is a single measurement."""
         if min(len(set(self.accuracy)), len(set(other.accuracy))) < 2:
             return None
         return Estimate.of_groups(self.accuracy, other.accuracy)
