@@ -163,7 +163,8 @@ class Run:
         from idml.simulation.setup import blueprint
 
         module = module_factory(blueprint(config))()
-        module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+        # Constant buffers are no part of what devices exchange: they stay as the module made them.
+        module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, strict=False)
         return module.eval()
 
     def _frame(self, table: str) -> "pd.DataFrame":

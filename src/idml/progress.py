@@ -70,16 +70,15 @@ def _cell() -> Observer:
 
 
 def _lines(console: Console) -> Observer:
-    """One line for what is prepared, and one at the end of each round."""
+    """One line for what the run is, and one at the end of each round; the first says how long the start took."""
     shown, begun_s = 0, time.monotonic()
 
     def observe(snapshot: Snapshot) -> None:
         nonlocal shown, begun_s
         if snapshot.stage == LOADING:  # of another run, maybe
             shown, begun_s = 0, time.monotonic()
-            console.print(
-                f"{snapshot.title}: loading data, deploying contracts, joining", highlight=False, soft_wrap=True
-            )
+        elif snapshot.stage == JOINING:  # all that may be wrong with a configuration has been found by now
+            console.print(snapshot.title, highlight=False, soft_wrap=True)
         if len(snapshot.accuracy) == shown:
             return
         shown = len(snapshot.accuracy)

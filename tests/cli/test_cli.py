@@ -197,9 +197,8 @@ ALGORITHMS_THERE_ARE = "choose gossip, oppcl, FILE.py:NAME or PACKAGE.MODULE:NAM
 def test_what_is_wrong_is_one_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, line: str) -> None:
     done = idml(*arguments, cwd=tmp_path)
     assert done.returncode == code
-    *progress, error = done.stderr.splitlines()
-    assert error.startswith(line)
-    assert progress in ([], ["50 devices, oppcl on digits: loading data, deploying contracts, joining"])
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
 

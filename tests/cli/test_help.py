@@ -33,5 +33,6 @@ def test_what_a_key_may_be_is_listed(shown: str) -> None:
     for key, field in Config.model_fields.items():
         if words := [choice for choice in get_args(field.annotation) if isinstance(choice, str)]:
             assert f"one of {', '.join(words)}" in flat, key
-    for registry in _REGISTRIES.values():
-        assert f"names: {', '.join(registry.names())}, FILE.py:NAME" in flat
+    for key, registry in _REGISTRIES.items():
+        files = ("FILE.npz", "FOLDER/") if key == "dataset" else ()
+        assert f"names: {', '.join((*registry.names(), *files, 'FILE.py:NAME'))}" in flat

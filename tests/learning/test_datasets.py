@@ -161,7 +161,7 @@ def test_without_data_or_network_the_places_are_named(name: str, tmp_path: Path,
 def test_wrong_names_and_folders_are_named(tmp_path: Path) -> None:
     for call in (load_dataset, find_dataset):
         with pytest.raises(
-            PluginError, match=f"^dataset is 'mnist': choose {', '.join(DATASETS.built_in)}, FILE.npz, FILE.py"
+            PluginError, match=f"^dataset is 'mnist': choose {', '.join(DATASETS.built_in)}, FILE.npz, FOLDER/, FILE.py"
         ):
             call("mnist")
     with pytest.raises(DataError, match=f"{tmp_path / 'nowhere'} does not exist"):

@@ -85,7 +85,7 @@ def test_what_is_no_such_file(folder: Path) -> None:
             ask("mine.npz")
     (folder / "mine.npz").mkdir()
     for ask in (DATASETS.find, DATASETS.digest):
-        with pytest.raises(PluginError, match=r"^dataset is 'mine.npz': there is no file mine.npz$"):
+        with pytest.raises(PluginError, match=r"^dataset is 'mine.npz': mine.npz is a folder: name a file in it$"):
             ask("mine.npz")
     with open("single.npz", "wb") as file:
         np.save(file, IMAGES)

@@ -95,6 +95,17 @@ def test_it_can_be_read_without_seeing_the_figures(page: Page) -> None:
     assert all(attributes["scope"] in ("col", "row") for attributes in page.having("th"))
 
 
+def test_on_a_narrow_screen_each_cell_has_the_name_of_its_column(page: Page) -> None:
+    """There a row is a block, and what says that it is a row of a table are the roles."""
+    heads = page.having("th")
+    cells = page.having("td") + [head for head in heads if head["scope"] == "row"]
+    assert len(cells) > 500
+    assert all(cell["data-name"] for cell in cells)
+    assert {cell["role"] for cell in cells} == {"cell", "rowheader"}
+    assert all(head["role"] == "columnheader" for head in heads if head["scope"] == "col")
+    assert {row["role"] for row in page.having("tr")} == {"row"}
+
+
 def test_it_tells_what_the_run_holds(page: Page, run_directory: Path) -> None:
     summary = json.loads((run_directory / "summary.json").read_text())
     for text in (

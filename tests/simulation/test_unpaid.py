@@ -86,6 +86,7 @@ def test_a_run_without_an_incentive_has_no_other(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_second_run_goes_on_where_it_was_stopped(tmp_path: Path, both: Path) -> None:
     """The first one is finished by then, and offers what is missing."""
 

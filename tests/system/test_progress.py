@@ -67,7 +67,7 @@ def test_lines_come_once_a_round(capsys: object) -> None:
     lines = console.file.getvalue().splitlines()
     assert re.fullmatch(r"prepared in \d+\.\d s; start: accuracy 0\.100", lines.pop(1))
     assert lines == [
-        "3 devices, oppcl on digits: loading data, deploying contracts, joining",
+        "3 devices, oppcl on digits",
         "round 3: 28 encounters, 2 skipped, accuracy 0.250, expelled 2, 7",
     ]
 
@@ -77,6 +77,7 @@ def test_another_run_begins_with_lines_of_its_own() -> None:
     observe = progress._lines(console)
     for _ in range(2):
         observe(snapshot(accuracy=(), stage="loading data"))
+        observe(snapshot(accuracy=(), stage="joining"))
         observe(snapshot(accuracy=(0.1,)))
         observe(snapshot(accuracy=(0.1, 0.25)))
     assert isinstance(console.file, io.StringIO)

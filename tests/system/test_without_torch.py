@@ -89,11 +89,12 @@ def test_runs_on_the_native_engine_need_no_torch(blocked: dict[str, str], tmp_pa
         (
             tiny("model=module.py:Module"),
             rf"model is 'module\.py:Module': importing module\.py failed: "
-            rf".*No module named 'torch'.*; install it: {HOW}",
+            rf".*No module named 'torch'.*; install it: {HOW} \(module\.py:2\)",
         ),
         (
             tiny("model=late.py:Late"),
-            rf"model is 'late\.py:Late': build\(\) raised .*No module named 'torch'.*; install it: {HOW}",
+            rf"model is 'late\.py:Late': build\(\) raised "
+            rf".*No module named 'torch'.*; install it: {HOW} \(late\.py:4\)",
         ),
         (
             tiny("model=cnn6", "width=65"),
