@@ -45,7 +45,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/dev: $(BIN)/python pyproject.toml constraints.txt $(NATIVE)
-	@echo "Setting up .venv for development, PyTorch and Ray included: about 2 GB on disk, some minutes, once"
+	@echo "Setting up .venv for development, PyTorch and Ray included: about 2.8 GB on disk, some minutes, once"
 	$(INSTALL) -e '.[fast,dev]'
 	@touch $@ .venv/run
 

@@ -60,6 +60,8 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, monke
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert "label_flip" in outputs[0].data["text/plain"]
-    assert "accuracy_mean" in outputs[1].data["text/html"]
-    assert "<svg" in outputs[-1].data["image/svg+xml"]
+    results = [output.data for output in outputs if output.output_type == "execute_result"]
+    assert "label_flip" in results[0]["text/plain"]
+    assert "harm" in results[1]["text/html"]
+    assert "accuracy_mean" in results[2]["text/html"]
+    assert "<svg" in results[-1]["image/svg+xml"]
