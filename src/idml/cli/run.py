@@ -98,14 +98,18 @@ def execute(options: argparse.Namespace) -> int:
                 finished = idml.run(
                     directory, config, observer=observer, report=report, without_incentive=options.without_incentive
                 )
+    # What was under way when a run ended early refers to itself and to shared memory. Taken apart while Python ends, it
+    # may complain, or crash: `gc.freeze` leaves it as it is.
     except (KeyboardInterrupt, idml.Stopped):
         goes_on = "rpc" not in values and (directory / DATABASE).exists()
         also = " --without-incentive" if options.without_incentive else ""
         hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}{also}" if goes_on else ""
         print(f"idml: interrupted{hint}", file=sys.stderr)
-        # What was under way refers to itself and to shared memory; taken apart while Python ends, it may crash.
         gc.freeze()
         return 130
+    except idml.IdmlError:
+        gc.freeze()
+        raise
     summary = finished.summary
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from itertools import accumulate, pairwise
 from math import prod
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,8 @@ from idml.learning.backends import make_engine, why_not_native, why_not_torch
 from idml.learning.engine import Engine, prepare
 from idml.learning.errors import LearningError
 from idml.learning.networks import Blueprint, FunctionNetwork, Network, adopt_function, draw_blueprint
+from idml.learning.pass_record import PassRecord
 from idml.registry import PluginError
-
-if TYPE_CHECKING:  # loads PyTorch, which takes a second
-    from idml.learning.diagnosis import PassRecord
 
 _IMAGES: Final = 31
 """The last batch of an epoch is smaller than others."""
@@ -210,12 +208,12 @@ class _Checked:
             )
         return vector
 
-    def _pass(self, images: FloatImages, *, training: bool = False) -> "PassRecord":
+    def _pass(self, images: FloatImages, *, training: bool = False) -> PassRecord:
         """A pass through a new module, layer by layer; of a described network there is nothing to look into."""
-        from idml.learning.diagnosis import PassRecord, build_from, run_once
-
         if isinstance(self._blueprint, Architecture):
             return PassRecord()
+        from idml.learning.diagnosis import build_from, run_once
+
         return run_once(build_from(self._blueprint, 1), images, training=training)
 
     def _failed_layer(self) -> str:
