@@ -10,13 +10,9 @@ import pytest
 
 from idml.store.run_store import RunStore
 
+from .command import idml
+
 TINY = ["--set", "dataset=digits", "--set", "devices=6", "--set", "encounters=12", "--set", "images_per_device=60"]
-
-
-def idml(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "idml.cli.main", *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
 
 
 def test_a_run_leaves_all_that_it_promises(tmp_path: Path) -> None:

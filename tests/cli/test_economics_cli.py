@@ -1,6 +1,7 @@
 """`idml economics` as a user meets it."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from idml.store import HONEST
 from idml.studies.error_rates import JudgedContribution
 from idml.studies.tables import rules_csv
 
-from .test_cli import idml
+from .command import idml
 
 
+@cache
 def facts(*arguments: str) -> dict[str, Any]:
     done = idml("economics", "--json", *arguments)
     assert done.returncode == 0, done.stderr

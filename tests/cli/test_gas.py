@@ -1,20 +1,14 @@
 """`idml gas` as a user meets it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-
-def idml(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "idml.cli.main", "gas", *arguments], capture_output=True, text=True, check=False
-    )
+from .command import idml
 
 
 def test_json_has_every_way_to_settle() -> None:
-    done = idml("--json")
+    done = idml("gas", "--json")
     assert done.returncode == 0, done.stderr
     costs = json.loads(done.stdout)
     assert costs["paper"]["total"] == 614_963
@@ -24,7 +18,7 @@ def test_json_has_every_way_to_settle() -> None:
 
 
 def test_the_table_sets_prices_beside_the_papers() -> None:
-    done = idml("--gas-price", "1", "--coin", "1000")
+    done = idml("gas", "--gas-price", "1", "--coin", "1000")
     assert done.returncode == 0, done.stderr
     lines = {line[:24].strip(): line.split() for line in done.stdout.splitlines()}
     assert lines["paper, Table II"][-4:] == ["100.0%", "$13.47", "$0.0351", "$0.6150"]
@@ -40,6 +34,6 @@ def test_the_table_sets_prices_beside_the_papers() -> None:
     ],
 )
 def test_prices_that_are_none(arguments: list[str], complaint: str) -> None:
-    done = idml(*arguments)
+    done = idml("gas", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_cli import idml
+from .command import idml
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "contacts.csv"
 
