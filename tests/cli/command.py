@@ -12,13 +12,16 @@ from unittest.mock import patch
 from idml.cli.main import main
 
 
-def idml(*arguments: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+def idml(
+    *arguments: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None, stdin: str = ""
+) -> CompletedProcess[str]:
     """Give a command, and tell what it printed and its exit code.
 
     Args:
         arguments: what stands after `idml`.
         cwd: the folder in which it is given.
         variables: the whole environment that it sees. None leaves that of the test.
+        stdin: what it reads from standard input.
     """
     out, err = StringIO(), StringIO()
     environment = os.environ if variables is None else variables
@@ -26,6 +29,7 @@ def idml(*arguments: str, cwd: Path | None = None, variables: Mapping[str, str] 
         _in(cwd),
         patch.dict(os.environ, environment, clear=True),
         patch.object(sys, "argv", ["idml", *arguments]),
+        patch.object(sys, "stdin", StringIO(stdin)),
         redirect_stdout(out),
         redirect_stderr(err),
     ):

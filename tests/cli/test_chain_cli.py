@@ -14,6 +14,8 @@ import pytest
 from idml.ledger.chain.keystore import Keystore
 from idml.ledger.wallet import Wallet
 
+from .command import idml
+
 RICH_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # Anvil's account 0
 RICH = Wallet(bytes.fromhex(RICH_KEY))
 OTHER = Wallet.from_seed(12, 0)
@@ -32,15 +34,8 @@ class Shell:
 
     def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("IDML_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "idml.cli.main", "chain", *arguments],
-            capture_output=True,
-            text=True,
-            input=stdin,
-            cwd=self.folder,
-            env={**environment, **self.variables},
-            check=False,
-        )
+        variables = {**environment, **self.variables}
+        done = idml("chain", *arguments, cwd=self.folder, variables=variables, stdin=stdin)
         assert RICH_KEY not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
