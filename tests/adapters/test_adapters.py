@@ -149,6 +149,7 @@ def test_algorithms_are_found_by_name_and_by_file() -> None:
     assert ALGORITHMS.find(f"{EXAMPLE}:MeetInTheMiddle").name == "meet-in-the-middle"
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

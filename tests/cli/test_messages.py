@@ -60,6 +60,7 @@ print(heard)
 """A program that uses the library, which has something to say."""
 
 
+@pytest.mark.slow
 def test_a_program_that_uses_the_library_decides_what_it_hears() -> None:
     program = WARNS.format(set_up='logging.getLogger("idml").addHandler(Handler())')
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -67,6 +68,7 @@ def test_a_program_that_uses_the_library_decides_what_it_hears() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_program_that_decides_nothing_hears_warnings_alone() -> None:
     done = subprocess.run([sys.executable, "-c", WARNS.format(set_up="")], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -67,6 +67,7 @@ def test_digits_are_split_by_class_and_lose_nothing(digits: Dataset) -> None:
     assert ours == sorted(zip(official.data.astype(int).tolist(), official.target.tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_fashion_mnist_is_read_from_its_idx_files(fashion_mnist: Dataset) -> None:
     assert fashion_mnist.image_shape == (1, 28, 28)
     assert fashion_mnist.train_images.shape == (60_000, 1, 28, 28)

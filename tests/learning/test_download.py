@@ -120,6 +120,7 @@ def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path
     assert server.asked == []
 
 
+@pytest.mark.slow
 def test_fashion_mnist_is_downloaded_once_and_a_broken_download_goes_on(
     server: Server, fashion_mnist_data: Path, user_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -349,6 +349,7 @@ def test_prepare_scales_every_byte_by_the_same_fixed_rule() -> None:
     np.testing.assert_allclose(scaled.ravel(), (every_byte / 255 - 0.35) / 0.33, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_small_net_learns_digits(digits: Dataset) -> None:
     engine = TorchEngine(model_factory("small", image_shape=digits.image_shape, classes=10))
     images, vector = prepare(digits.train_images), engine.initial(0)
@@ -368,6 +369,7 @@ def learned(dataset: Dataset, name: str, count: int, epochs: int, learning_rate:
     return engine.evaluate([vector], prepare(dataset.test_images[:2000]), dataset.test_labels[:2000])[0] / 2000
 
 
+@pytest.mark.slow
 def test_the_small_net_learns_fashion_mnist(fashion_mnist: Dataset) -> None:
     assert learned(fashion_mnist, "small", 1200, 6, 0.02) > 0.7
 

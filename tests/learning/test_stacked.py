@@ -140,6 +140,7 @@ def test_dropout_drops_something_else_in_each_model_and_the_same_in_an_equal_cal
     assert np.abs(seeds_apart[0] - one[0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_dropout_drops_as_much_as_in_a_single_engine() -> None:
     """Over many models the mean step is the same, and so is the spread about it."""
     single, stacked = TorchEngine(network(dropout=0.5)), StackedEngine(network(dropout=0.5), "cpu")

@@ -81,6 +81,7 @@ def test_no_rule_finds_harm_in_an_equal_model_and_each_gives_a_number(pair: tupl
         assert rule.harm(before, after, None) == rule.harm(before, after, None)
 
 
+@pytest.mark.slow
 @given(views())
 def test_scores_by_class_are_those_of_scikit_learn(pair: tuple[View, View]) -> None:
     before, after = pair
@@ -97,6 +98,7 @@ def test_scores_by_class_are_those_of_scikit_learn(pair: tuple[View, View]) -> N
         assert RULES.find(name).harm(before, after, None) == pytest.approx(old - new, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(views())
 def test_losses_are_those_of_torch_and_what_is_no_number_is_as_bad_as_can_be(pair: tuple[View, View]) -> None:
     (seen, _) = pair

@@ -221,6 +221,7 @@ def test_a_task_in_one_word(ledger: EmbeddedLedger, task: TaskParams, reward: in
 left_stakes = st.one_of(st.none(), st.integers(0, 100), st.integers(0, FUND_WEI // 3))
 
 
+@pytest.mark.slow
 @given(
     games(),
     st.lists(left_stakes, min_size=len(ACTORS), max_size=len(ACTORS)),

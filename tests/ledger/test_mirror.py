@@ -49,10 +49,12 @@ def wander(new_driver: Callable[[], Any], seed: int, steps: int) -> None:
     machine.teardown()
 
 
+@pytest.mark.slow
 def test_mirror_follows_whatever_happens(new_driver: Callable[[], Any]) -> None:
     play(new_driver, 8, 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_mirror_follows_a_crowd(new_driver: Callable[[], Any], seed: int) -> None:
     wander(new_driver, seed, 100)
@@ -262,6 +264,7 @@ def test_nonces_may_be_used_in_any_order(driver: Any) -> None:
     driver.check()
 
 
+@pytest.mark.slow
 def test_more_than_64_encounters_may_be_open(driver: Any) -> None:
     """Each nonce in reach has a lane of its own beyond them; the one of 64 nonces before may keep it busy."""
     learner, neighbor, *_ = driver.actors

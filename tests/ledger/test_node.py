@@ -12,6 +12,7 @@ from idml.ledger.chain.node import Node, revert_data
 from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError
 
 
+@pytest.mark.slow
 def test_a_dead_url_is_one_line_and_soon(free_url: str) -> None:
     begun = time.monotonic()
     with pytest.raises(NodeUnreachableError, match=rf"^no answer from {free_url}: no connection; check the URL"):

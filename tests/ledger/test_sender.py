@@ -143,6 +143,7 @@ def test_whichever_version_is_mined_counts(anvil: Callable[..., Any]) -> None:
     assert balance(process) == 1
 
 
+@pytest.mark.slow
 def test_the_cap_holds_and_giving_up_says_so(anvil: Callable[..., Any]) -> None:
     process = anvil("--no-mining")
     cap_wei = 4 * GWEI
@@ -230,6 +231,7 @@ def test_confirmations_are_waited_for(anvil: Callable[..., Any]) -> None:
     assert sending.result(10).block_number == 1
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_and_comes_back_takes_every_transaction_once(
     anvil: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ def test_every_submission_reaches_the_contract(driver: Any) -> None:
             submit(driver.ledger, driver.mirror, anyone, unknown, Finalize())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_lane_is_the_lowest_that_the_contract_holds_free(driver: Any, seed: int) -> None:
     """With encounters of three learners open and closed as it comes, up to more than a learner has lanes."""

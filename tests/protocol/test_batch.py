@@ -58,6 +58,7 @@ def voucher() -> Voucher:
     return Voucher(terms, b"r" * 32, own, other, ((address(3), True), (address(2), False)))
 
 
+@pytest.mark.slow
 @given(batches)
 def test_what_is_packed_is_unpacked(batch: tuple[int, tuple[Voucher, ...]]) -> None:
     votes, packed = batch
@@ -129,6 +130,7 @@ def test_compact_signatures_are_those_of_eip_2098(key: int, digest: bytes) -> No
     assert int.from_bytes(packed[32:], "big") == signed.s | (signed.v - 27) << 255
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(batches, st.integers(0, 1 << 64))
 def test_the_hash_of_a_batch_is_that_of_an_independent_implementation(

@@ -225,6 +225,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(frame)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(damaged())
 def test_damaged_frames_are_read_or_refused(frame: bytes) -> None:
@@ -248,6 +249,7 @@ ODD = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(frames, ODD, st.data())
 def test_a_value_of_another_type_or_size_is_read_or_refused(frame: bytes, odd: object, data: st.DataObject) -> None:

@@ -195,6 +195,7 @@ def test_tensorboard_reads_the_numbers_of_a_run(run: idml.Run, tmp_path: Path) -
         assert taken == count
 
 
+@pytest.mark.slow
 def test_a_round_that_is_over_keeps_its_numbers(tmp_path: Path) -> None:
     # Encounters stay open over many contacts, and end in later rounds than they began in.
     dragging = {"contact_interval_s": 5, "completion_window_s": 300, "voting_window_s": 600, "reward": 40}
@@ -287,6 +288,7 @@ def test_what_is_no_run_is_told_in_one_line(tmp_path: Path) -> None:
     assert said.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "call"),
     [

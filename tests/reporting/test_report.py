@@ -65,6 +65,7 @@ def page(run_directory: Path) -> Page:
     return report(run_directory)
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_else(page: Page) -> None:
     assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
@@ -74,6 +75,7 @@ def test_it_needs_nothing_else(page: Page) -> None:
             assert "url(" not in (value or "")
 
 
+@pytest.mark.slow
 def test_it_stays_free_of_scripts_and_addresses_in_its_text(run_directory: Path) -> None:
     html = write_report(run_directory).read_text(encoding="utf-8")
     assert "javascript:" not in html
@@ -156,6 +158,7 @@ def test_equal_runs_give_equal_reports(tmp_path: Path, write_run: Callable[..., 
     assert first == tmp_path / "a" / "run" / "report.html"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [{"incentive": False}, {"attackers": 0}, {"rounds": 1}, {"rounds": 0, "finished": False}, {"alone": 0}],
@@ -170,6 +173,7 @@ def test_it_breaks_on_no_run(tmp_path: Path, write_run: Callable[..., Path], sha
     assert ("one device alone" in page.text) == (shape.get("alone") != 0)
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_says_so_and_shows_what_there_is(tmp_path: Path, write_run: Callable[..., Path]) -> None:
     directory = write_run(tmp_path / "run", devices=12, attackers=3, rounds=5, finished=False)
     page = report(directory)
@@ -188,6 +192,7 @@ def test_an_empty_run_is_a_report_too(tmp_path: Path) -> None:
     assert "not toml at all [" in page.text
 
 
+@pytest.mark.slow
 def test_a_short_run_lists_all_contacts(tmp_path: Path, write_run: Callable[..., Path]) -> None:
     assert "All contacts, newest first" in report(write_run(tmp_path / "run", devices=6, attackers=1, rounds=2)).text
 

@@ -34,6 +34,7 @@ def test_a_neighbor_that_hands_over_no_result_of_its_own_earns_good_faith_at_mos
     assert ours["earnings"]["neighbor"] * 3 == pytest.approx(incomplete * 10 * 0.1)  # 10 % of 10 tokens each
 
 
+@pytest.mark.slow
 def test_under_safe_who_withholds_earns_nothing_and_who_swaps_is_judged_by_what_it_reported(tmp_path: Path) -> None:
     _, withheld = attacked(tmp_path / "withhold", "withhold")
     assert withheld["accepted"] == withheld["rejected"] == 0
@@ -66,6 +67,7 @@ def test_a_neighbor_that_never_shows_up_earns_nothing(tmp_path: Path, preset: st
     assert ours["earnings"]["learner"] < 0  # it pays for the help that it gets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deny", "silent_learner"])
 def test_who_does_not_report_pays_good_faith_under_paper_and_in_full_under_safe(tmp_path: Path, kind: str) -> None:
     summary, ours = attacked(tmp_path / "paper", kind, preset="paper")
@@ -99,6 +101,7 @@ def test_copied_votes_are_on_the_side_of_the_majority(tmp_path: Path) -> None:
     assert all(accepted == verdict for accepted, verdict in votes)
 
 
+@pytest.mark.slow
 def test_where_anyone_may_vote_a_ring_decides_for_its_own_and_where_a_committee_is_drawn_it_does_not(
     tmp_path: Path,
 ) -> None:
@@ -117,6 +120,7 @@ def test_a_ring_of_learners_gets_work_for_nothing_where_anyone_may_vote(tmp_path
     assert summary["kinds"]["honest"]["rejected"] > 10
 
 
+@pytest.mark.slow
 def test_a_sybil_comes_back_with_another_stake_and_all_tokens_are_accounted_for(tmp_path: Path) -> None:
     changes = {"reward": 60, "encounters": 150, "images_per_device": 200, "validation_images": 100, "tolerance": 0}
     summary, ours = attacked(tmp_path / "run", "sybil", **changes)

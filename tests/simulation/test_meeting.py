@@ -80,6 +80,7 @@ def check_nothing_is_left(context: EncounterContext) -> None:
     assert tokens["supply"] == tokens["accounts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", ["safe", "paper"], indirect=True)
 @pytest.mark.parametrize("hostile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_every_pair_of_kinds_comes_to_an_end(context: EncounterContext, hostile: bool) -> None:

@@ -154,6 +154,7 @@ def test_one_network_twice_is_refused(here: Path) -> None:
         simulate(make_config({**TINY, "model": "m.py:M"}), here / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_views_of_arrays_are_as_good_as_arrays(here: Path, workers: int) -> None:
     views = (

@@ -100,6 +100,7 @@ def test_the_ledgers_history_is_what_the_run_recorded(play: Any) -> None:
         assert history.votes_with + history.votes_against == voted[device]
 
 
+@pytest.mark.slow
 def test_random_weights_are_found_out_and_expelled(play: Any) -> None:
     run = play(adversaries={"random_weights": 2}, encounters=120, reward=40, images_per_device=300, voting_window_s=300)
     attackers = {record.device for record in run.store.devices() if record.kind != "honest"}
@@ -272,6 +273,7 @@ def test_known_stakes_are_those_on_the_ledger(play: Any) -> None:
         assert [last[device] for device in range(8)] == stakes
 
 
+@pytest.mark.slow
 def test_what_the_bank_knows_is_what_the_ledger_says(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[str | None] = Counter()
     obstacle = Accounts.obstacle
@@ -301,6 +303,7 @@ def test_what_the_bank_knows_is_what_the_ledger_says(play: Any, monkeypatch: pyt
     assert len(asked) == 4, asked  # none, and each of the three reasons
 
 
+@pytest.mark.slow
 def test_the_observer_sees_every_contact(tmp_path: Path) -> None:
     seen: list[Snapshot] = []
     idml.run(tmp_path / "run", tiny(), observer=seen.append)
@@ -317,6 +320,7 @@ def test_the_observer_sees_every_contact(tmp_path: Path) -> None:
     assert all(earlier.encounters <= later.encounters for earlier, later in pairwise(seen))
 
 
+@pytest.mark.slow
 def test_a_lazy_validator_earns_and_a_contrarian_pays(play: Any) -> None:
     # Of so small a network's contributions, honest ones at times lose more than the usual tolerance.
     run = play(encounters=80, adversaries={"always_no": 1, "always_yes": 1}, images_per_device=300, tolerance=0.15)

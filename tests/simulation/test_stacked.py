@@ -191,6 +191,7 @@ def test_an_algorithm_that_exits_ends_the_run(tmp_path: Path) -> None:
     assert threads_of_jobs() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_cpu")
 def test_jobs_are_left_behind_by_nobody(tmp_path: Path) -> None:
     """Not even by an algorithm that catches everything, in a run that ends while encounters are half done."""
@@ -212,6 +213,7 @@ def test_jobs_are_left_behind_by_nobody(tmp_path: Path) -> None:
     assert threads_of_jobs() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_cpu")
 def test_jobs_take_turns(tmp_path: Path, sizes: list[int]) -> None:
     """An algorithm that would break if two threads were in it, and that hides all errors, ends as on the CPU."""

@@ -41,6 +41,7 @@ def summary_of(directory: Path) -> dict[str, Any]:
     return {key: value for key, value in summary.items() if key != "wall_s"}
 
 
+@pytest.mark.slow
 def test_the_same_devices_meet_in_both(both: Path) -> None:
     with RunStore.open(both) as paid, RunStore.open(both / WITHOUT_INCENTIVE) as unpaid:
         kinds = [[(one.device, one.kind, one.images) for one in run.devices()] for run in (paid, unpaid)]

@@ -224,6 +224,7 @@ def test_what_a_file_imports_is_found_without_running_it(here: Path, monkeypatch
     assert own_imports(here / "own.py") == sorted(here / path for path in {*found, "layers.py", "package/two.py"})
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_if_what_its_file_imports_has_changed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(here)
     monkeypatch.delitem(sys.modules, "sizes", raising=False)
@@ -254,6 +255,7 @@ def net_of_the_test(shape: Any, classes: int) -> Any:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
 
 
+@pytest.mark.slow
 def test_a_function_given_from_python_is_named_and_must_be_given_again(here: Path) -> None:
     def local(shape: Any, classes: int) -> Any:
         return net_of_the_test(shape, classes)

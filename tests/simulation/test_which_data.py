@@ -35,6 +35,7 @@ def said(tmp_path: Path, caplog: pytest.LogCaptureFixture, **keys: object) -> st
     return line
 
 
+@pytest.mark.slow
 def test_without_fashion_mnist_the_digits_are_taken_and_it_is_said_where_was_looked(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -45,6 +46,7 @@ def test_without_fashion_mnist_the_digits_are_taken_and_it_is_said_where_was_loo
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [1, 3])
 def test_of_an_incomplete_one_the_missing_files_are_named(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: int

@@ -95,6 +95,7 @@ def alive(process: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -190,6 +191,7 @@ def test_neither_order_nor_foresight_changes_a_run(
     assert run(tmp_path / "unruly", workers=3, **changes) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "most"),
     [
@@ -265,6 +267,7 @@ def test_workers_that_are_killed_as_they_start_end_the_run_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_is_the_runs_own(tmp_path: Path) -> None:
     body = "return received + 1 if training.key[0] == 'check' else [][1]"
     for workers in (1, 2):
@@ -364,6 +367,7 @@ def _command(process: Path) -> str:
         return ""
 
 
+@pytest.mark.slow
 def test_the_public_face_takes_workers(tmp_path: Path) -> None:
     done = idml.run(tmp_path / "run", tiny(encounters=2), workers=2)
     assert "workers" not in done.summary["config"]

@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def through_database(record: Record) -> Record:
     return read
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(RECORDS)
 def test_every_record_comes_back_as_it_was(record: Record) -> None:

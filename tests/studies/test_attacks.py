@@ -64,6 +64,7 @@ def test_rows_are_what_the_runs_say(tmp_path: Path) -> None:
     assert second.startswith("| with idml |")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "recorded"),
     [

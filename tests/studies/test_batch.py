@@ -75,6 +75,7 @@ def spoil(directory: Path, wanted: WantedRun, key: str, value: Any) -> None:
             database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
+@pytest.mark.slow
 def test_what_made_it_is_kept_with_it(made: Path) -> None:
     batch, config = RunBatch(made), make_config(TINY)
     assert fingerprint_of_run(batch.path(RUN)) == fingerprint(config)
@@ -259,6 +260,7 @@ def test_a_run_with_settings_that_nobody_knows_any_more_is_refused(kept: Path) -
     assert str(caught.value).endswith("): choose another --out, or delete it")
 
 
+@pytest.mark.slow
 def test_a_trace_is_another_by_what_it_holds_and_not_by_where_it_lies(tmp_path: Path) -> None:
     def folder(name: str, second: int) -> dict[str, str]:
         trace = tmp_path / name / "met.csv"
@@ -282,6 +284,7 @@ def test_a_trace_is_another_by_what_it_holds_and_not_by_where_it_lies(tmp_path: 
         nowhere.play([replace(wanted[0], name="more")], 1, silent)
 
 
+@pytest.mark.slow
 def test_a_plugged_in_file_that_has_changed_makes_another_result(tmp_path: Path) -> None:
     own, other = tmp_path / "own.py", tmp_path / "other.py"
     own.write_text(

@@ -39,6 +39,7 @@ def test_a_quick_benchmark_writes_every_figure(tmp_path: Path) -> None:
     assert f"{results['merges_per_s']:,}" in finished.stdout
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_kernels_are_not_measured(tmp_path: Path) -> None:
     hide = "import runpy, sys; sys.modules['ziglang'] = None; sys.path.insert(0, sys.argv[1]);"
     alone = [sys.executable, "-c", f"{hide} runpy.run_module('kernels', run_name='__main__')", str(BENCH.parent)]

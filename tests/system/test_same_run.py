@@ -289,12 +289,14 @@ QUICK = ("poisoned", "denied", "trace_paper")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_is_what_it_was_on_another_machine(tmp_path: Path, name: str, workers: int) -> None:
     assert play(name, tmp_path, workers) == GOLDEN[DEFINITION][name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["denied", pytest.param("trace", marks=pytest.mark.slow), "trace_paper"])
 def test_a_run_that_was_stopped_while_encounters_are_open_is_what_it_was(tmp_path: Path, name: str) -> None:
     def stop(snapshot: Any) -> None:

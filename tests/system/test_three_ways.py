@@ -82,6 +82,7 @@ def test_a_vote_from_the_judge_to_the_mirror(tmp_path: Path) -> None:
     assert sorted(from_the_contract) == ["ledger.mirror", "protocol.encounter", "simulation.recorder"]
 
 
+@pytest.mark.slow
 def test_an_event_to_the_picture(tmp_path: Path) -> None:
     passed: Passed = []
     looks = ((Staked, "amount"), (Settled, "case_number"), (Changes, "stakes_wei"), (StakePoint, "stake_wei"))

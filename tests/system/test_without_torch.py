@@ -81,6 +81,7 @@ def test_runs_on_the_native_engine_need_no_torch(blocked: dict[str, str], tmp_pa
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -119,6 +120,7 @@ def test_what_needs_torch_says_so_in_one_line(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_without_either_engine_one_line_says_what_to_do(blocked: dict[str, str], tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from idml.learning.native import library\n"

@@ -112,6 +112,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     )
 
 
+@pytest.mark.slow
 @given(
     architecture=architectures(),
     count=st.integers(1, 11),

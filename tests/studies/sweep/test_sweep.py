@@ -75,6 +75,7 @@ def kept(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "kept"))
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_a_row_for_each_run_in_all_its_tables(made: Path) -> None:
     import pandas
 
