@@ -104,11 +104,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Messages(logging.Handler):
-    """Shows what the library has to say, a line each on standard error."""
+    """Shows what the library has to say, a line each on standard error; what is to be the last line, at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one message."""
-        print(f"idml: {record.getMessage()}", file=sys.stderr)
+        line = f"idml: {record.getMessage()}"
+        if getattr(record, "last", False):
+            self._last.append(line)
+        else:
+            print(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Show what was to be shown last."""
+        for line in self._last:
+            print(line, file=sys.stderr)
+        super().close()
 
 
 @contextmanager
@@ -127,6 +141,7 @@ def _show_messages(level: int) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+        handler.close()
         logger.level, logger.propagate = before
 
 

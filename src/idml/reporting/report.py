@@ -51,7 +51,7 @@ def write_report(directory: Path | str) -> Path:
     Raises:
         StoreError: if the directory holds no readable run, or cannot be written.
     """
-    with RunStore.open(directory) as run:
+    with RunStore.open(directory, damaged=True) as run:
         page = report_html(run)
         path = run.directory / REPORT
     write_atomically(path, page.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,9 +15,14 @@ from idml.store.database import check_version, connect_to_read, one_line, prepar
 from idml.store.errors import StoreError
 from idml.store.files import write_atomically
 from idml.store.lock import WriterLock
-from idml.store.records import Record
+from idml.store.records import EncounterRecord, Record
 from idml.store.run_reader import CONFIG, DATABASE, MODELS, SUMMARY, RunReader
+from idml.store.salvage import damage, filled_up, losses, salvage
 from idml.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, TABLES, encode, insert_statement
+
+_LOG = logging.getLogger(__name__)
+READERS_WAIT_S = 5.0
+"""How long the end of a run waits for others to finish what they are reading, in seconds."""
 
 
 class RunStore(RunReader):
@@ -128,9 +134,8 @@ class RunStore(RunReader):
             connection = sqlite3.connect(database, isolation_level=None)
             try:
                 check_version(connection, database, (SCHEMA_VERSION,))
-                (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if problem != "ok":
-                    raise sqlite3.DatabaseError(f"{DATABASE} is damaged: {' '.join(problem.split())}")
+                if problem := damage(connection):
+                    raise sqlite3.DatabaseError(f"{DATABASE} is damaged: {problem}")
                 checkpoint = read_checkpoint(connection)
                 prepare_to_write(connection)
                 with transaction(connection):  # fails now if the database cannot be written
@@ -142,11 +147,12 @@ class RunStore(RunReader):
         return cls(directory, connection, lock, checkpoint)
 
     @classmethod
-    def open(cls, directory: Path | str) -> RunStore:
+    def open(cls, directory: Path | str, *, damaged: bool = False) -> RunStore:
         """Open a run for reading, finished or not. Another process may be writing it.
 
         Args:
             directory: the run's directory.
+            damaged: whether a damaged database is taken as well. Then a warning says what could be read of it.
 
         Raises:
             StoreError: if there is no run, or it cannot be read.
@@ -156,13 +162,22 @@ class RunStore(RunReader):
         if not database.is_file():
             raise _no_run(directory)
         with one_line(f"cannot read {database}"):
-            connection = connect_to_read(database)
+            connection = (filled_up(database) if damaged else None) or connect_to_read(database)
             try:
                 check_version(connection, database)
+                if problem := damage(connection):
+                    if not damaged:
+                        raise sqlite3.DatabaseError(f"it is damaged ({problem}); idml report shows what is left of it")
+                    whole = salvage(connection)
+                    _LOG.warning("%s", losses(database, whole))
+                    connection.close()
+                    connection = whole
             except BaseException:
                 connection.close()
                 raise
-        return cls(directory, connection)
+        run = cls(directory, connection)
+        run._tell_what_is_missing()
+        return run
 
     def append(self, *records: Record) -> None:
         """Write records, in this order, in one transaction: either all of them are written, or none.
@@ -242,20 +257,45 @@ class RunStore(RunReader):
         """Close the database; the store cannot be used afterwards. It may be called more than once.
 
         If nobody else is reading, the writer leaves the database as one plain file, which can be copied and read
-        anywhere.
+        anywhere. If somebody reads for long, a warning says which file must be copied with it.
         """
-        if self._lock is not None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            # What fails here has failed before, and was told: a full disk, for instance.
             with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA journal_mode = DELETE")
+                self._gather()
         super().close()
-        if self._lock is not None:
-            self._lock.release()
+        if lock is not None:
+            lock.release()
+            log = self.directory / f"{DATABASE}-wal"
+            if log.exists() and log.stat().st_size:
+                _LOG.warning(
+                    "copy %s only together with %s: it is not complete alone, because another program was reading it, "
+                    "or the disk is full", self.directory / DATABASE, log.name, extra={"last": True},
+                )  # fmt: skip
+
+    def _gather(self) -> None:
+        """Put all that is in the log beside the database into its file, and leave no log if nobody reads."""
+        self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * READERS_WAIT_S)}")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.execute("PRAGMA journal_mode = DELETE")
 
     def _must_be_writable(self) -> None:
         if self._lock is None:
             raise StoreError(
                 f"{self.directory} was opened for reading; only the process that created the run writes it"
             )
+
+    def _tell_what_is_missing(self) -> None:
+        """Warn of a database that has less than the summary counts, as when it was copied without its log."""
+        summary = self.read_summary() or {}
+        expected, there = summary.get("encounters", 0) + summary.get("skipped", 0), self.count(EncounterRecord)
+        if there < expected:
+            _LOG.warning(
+                "%s has %d of the %d contacts that %s counts: was it copied without %s-wal?",
+                self.directory / DATABASE, there, expected, SUMMARY, DATABASE,
+            )  # fmt: skip
 
 
 def _no_run(directory: Path) -> StoreError:
