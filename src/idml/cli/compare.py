@@ -36,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(comparison_facts(compared), indent=2))
     else:
-        from rich.console import Console
+        from idml.cli.output import console
 
-        Console().print(comparison_text(compared))
+        console().print(comparison_text(compared))
     return 0

@@ -91,11 +91,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
-        from rich.console import Console
-
+        from idml.cli.output import console
         from idml.reporting.economics_text import economics_summary
 
-        Console().print(economics_summary(facts))
+        console().print(economics_summary(facts))
     if picture:
         from idml.reporting.economics_figure import economics_figure
         from idml.reporting.style import render

@@ -71,9 +71,9 @@ def as_json(report: "GasReport") -> dict[str, Any]:
 
 
 def _print(report: "GasReport", options: argparse.Namespace) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from idml.cli.output import console
     from idml.ledger.gas import PAPER_TOTAL, PAPER_USD_PER_GAS
 
     table = Table(title="One encounter with three votes", title_justify="left", box=None, pad_edge=False)
@@ -92,9 +92,9 @@ def _print(report: "GasReport", options: argparse.Namespace) -> None:
         costs = [_usd(gas * per_gas + (data_bytes or 0) * per_byte) for _, per_gas, per_byte in prices]
         share, size = f"{gas / PAPER_TOTAL:.1%}", "" if data_bytes is None else f"{data_bytes:,.0f}"
         table.add_row(name, f"{gas:,.0f}", share, size, *costs)
-    console = Console()
-    console.print(table)
-    console.print(
+    printer = console()
+    printer.print(table)
+    printer.print(
         "Ethereum, Polygon: at the paper's prices of January 17, 2023. The co-signed batch has 50 parties.", style="dim"
     )
 

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from idml.cli import (
     traces,
 )
 from idml.cli import list as list_command
+from idml.cli.output import problem_with, standard_streams
 from idml.errors import IdmlError
 
 _DESCRIPTION = """\
@@ -84,18 +84,26 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code. A stream that is closed or full costs no result."""
+    with standard_streams() as out:
+        try:
+            code = _command(arguments)
+        except SystemExit as end:  # argparse has said why
+            code = end.code if isinstance(end.code, int) else 0
+        out.flush()
+        if problem := problem_with(out):
+            print(f"idml: {problem}", file=sys.stderr)
+    return code or int(out.problem is not None)
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     options = make_parser().parse_args(arguments)
     with _show_messages(logging.WARNING if getattr(options, "quiet", False) else logging.INFO):
         try:
             code: int = options.execute(options)
-            sys.stdout.flush()
         except KeyboardInterrupt:
             print("idml: interrupted", file=sys.stderr)
             return 130
-        except BrokenPipeError:  # whoever read the output has enough of it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
         except IdmlError as error:
             for line in str(error).splitlines():
                 print(f"idml: {line}", file=sys.stderr)

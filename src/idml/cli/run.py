@@ -2,14 +2,20 @@
 
 import argparse
 import gc
+import itertools
 import json
 import shlex
 import sys
 import time
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from idml.cli.keys import help_width, keys_help
+
+if TYPE_CHECKING:
+    from idml.simulation.config import Config
 
 _EPILOG = """\
 examples:
@@ -75,9 +81,14 @@ def execute(options: argparse.Namespace) -> int:
     overrides = {key: value for key, value in given.items() if value is not None}
     if options.resume and options.out:
         options.parser.error("--resume writes where the run is: leave --out away")
-    directory = options.resume or options.out or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     values = {**read_values(options.config, options.settings), **overrides}
     config = None if options.resume else make_config(values)
+    named = options.resume or options.out
+    with nullcontext(named) if named else _directory_of_its_own(Path("runs")) as directory:
+        return _play(options, directory, config, values)
+
+
+def _play(options: argparse.Namespace, directory: Path, config: "Config | None", values: dict[str, Any]) -> int:
     report = not options.no_report
 
     # Only now: these may load PyTorch, which takes a second.
@@ -122,16 +133,42 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_summary(directory: Path) -> None:
-    from rich.console import Console
+@contextmanager
+def _directory_of_its_own(parent: Path) -> Iterator[Path]:
+    """Make a directory with the time as its name, which no other process has; it is gone again if it stays empty."""
+    from idml.store.database import one_line
 
+    was_there, name = parent.exists(), time.strftime("%Y-%m-%d-%H%M%S")
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    with one_line(f"cannot make a directory in {parent}"):
+        directory = next(filter(_makes, (parent / name for name in names)))
+    try:
+        yield directory
+    finally:
+        with suppress(OSError):  # it is not empty
+            directory.rmdir()
+            if not was_there:
+                parent.rmdir()
+
+
+def _makes(directory: Path) -> bool:
+    """Whether a directory was not there and is now."""
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _print_summary(directory: Path) -> None:
+    from idml.cli.output import console
     from idml.reporting.incentive import incentive_view
     from idml.reporting.summary import numbers
     from idml.reporting.terminal import summary_table
     from idml.store.run_store import RunStore
 
-    console = Console()
+    printer = console()
     with RunStore.open(directory) as run:
-        console.print(summary_table(numbers(run)))
+        printer.print(summary_table(numbers(run)))
         if (view := incentive_view(run)) is not None:
-            console.print(view.finding, highlight=False)
+            printer.print(view.finding, highlight=False)

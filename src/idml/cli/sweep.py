@@ -82,9 +82,9 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(facts(swept), indent=2))
     else:
-        from rich.console import Console
+        from idml.cli.output import console
 
-        Console().print(sweep_text(swept))
+        console().print(sweep_text(swept))
         print(f"page: {swept.page}")
     return 1 if swept.failed else 0
 

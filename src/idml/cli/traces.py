@@ -57,11 +57,10 @@ def _info(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
-        from rich.console import Console
-
+        from idml.cli.output import console
         from idml.reporting.terminal import trace_summary
 
-        Console().print(trace_summary(options.file.name, facts))
+        console().print(trace_summary(options.file.name, facts))
     if picture:
         from idml.reporting.style import render
         from idml.reporting.trace_figure import trace_figure
