@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idml.outside import parse_json, read_bytes
 from idml.store.database import one_line
 from idml.store.errors import StoreError
 
@@ -28,10 +28,10 @@ def read_model(path: Path) -> dict[str, NDArray[np.float32]]:
         StoreError: the file is missing or damaged, or holds other numbers than float32.
     """
     with one_line(f"cannot read {path}"):
-        data = path.read_bytes()
+        data = read_bytes(path)
         length = int.from_bytes(data[:_LENGTH_BYTES], "little")
         start = _LENGTH_BYTES + length
-        entries = json.loads(data[_LENGTH_BYTES:start])
+        entries = parse_json(data[_LENGTH_BYTES:start])
         tensors = {}
         for name, entry in entries.items():
             if name == "__metadata__":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from idml.outside import parse_json
 from idml.store.records import (
     AccuracyPoint,
     BaselinePoint,
@@ -161,11 +162,11 @@ def _to_bool(value: int | None) -> bool | None:
 
 
 def _to_votes(text: str) -> tuple[tuple[int, bool], ...]:
-    return tuple((validator, verdict) for validator, verdict in json.loads(text))
+    return tuple((validator, verdict) for validator, verdict in parse_json(text))
 
 
 def _to_answers(text: str) -> tuple[tuple[str, tuple[int, ...], str | None], ...]:
-    return tuple((key, tuple(values), model) for key, values, model in json.loads(text))
+    return tuple((key, tuple(values), model) for key, values, model in parse_json(text))
 
 
 def _to_decimal(amount: int) -> str:

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import tomli_w
 
+from idml.outside import OutsideError, read_toml
 from idml.simulation.config import Config
 from idml.store import write_atomically
 from idml.studies.error_rates import ATTACKS, JudgedContribution, Told, replay
@@ -29,16 +29,14 @@ def fingerprint_of_replay(path: Path) -> Fingerprint:
     beside = _beside(path)
     try:
         # A replay from before there was a choice judged all attacks.
-        made = {"attacks": list(ATTACKS), **tomllib.loads(beside.read_text("utf-8"))}
-    except FileNotFoundError:
+        made = {"attacks": list(ATTACKS), **read_toml(beside)}
+    except OutsideError as error:
+        if error.missing:
+            raise StudyError(
+                f"{path} has no {beside.name} beside it to say what made it: choose another --out, or delete it"
+            ) from None
         raise StudyError(
-            f"{path} has no {beside.name} beside it to say what made it: choose another --out, or delete it"
-        ) from None
-    except OSError as error:
-        raise StudyError(f"{beside}: {error.strerror}") from None
-    except ValueError as error:
-        raise StudyError(
-            f"{beside} says not what made {path.name}, {error}: choose another --out, or delete it"
+            f"{beside} says not what made {path.name}, {error.why}: choose another --out, or delete it"
         ) from None
     return {**made, "rules_version": str(made.get("rules_version"))}
 
