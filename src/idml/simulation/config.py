@@ -478,4 +478,5 @@ def _inconsistent(key: str, value: object, valid: str) -> PydanticCustomError:
 
 
 def _line(line: str) -> PydanticCustomError:
-    return PydanticCustomError("inconsistent", "{line}", {"line": line})
+    # A name need be no text, and pydantic takes texts alone.
+    return PydanticCustomError("inconsistent", "{line}", {"line": line.encode("utf-8", "backslashreplace").decode()})

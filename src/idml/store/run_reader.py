@@ -123,7 +123,20 @@ class RunReader:
     def meta(self) -> dict[str, str]:
         """The facts about the run as a whole that `RunStore.create` was given, by name."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
-            return dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
+            meta = dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
+            if not all(isinstance(text, str) for fact in meta.items() for text in fact):
+                raise ValueError("its table meta is damaged")
+            return meta
+
+    def meta_number(self, name: str, default: int) -> int:
+        """One of these facts that is a whole number.
+
+        Args:
+            name: of the fact.
+            default: where the run does not tell it.
+        """
+        with one_line(f"cannot read {self.directory / DATABASE}"):
+            return int(self.meta.get(name, default))
 
     @property
     def config(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tomli_w
 
-from idml.outside import OutsideError, read_toml
+from idml.outside import OutsideError, read_text, read_toml
 from idml.simulation.config import Config
 from idml.store import write_atomically
 from idml.studies.error_rates import ATTACKS, JudgedContribution, Told, replay
@@ -53,14 +53,22 @@ def play_replay(
 
 
 def read_judged(path: Path) -> list[JudgedContribution]:
-    """What was judged in a replay that was kept."""
+    """What was judged in a replay that was kept.
+
+    Raises:
+        StudyError: if it cannot be read.
+    """
     judged = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    try:
+        for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
             numbers = [int(row.pop(key)) for key in ("contact", "encounter", "validator")]
             kind = row.pop("kind")
             harms = {name: float(harm) for name, harm in row.items() if harm}
             judged.append(JudgedContribution(numbers[0], numbers[1], kind, numbers[2], harms))
+    except OutsideError as error:
+        raise StudyError(str(error)) from None
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise StudyError(f"{path} is damaged, {error}: choose another --out, or delete it") from None
     return judged
 
 

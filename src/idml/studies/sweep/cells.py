@@ -206,8 +206,10 @@ def _check_folder(directory: Path, record: _Recorded) -> None:
         return
     except (OSError, ValueError) as error:
         raise StudyError(f"{path} cannot be read, {error}: choose another --out, or delete it") from None
-    before, now = found.get("settings", {}), record["settings"]
-    free = {*found.get("vary", ()), *record["vary"]}
+    before, now, varied = found.get("settings", {}), record["settings"], found.get("vary", [])
+    if not isinstance(before, dict) or not isinstance(varied, list) or not all(isinstance(key, str) for key in varied):
+        raise StudyError(f"{path} is no record of a sweep: choose another --out, or delete it")
+    free = {*varied, *record["vary"]}
     for key in [*before, *now]:
         old, new = (settings.get(key, _default(key)) for settings in (before, now))
         if key not in free and old != new:
