@@ -22,6 +22,8 @@ import numpy as np
 from idml.errors import IdmlError
 
 DEEP = 100_000
+_PLACES = 12
+"""Of numbers and of texts in a file, at which others are tried."""
 EDGES = ("9223372036854775808", "18446744073709551616", "-1", "1e400", "9" * 4_301, '"x"', "[]", "{}", "null", "nan")
 """In place of each number of a text."""
 
@@ -66,10 +68,10 @@ def spoiled(content: bytes, *, flips: int = 60) -> Iterator[tuple[str, bytes]]:
         text = content.decode()
     except UnicodeDecodeError:
         return
-    for found in list(re.finditer(r"(?<![\w.\"-])-?\d+(\.\d+)?(?![\w.])", text))[:40]:
+    for found in list(re.finditer(r"(?<![\w.\"-])-?\d+(\.\d+)?(?![\w.])", text))[:_PLACES]:
         for edge in EDGES:
             yield f"{edge[:20]} at {found.start()}", f"{text[: found.start()]}{edge}{text[found.end() :]}".encode()
-    for found in list(re.finditer(r'"[^"\n]*"(?!:)', text))[:40]:
+    for found in list(re.finditer(r'"[^"\n]*"(?!:)', text))[:_PLACES]:
         for edge in ("1", "[]", "{}", '"' + "9" * 4_301 + '"', '"\x00"', '"' + "n" * 300 + '"'):
             yield f"{edge[:20]} at {found.start()}", f"{text[: found.start()]}{edge}{text[found.end() :]}".encode()
 

@@ -340,7 +340,7 @@ print("tried", len(cases))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("home", ["locked", "locked/home", "nowhere", "a" * 300, None])
+@pytest.mark.parametrize("home", ["locked/home", "a" * 300, None])
 def test_a_home_that_cannot_be_used_still_runs_on_digits(locked: Path, home: str | None) -> None:
     kept = {key: value for key, value in os.environ.items() if key not in ("HOME", "IDML_DATA", "XDG_CACHE_HOME")}
     variables = kept | ({} if home is None else {"HOME": str(locked.parent / home)})
