@@ -1,7 +1,6 @@
 """The public face: run a simulation and write its report, from Python as from the command line."""
 
-import json
-import tomllib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class Run:
     def config(self) -> Config:
         """The configuration, with every default filled in."""
         with RunStore.open(self.directory) as store:
-            return make_config(tomllib.loads(store.config))
+            return make_config(store.settings)
 
     @property
     def devices(self) -> "pd.DataFrame":
@@ -130,7 +129,7 @@ class Run:
         """The same model as float32 tensors by name; see `model`."""
         with RunStore.open(self.directory) as store:
             path = store.model_path(device)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise StoreError(f"there is no {path}: models are kept when a run ends, for devices that it has")
         return read_model(path)
 
@@ -254,10 +253,11 @@ def resume(
         ConfigError, TraceError, DataError, AdapterError, StoreError, LedgerError: one line for each problem.
     """
     path = Path(directory)
-    finished = (path / SUMMARY).exists() and not (path / WITHOUT_INCENTIVE / SUMMARY).exists()
+    finished = os.path.exists(path / SUMMARY) and not os.path.exists(path / WITHOUT_INCENTIVE / SUMMARY)
     with names_of_given(settings) as named, _watched(observer, progress) as watcher:
         if without_incentive and finished:
-            summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
+            with RunStore.open(path) as store:
+                summary = store.require_summary()
         else:
             summary = go_on(path, named, adapter=adapter, observer=watcher)
         if without_incentive:

@@ -1,5 +1,6 @@
 """What to type where a package is missing that only some uses of idml need."""
 
+import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -29,7 +30,7 @@ def how_to_install(extra: str) -> str:
     Args:
         extra: a key of `PACKAGES`.
     """
-    if (_ROOT / "pyproject.toml").is_file() and (_ROOT / "constraints.txt").is_file():
+    if os.path.isfile(_ROOT / "pyproject.toml") and os.path.isfile(_ROOT / "constraints.txt"):
         return f"pip install -c constraints.txt -e '.[{extra}]'"
     return f"pip install {PACKAGES[extra]}"
 

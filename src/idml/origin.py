@@ -1,5 +1,6 @@
 """What made a result: which idml, on which Python and platform, by which command."""
 
+import os
 import platform
 import shlex
 import sys
@@ -36,10 +37,10 @@ def _version() -> str:
 @cache
 def _commit() -> str | None:
     """The commit that is checked out where this file lies, read from git's own files; git itself may be missing."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(os.path.realpath(__file__)).parents[2]
     git = root / ".git"
     try:
-        if git.is_file():  # a worktree: the file names its folder
+        if os.path.isfile(git):  # a worktree: the file names its folder
             git = root / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
         head = (git / "HEAD").read_text(encoding="utf-8").strip()
         if head.startswith("ref:"):
@@ -52,12 +53,12 @@ def _commit() -> str | None:
 def _resolve(git: Path, reference: str) -> str:
     """The commit that a branch stands at; empty if it has none yet."""
     shared = git / "commondir"
-    folders = [git, git / shared.read_text(encoding="utf-8").strip()] if shared.is_file() else [git]
+    folders = [git, git / shared.read_text(encoding="utf-8").strip()] if os.path.isfile(shared) else [git]
     for folder in folders:
-        if (folder / reference).is_file():
+        if os.path.isfile(folder / reference):
             return (folder / reference).read_text(encoding="utf-8").strip()
         packed = folder / "packed-refs"
-        lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
+        lines = packed.read_text(encoding="utf-8").splitlines() if os.path.isfile(packed) else []
         for line in lines:
             if line.endswith(f" {reference}"):
                 return line.split()[0]

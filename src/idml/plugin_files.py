@@ -10,12 +10,16 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from idml.outside import OutsideError, read_bytes
+
 _FILE_MODULE: Final = "idml_plugin_"
+_USUAL_DEPTH: Final = 1_000
 _SHOWN: Final = 8
 """Names, in a message."""
 _NOT_OWN: Final = (Path(sysconfig.get_path("stdlib")), Path(__file__).parent)
@@ -58,7 +62,9 @@ class PluginFile:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
-            exec(compile(self.content, self.path, "exec"), vars(module))
+            with _usual_depth():
+                code = compile(self.content, self.path, "exec")
+            exec(code, vars(module))
         except BaseException:
             del sys.modules[name]
             raise
@@ -76,13 +82,11 @@ def load_file(path: Path) -> ModuleType:
     """Import a Python file by its path, once for each content that it has.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        OutsideError: there is no such file, or it cannot be read.
         Whatever the file raises.
     """
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    path = path.resolve()
-    return PluginFile(path, path.read_bytes()).load()
+    content = read_bytes(path)
+    return PluginFile(Path(os.path.realpath(path)), content).load()
 
 
 def loaded_as(module: str) -> Path | None:
@@ -144,9 +148,8 @@ def own_imports(path: Path) -> list[Path]:
 
 def names_in(file: Path) -> str:
     """What a file defines, for a message; nothing if it cannot be read."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    tree = _parsed(file)
+    if tree is None:
         return ""
     kinds = ast.ClassDef | ast.FunctionDef
     names = [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
@@ -177,10 +180,33 @@ def short(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _imports(path: Path) -> Iterator[Path]:
+def _parsed(path: Path) -> ast.Module | None:
+    """What a Python file says, without running it; None if it cannot be read."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        with _usual_depth():
+            return ast.parse(read_bytes(path))
+    except (OutsideError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+@contextmanager
+def _usual_depth() -> Iterator[None]:
+    """Have Python's compiler stop at a text that is nested too deep.
+
+    It goes by the limit of recursion. Where py-evm has raised that, the stack overflows first, which ends the process.
+    """
+    before = sys.getrecursionlimit()
+    with suppress(RecursionError):  # we are deeper than that already
+        sys.setrecursionlimit(min(before, _USUAL_DEPTH))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _imports(path: Path) -> Iterator[Path]:
+    tree = _parsed(path)
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -192,7 +218,7 @@ def _imports(path: Path) -> Iterator[Path]:
             if node.level:
                 folder = path.parents[min(node.level, len(path.parents)) - 1]
                 folders = [str(folder)]
-                if (folder / "__init__.py").is_file():
+                if os.path.isfile(folder / "__init__.py"):
                     yield folder / "__init__.py"
             for alias in node.names:
                 yield from _own_files([*parts, alias.name], folders)
@@ -215,11 +241,11 @@ def _locate(part: str, folders: Sequence[str]) -> tuple[Path | None, list[str]]:
     spaces = []
     for folder in folders:
         place = Path(os.path.abspath(folder)) / part
-        if (place / "__init__.py").is_file():
+        if os.path.isfile(place / "__init__.py"):
             return place / "__init__.py", [str(place)]
-        if (file := place.with_name(f"{part}.py")).is_file():
+        if os.path.isfile(file := place.with_name(f"{part}.py")):
             return file, []
-        if place.is_dir():
+        if os.path.isdir(place):
             spaces.append(str(place))
     return None, spaces
 

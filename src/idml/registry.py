@@ -32,6 +32,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from idml.errors import IdmlError
 from idml.extras import hint
+from idml.outside import OutsideError, read_bytes
 from idml.plugin_files import (
     definition,
     is_definition,
@@ -142,11 +143,11 @@ class Registry(Generic[Thing]):
             return
         if name.endswith(GIVEN):
             raise self._wrong(name, f"give the run the same object again, as {self.kind}=")
-        if name.endswith(".py") or (os.sep in name and not Path(name).is_dir()):
+        if name.endswith(".py") or (os.sep in name and not os.path.isdir(name)):
             raise self._wrong(name, f"say which of its things, as {name}:NAME{names_in(Path(name))}")
         files = ("FOLDER/" if ending == "/" else f"FILE{ending}" for ending in self._files)
         choices = ", ".join((*besides, *self.names(), *files))
-        folder = f"; the folder is {name}/" if "/" in self._files and Path(name).is_dir() else ""
+        folder = f"; the folder is {name}/" if "/" in self._files and os.path.isdir(name) else ""
         raise self._wrong(name, f"choose {choices}, FILE.py:NAME or PACKAGE.MODULE:NAME{folder}")
 
     def find(self, name: str) -> Thing:
@@ -281,7 +282,7 @@ class Registry(Generic[Thing]):
         # A file that belongs to no package, such as the program itself: another process may not find it by its name.
         file = getattr(module, "__file__", None)
         if not module.__name__.rpartition(".")[0] and file is not None and file.endswith(".py"):
-            return f"{short(Path(file).resolve())}:{kind.__qualname__}"
+            return f"{short(Path(os.path.realpath(file)))}:{kind.__qualname__}"
         return None if kind.__module__ == "__main__" else _place(kind)
 
     def entries(self) -> Iterator[Entry]:
@@ -317,9 +318,9 @@ class Registry(Generic[Thing]):
             ships = definition(given).__module__.startswith("idml.")
             return None if given is None or ships else text_digest(given)
         try:
-            return hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise self._wrong(name, f"reading {short(file)} failed: {_brief(error)}") from error
+            return hashlib.sha256(read_bytes(file)).hexdigest()
+        except OutsideError as error:
+            raise self._wrong(name, f"reading {short(file)} failed: {error.why}") from error
 
     def digests(self, name: str) -> dict[str, str]:
         """What `digest` gives under the kind and name, and the SHA-256 of each file of the user's own that is imported.
@@ -334,8 +335,8 @@ class Registry(Generic[Thing]):
         file = self._file_of(name)
         for imported in own_imports(file) if file is not None and file.suffix == ".py" else ():
             place = os.path.relpath(imported, file.parent) if file is not None else ""
-            with suppress(OSError):
-                digests[f"{place}, which {thing} imports,"] = hashlib.sha256(imported.read_bytes()).hexdigest()
+            with suppress(OutsideError):
+                digests[f"{place}, which {thing} imports,"] = hashlib.sha256(read_bytes(imported)).hexdigest()
         return digests
 
     def _file_of(self, name: str) -> Path | None:
@@ -347,7 +348,7 @@ class Registry(Generic[Thing]):
             is_program = kind.__module__ == "__main__" and name.endswith(GIVEN)  # whose other lines may well change
             if loaded is not None or file is None or is_program or Path(file).is_relative_to(Path(__file__).parent):
                 return loaded
-            return Path(file).resolve()
+            return Path(os.path.realpath(file))
         if self._reader(name) is not None:
             # A folder is no single file: the run records a digest of the data.
             return None if name.endswith("/") else self._require_file(name, name)
@@ -379,13 +380,13 @@ class Registry(Generic[Thing]):
 
     def _require_file(self, name: str, source: str) -> Path:
         """The path of a file that is there."""
-        if Path(source).is_dir():
+        if os.path.isdir(source):
             raise self._wrong(
                 name, f"{source} is a folder: name a {'file' if self._reader(source) else 'Python file'} in it"
             )
-        if not Path(source).is_file():
+        if not os.path.isfile(source):
             raise self._wrong(name, f"there is no file {source}")
-        return Path(source).resolve()
+        return Path(os.path.realpath(source))
 
     def _locate(self, name: str) -> object:
         """What a name leads to."""
@@ -421,7 +422,7 @@ class Registry(Generic[Thing]):
         return next((place for ending, place in self._files.items() if name.endswith(ending)), None)
 
     def _read(self, name: str, reader: str) -> object:
-        if name.endswith("/") and not Path(name).is_dir():
+        if name.endswith("/") and not os.path.isdir(name):
             raise self._wrong(name, f"there is no folder {name}")
         file = Path(name) if name.endswith("/") else self._require_file(name, name)
         try:
@@ -440,7 +441,9 @@ class Registry(Generic[Thing]):
                 raise self._wrong(name, f"there is no module {source}") from None
             why = f"importing {source} failed: {_brief(error)}"
             beside = Path(source).parent
-            if missing and ((beside / f"{missing}.py").is_file() or (beside / missing / "__init__.py").is_file()):
+            if missing and (
+                os.path.isfile(beside / f"{missing}.py") or os.path.isfile(beside / missing / "__init__.py")
+            ):
                 why += f": it lies beside it, so set PYTHONPATH={beside}"
             raise self._wrong(name, why, error) from error
         except (Exception, SystemExit) as error:

@@ -1,6 +1,7 @@
 """`idml gas` as a user meets it."""
 
 import json
+import os
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_json_has_every_way_to_settle() -> None:
 
 
 def test_the_table_sets_prices_beside_the_papers() -> None:
-    done = idml("gas", "--gas-price", "1", "--coin", "1000")
+    done = idml("gas", "--gas-price", "1", "--coin", "1000", variables={**os.environ, "COLUMNS": "80"})
     assert done.returncode == 0, done.stderr
     lines = {line[:24].strip(): line.split() for line in done.stdout.splitlines()}
     assert lines["paper, Table II"][-4:] == ["100.0%", "$13.47", "$0.0351", "$0.6150"]

@@ -19,6 +19,7 @@ from idml.cli.chain_options import (
     sending,
     whole,
 )
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -154,7 +155,7 @@ def _add_deploy(actions: Commands) -> None:
         "--unbonding-days", type=positive, default=7.0, metavar="DAYS", help="before stake is free; more than 6 (7)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("deployment.json"), metavar="FILE", help="record to write (%(default)s)"
+        "--out", type=usable_path, default=Path("deployment.json"), metavar="FILE", help="record to write (%(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="the record may exist")
 

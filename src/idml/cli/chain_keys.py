@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idml.cli.chain_options import Commands, action, add_keystore, print_json
+from idml.outside import OutsideError, read_text, usable_path
 
 if TYPE_CHECKING:
     from idml.ledger.chain.keystore import KeyFile
@@ -33,7 +34,9 @@ def add_accounts(actions: Commands) -> None:
         own = action(kinds, execute, name, words, f"idml chain accounts {name}")
         add_keystore(own, password=execute is not list_keys)
         if execute is import_key:
-            own.add_argument("file", nargs="?", type=Path, metavar="FILE", help="holds the key in hexadecimal digits")
+            own.add_argument(
+                "file", nargs="?", type=usable_path, metavar="FILE", help="holds the key in hexadecimal digits"
+            )
 
 
 def create(options: argparse.Namespace) -> int:
@@ -49,14 +52,14 @@ def import_key(options: argparse.Namespace) -> int:
 
     if options.file is not None:
         try:
-            text = options.file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(options.file)
+        except OutsideError as error:
             if re.fullmatch("(0x)?[0-9a-fA-F]{64}", str(options.file)):
                 raise KeystoreError(
                     "a private key on a command line is seen by others and kept by the shell: do not use this one "
                     "any more, and give keys by standard input, at the prompt or in a file"
                 ) from None
-            raise KeystoreError(f"{options.file}: {getattr(error, 'strerror', None) or 'no text'}") from None
+            raise KeystoreError(str(error)) from None
     elif sys.stdin.isatty():
         text = getpass.getpass("Private key (not shown): ")
     else:
@@ -128,9 +131,10 @@ class Keys:
         if self._password_file is None:
             return os.environ.get("IDML_PASSWORD")
         try:
-            return self._password_file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            raise KeystoreError(f"{self._password_file}: {getattr(error, 'strerror', None) or 'no text'}") from None
+            # With the mark, if there is one: it has been part of passwords with which keys were encrypted.
+            return read_text(self._password_file, "utf-8").partition("\n")[0].rstrip("\r")
+        except OutsideError as error:
+            raise KeystoreError(str(error)) from None
 
 
 def _prompt(words: str) -> str:

@@ -8,6 +8,8 @@ from decimal import Context, Decimal, DecimalException, Inexact
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from idml.outside import usable_path
+
 if TYPE_CHECKING:
     from idml.ledger.chain.rpc import RpcLedger
     from idml.ledger.chain.sender import Sending
@@ -57,20 +59,22 @@ def add_sending(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keystore(parser: argparse.ArgumentParser, *, password: bool) -> None:
-    parser.add_argument("--keystore", type=Path, metavar="DIR", help="keys ($IDML_KEYSTORE, else ~/.idml/keystore)")
+    parser.add_argument(
+        "--keystore", type=usable_path, metavar="DIR", help="keys ($IDML_KEYSTORE, else ~/.idml/keystore)"
+    )
     if password:
         add_password(parser)
 
 
 def add_password(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--password-file", type=Path, metavar="FILE", help="its first line; else $IDML_PASSWORD, a prompt"
+        "--password-file", type=usable_path, metavar="FILE", help="its first line; else $IDML_PASSWORD, a prompt"
     )
 
 
 def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--deployment", type=Path, default=Path("deployment.json"), metavar="FILE", help="record (%(default)s)"
+        "--deployment", type=usable_path, default=Path("deployment.json"), metavar="FILE", help="record (%(default)s)"
     )
 
 

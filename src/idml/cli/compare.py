@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
+
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -20,7 +21,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("directories", nargs="+", type=Path, metavar="RUN", help="a run's directory; at least two")
+    parser.add_argument(
+        "directories", nargs="+", type=usable_path, metavar="RUN", help="a run's directory; at least two"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(execute=execute, parser=parser)
 

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from idml.outside import usable_path
+
 _EPILOG = """\
 examples:
   idml data check digits                                        one that ships
@@ -38,8 +40,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check.add_argument("--alpha", type=float, metavar="A", help="of the partition dirichlet (default: 0.5)")
     check.add_argument("--seed", type=int, metavar="S", help="as the key of this name (default: 1)")
     check.add_argument("--images-per-device", type=int, metavar="N", help="as the key of this name")
-    check.add_argument("--data-dir", metavar="DIR", help="look for data here first")
-    check.add_argument("--picture", type=Path, metavar="FILE", help="draw the shares: a .png, .svg or .pdf file")
+    check.add_argument("--data-dir", type=usable_path, metavar="DIR", help="look for data here first")
+    check.add_argument("--picture", type=usable_path, metavar="FILE", help="draw the shares: a .png, .svg or .pdf file")
     check.add_argument("--json", action="store_true", help="print JSON")
     check.set_defaults(execute=_check)
 
@@ -55,7 +57,7 @@ def _check(options: argparse.Namespace) -> int:
     if picture and picture.suffix not in (".png", ".svg", ".pdf"):
         raise DataError(f"--picture is {str(picture)!r}: name a .png, .svg or .pdf file")
     DATASETS.require(options.spec)
-    data_dir = Path(options.data_dir) if options.data_dir else None
+    data_dir: Path | None = options.data_dir
     facts: dict[str, Any] = {}
     unusable: list[str] = []
     warnings: list[str] = []

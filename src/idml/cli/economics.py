@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from idml.outside import usable_path
+
 if TYPE_CHECKING:
     from idml.studies.economics import Question
 
@@ -33,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
+    parser.add_argument("config", nargs="?", type=usable_path, metavar="CONFIG.toml", help="a configuration file")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
@@ -46,7 +48,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--together", metavar="S", help="share of the time that all verdicts fall alike (default 0)")
     parser.add_argument(
         "--rates",
-        type=Path,
+        type=usable_path,
         metavar="CSV",
         help="take these from a rules.csv of idml evaluate (all encounters) instead",
     )
@@ -73,7 +75,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--life", type=int, default=1_000, metavar="N", help="rounds that an honest stake is to last (default 1000)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON; payoffs as shares of the reward")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the regions: a .png, .svg or .pdf file")
+    parser.add_argument(
+        "--picture", type=usable_path, metavar="FILE", help="draw the regions: a .png, .svg or .pdf file"
+    )
     parser.set_defaults(execute=execute)
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from idml.cli.batches import Countdown, again, show_each_message_once
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -34,9 +35,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="error rates of rules; a table of attacks; attackers that know the rule, under each; or all three",
     )
     parser.add_argument("--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="size (default: smoke)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/evaluate-SCALE)")
+    parser.add_argument("--out", type=usable_path, metavar="DIR", help="results (default: results/evaluate-SCALE)")
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
+        "--data-dir",
+        type=usable_path,
+        metavar="DIR",
+        help="look for data here first (then $IDML_DATA, the user cache, the network)",
     )
     parser.add_argument("--only", metavar="KIND,...", help="kinds of adversary in the table of attacks (default: all)")
     parser.add_argument("--processes", type=int, metavar="N", help="runs at a time (default: one a core)")
@@ -67,9 +71,10 @@ def execute(options: argparse.Namespace) -> int:
     size = SCALES[options.scale].evaluation
     if options.seeds is not None:
         size = replace(size, seeds=options.seeds)
+    data_dir = str(options.data_dir) if options.data_dir else None
     directory = options.out or Path("results") / f"evaluate-{options.scale}"
     countdown, processes = Countdown(quiet=options.quiet), options.processes or os.cpu_count() or 1
-    evaluation = Evaluation(directory, size, options.data_dir, processes, countdown)
+    evaluation = Evaluation(directory, size, data_dir, processes, countdown)
     written = []
     try:
         if options.what in ("rules", "all"):

@@ -3,7 +3,8 @@
 import argparse
 import shlex
 import sys
-from pathlib import Path
+
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -23,9 +24,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("directory", type=Path, metavar="RUN", help="the run's directory")
+    parser.add_argument("directory", type=usable_path, metavar="RUN", help="the run's directory")
     parser.add_argument("--to", required=True, choices=["parquet", "csv", "tensorboard"], help="the format")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/export)")
+    parser.add_argument("--out", type=usable_path, metavar="DIR", help="where to write (default: RUN/export)")
     parser.add_argument("--follow", action="store_true", help="tensorboard: go on until the run has ended")
     parser.set_defaults(execute=execute, parser=parser)
 

@@ -25,6 +25,7 @@ from idml.cli import (
 from idml.cli import list as list_command
 from idml.cli.output import problem_with, standard_streams
 from idml.errors import IdmlError
+from idml.outside import OutsideError, usable_text
 
 _DESCRIPTION = """\
 Devices pay each other to train each other's models; validators check that the help was real; a smart contract
@@ -97,7 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: Sequence[str] | None) -> int:
-    options = make_parser().parse_args(arguments)
+    try:
+        # A file's name need be no text. Runs and reports write down what was asked for, in UTF-8.
+        for argument in sys.argv[1:] if arguments is None else arguments:
+            usable_text(argument)
+        options = make_parser().parse_args(arguments)
+    except OutsideError as error:
+        print(f"idml: {error}", file=sys.stderr)
+        return error.exit_code
     with _show_messages(logging.WARNING if getattr(options, "quiet", False) else logging.INFO):
         try:
             code: int = options.execute(options)

@@ -1,7 +1,8 @@
 """`idml report`: write a run's report anew from what the run recorded."""
 
 import argparse
-from pathlib import Path
+
+from idml.outside import usable_path
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -11,7 +12,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="write the report of a run",
         description="Write report.html from what a run recorded; works while a run goes on and after it was stopped.",
     )
-    parser.add_argument("directory", type=Path, metavar="DIR", help="the run's directory")
+    parser.add_argument("directory", type=usable_path, metavar="DIR", help="the run's directory")
     parser.set_defaults(execute=execute)
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from idml.cli.batches import Countdown, again, show_each_message_once
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -37,9 +38,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--scale", choices=["smoke", "laptop", "paper"], default="smoke", help="how much to compute (default: smoke)"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="runs and results (default: reproduction/SCALE)")
+    parser.add_argument("--out", type=usable_path, metavar="DIR", help="runs and results (default: reproduction/SCALE)")
     parser.add_argument("--processes", type=int, metavar="N", help="runs at a time (default: one a core)")
-    parser.add_argument("--data-dir", metavar="DIR", help="look for data here first (then as idml run does)")
+    parser.add_argument(
+        "--data-dir", type=usable_path, metavar="DIR", help="look for data here first (then as idml run does)"
+    )
     parser.add_argument("--cost", action="store_true", help="say what it would take, and stop")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(execute=execute, parser=parser)
@@ -58,23 +61,24 @@ def execute(options: argparse.Namespace) -> int:
 
     names = list(TARGETS) if options.what == "all" else [options.what]
     scale, directory = SCALES[options.scale], options.out or Path("reproduction") / options.scale
+    data_dir = str(options.data_dir) if options.data_dir else None
     processes = options.processes or os.cpu_count() or 1
 
     countdown = Countdown(quiet=options.quiet)
-    if "natural" in names and (reason := why_not(scale.paper, options.data_dir)):
+    if "natural" in names and (reason := why_not(scale.paper, data_dir)):
         if options.what == "natural":
             raise DataError(reason)
         names.remove("natural")
         if scale.paper.natural is not None:
             countdown.say(f"left out: {reason}")
-    ahead = cost(names, scale, directory, options.data_dir, download=not options.cost)
+    ahead = cost(names, scale, directory, data_dir, download=not options.cost)
     if options.cost:
         print(f"{ahead.text(processes)}, in {directory}")
         return 0
     if ahead.runs:
         countdown.say(f"{ahead.text(processes)}, in {directory}")
     try:
-        page = reproduce(names, scale, directory, data_dir=options.data_dir, processes=processes, progress=countdown)
+        page = reproduce(names, scale, directory, data_dir=data_dir, processes=processes, progress=countdown)
     except KeyboardInterrupt:
         print(f"idml: interrupted; go on with: {again(options, 'reproduce')}", file=sys.stderr)
         return 130

@@ -4,6 +4,7 @@ import argparse
 import gc
 import itertools
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idml.cli.keys import help_width, keys_help
+from idml.outside import usable_path
 
 if TYPE_CHECKING:
     from idml.simulation.config import Config
@@ -40,21 +42,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.format_help = lambda: argparse.ArgumentParser.format_help(parser) + keys_help()  # type: ignore[method-assign]
     what = parser.add_argument_group("what to run")
-    what.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
+    what.add_argument("config", nargs="?", type=usable_path, metavar="CONFIG.toml", help="a configuration file")
     what.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
-    what.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped or killed")
+    what.add_argument("--resume", type=usable_path, metavar="DIR", help="go on with a run that was stopped or killed")
     what.add_argument(
         "--without-incentive",
         action="store_true",
         help="play the same run without its incentive as well, into DIR/without-incentive; the report compares them",
     )
     what.add_argument(
-        "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
+        "--data-dir",
+        type=usable_path,
+        metavar="DIR",
+        help="look for data here first (then $IDML_DATA, the user cache, the network)",
     )
     result = parser.add_argument_group("what it leaves and shows")
-    result.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
+    result.add_argument("--out", type=usable_path, metavar="DIR", help="run directory (default: runs/DATE-TIME)")
     result.add_argument("--no-report", action="store_true", help="write no report; idml report DIR does so later")
     result.add_argument("--json", action="store_true", help="print the summary as JSON on standard output")
     result.add_argument("--quiet", action="store_true", help="show no progress")
@@ -78,7 +83,7 @@ def execute(options: argparse.Namespace) -> int:
     from idml.simulation.config import make_config, read_values
 
     given = {key: getattr(options, key) for key in ("data_dir", "rpc", "workers", "executor", "backend", "ray_address")}
-    overrides = {key: value for key, value in given.items() if value is not None}
+    overrides = {key: str(value) if key == "data_dir" else value for key, value in given.items() if value is not None}
     if options.resume and options.out:
         options.parser.error("--resume writes where the run is: leave --out away")
     values = {**read_values(options.config, options.settings), **overrides}
@@ -112,7 +117,7 @@ def _play(options: argparse.Namespace, directory: Path, config: "Config | None",
     # What was under way when a run ended early refers to itself and to shared memory. Taken apart while Python ends, it
     # may complain, or crash: `gc.freeze` leaves it as it is.
     except (KeyboardInterrupt, idml.Stopped):
-        goes_on = "rpc" not in values and (directory / DATABASE).exists()
+        goes_on = "rpc" not in values and os.path.exists(directory / DATABASE)
         also = " --without-incentive" if options.without_incentive else ""
         hint = f"; go on with: idml run --resume {shlex.quote(str(directory))}{also}" if goes_on else ""
         print(f"idml: interrupted{hint}", file=sys.stderr)
@@ -138,7 +143,7 @@ def _directory_of_its_own(parent: Path) -> Iterator[Path]:
     """Make a directory with the time as its name, which no other process has; it is gone again if it stays empty."""
     from idml.store.database import one_line
 
-    was_there, name = parent.exists(), time.strftime("%Y-%m-%d-%H%M%S")
+    was_there, name = os.path.exists(parent), time.strftime("%Y-%m-%d-%H%M%S")
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     with one_line(f"cannot make a directory in {parent}"):
         directory = next(filter(_makes, (parent / name for name in names)))

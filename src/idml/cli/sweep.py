@@ -5,9 +5,9 @@ import json
 import os
 import shlex
 import sys
-from pathlib import Path
 
 from idml.cli.batches import Countdown, show_each_message_once
+from idml.outside import usable_path
 
 _EPILOG = """\
 examples:
@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EPILOG,
     )
-    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a configuration file")
+    parser.add_argument("config", nargs="?", type=usable_path, metavar="CONFIG.toml", help="a configuration file")
     parser.add_argument(
         "--vary",
         action="append",
@@ -43,11 +43,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="set one key; repeatable"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", required=True, help="takes the runs, the tables and the page"
+        "--out", type=usable_path, metavar="DIR", required=True, help="takes the runs, the tables and the page"
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one a core)")
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="look for data here first (then $IDML_DATA, the user cache, the network)"
+        "--data-dir",
+        type=usable_path,
+        metavar="DIR",
+        help="look for data here first (then $IDML_DATA, the user cache, the network)",
     )
     parser.add_argument("--json", action="store_true", help="print runs, means and differences as JSON")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -65,7 +68,7 @@ def execute(options: argparse.Namespace) -> int:
     vary = read_vary(options.vary)
     base = read_values(options.config, options.settings)
     if options.data_dir is not None:
-        base["data_dir"] = options.data_dir
+        base["data_dir"] = str(options.data_dir)
     make_plans(base, vary)
     # Only now: these take a second to load.
     from idml.studies.sweep.cells import play_sweep

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from idml.outside import usable_path
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
@@ -22,7 +24,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_file(info)
     info.add_argument("--json", action="store_true", help="print JSON, times in seconds")
-    info.add_argument("--picture", type=Path, metavar="FILE", help="draw it: a .png, .svg or .pdf file")
+    info.add_argument("--picture", type=usable_path, metavar="FILE", help="draw it: a .png, .svg or .pdf file")
     info.set_defaults(execute=_info)
 
     generate = actions.add_parser(
@@ -35,13 +37,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument("--devices", type=int, required=True, metavar="N", help="in the new trace, at least 2")
     generate.add_argument("--seed", type=int, default=1, metavar="N", help="equal seeds give equal traces (default: 1)")
     generate.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="where to write it: .csv, or .csv.gz for a gzipped one"
+        "--out",
+        type=usable_path,
+        required=True,
+        metavar="FILE",
+        help="where to write it: .csv, or .csv.gz for a gzipped one",
     )
     generate.set_defaults(execute=_generate)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a trace, plain, gzipped or zipped")
+    parser.add_argument("file", type=usable_path, metavar="FILE", help="a trace, plain, gzipped or zipped")
     parser.add_argument("--format", metavar="F", help="its format; by default recognized by its first line")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from idml.ledger.errors import LedgerError
 from idml.ledger.wallet import checksum_address, parse_address
+from idml.outside import OutsideError, read_json
 
 _FIELDS = ("chain_id", "contract", "token", "block")
 
@@ -82,11 +83,9 @@ class Deployment:
             LedgerError: if the file cannot be read, or is no such record.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise LedgerError(f"{path}: {error.strerror or error}; write it with idml chain deploy") from None
-        except ValueError as error:
-            raise LedgerError(f"{path} is no deployment record: {error}") from None
+            record = read_json(path)
+        except OutsideError as error:
+            raise LedgerError(f"{error}; write it with idml chain deploy") from None
         try:
             chain_id, contract, token, block = (record[name] for name in _FIELDS)
             gas = {str(name): int(number) for name, number in record.get("gas", {}).items()}

@@ -96,7 +96,7 @@ def stakes_figure(run: RunStore, *, width: int = WIDTH) -> Chart:
     cohorts = series.Cohorts.of(devices)
     last_block = max([point.block for point in points] + [encounter.block for encounter in run.encounters()])
     spreads = series.stakes_by_block(points, cohorts.honest, last_block)
-    threshold = series.tokens(int(run.meta.get("threshold_wei", DEFAULT_THRESHOLD_WEI)))
+    threshold = series.tokens(run.meta_number("threshold_wei", DEFAULT_THRESHOLD_WEI))
 
     kinds = [record.kind for record in devices]
     colours = kind_colours(kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,12 @@ def incentive_view(run: RunStore) -> IncentiveView | None:
     Args:
         run: the run with the incentive.
     """
-    summary, directory = run.read_summary(), run.directory / WITHOUT_INCENTIVE
-    if summary is None or not (directory / SUMMARY).exists():
+    directory = run.directory / WITHOUT_INCENTIVE
+    if run.read_summary() is None or not os.path.exists(directory / SUMMARY):
         return None
+    summary = run.require_summary()
     with RunStore.open(directory) as other:
-        unpaid = other.read_summary()
-        assert unpaid is not None
+        unpaid = other.require_summary()
         honest = series.Cohorts.of(run.devices()).honest
         scores = [series.last_accuracy(one, honest) for one in (run, other)]
     return IncentiveView(_finding(scores, (summary, unpaid)), _table(scores, (summary, unpaid)))

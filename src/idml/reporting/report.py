@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -19,6 +18,7 @@ from idml.reporting.incentive import incentive_command, incentive_view
 from idml.reporting.style import DARK, WIDTH, Chart, describe, render
 from idml.reporting.summary import headlines, numbers
 from idml.store import RunStore, write_atomically
+from idml.store.errors import StoreError
 
 REPORT = "report.html"
 NARROW = 250
@@ -69,7 +69,7 @@ def report_html(run: RunStore) -> str:
     cohorts = series.Cohorts.of(run.devices())
     summary = numbers(run)
     return template.render(
-        name=run.directory.resolve().name,
+        name=Path(os.path.realpath(run.directory)).name,
         subtitle=_subtitle(run, cohorts),
         finished=run.read_summary() is not None,
         headlines=headlines(summary, attackers=len(cohorts.attackers)),
@@ -109,8 +109,8 @@ def _subtitle(run: RunStore, cohorts: series.Cohorts) -> str:
     if cohorts.attackers:
         parts.append(count(len(cohorts.attackers), "attacker") + " among them")
     try:
-        config: dict[str, Any] = tomllib.loads(run.config)
-    except tomllib.TOMLDecodeError:
+        config = run.settings
+    except StoreError:
         config = {}
     parts += [str(config[key]) for key in ("algorithm", "dataset", "partition", "model") if key in config]
     parts += [f"{key} {config[key]}" for key in ("preset", "seed") if key in config]

@@ -1,19 +1,28 @@
 """The configuration of a run: every number and every choice has one key, and all are checked before anything starts."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from idml.errors import IdmlError
 from idml.learning.data.registry import DATASETS, PARTITIONS
 from idml.learning.judging.registry import DEFAULT_RULE, DEFENCES, RULES
 from idml.learning.registry import MODELS
+from idml.outside import OutsideError, parse_value, read_toml, usable_path
 from idml.protocol.task import FULL_BPS, MAX_VOTES, TOKEN_WEI, TaskParams, preset_task
 from idml.registry import PluginError, Registry
 from idml.simulation.adversaries.registry import ADVERSARIES
@@ -24,10 +33,21 @@ if TYPE_CHECKING:  # what a key names is imported when someone asks for it
     from idml.learning.data.source import DataSource
     from idml.learning.judging.validation import Rule
 
+
+def _usable(path: str) -> str:
+    try:
+        usable_path(path)
+    except OutsideError as error:
+        raise _line(str(error)) from None
+    return path
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=500_000)]
 Rate = Annotated[float, Field(gt=0)]
+GivenPath = Annotated[str, AfterValidator(_usable)]
+"""The path of a file or a folder, which need not be there."""
 
 _REGISTRIES: dict[str, Registry[Any]] = {
     "dataset": DATASETS,
@@ -64,7 +84,7 @@ class Config(BaseModel):
         "auto",
         description="what is learned; auto: fashion-mnist if it is found, else digits",
     )
-    data_dir: str | None = Field(
+    data_dir: GivenPath | None = Field(
         None, description="where to look for data first; then in $IDML_DATA and the user cache"
     )
     partition: str = Field(
@@ -387,11 +407,9 @@ def read_values(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror or error}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+            values = read_toml(path)
+        except OutsideError as error:
+            raise ConfigError(str(error)) from None
     for setting in settings:
         _apply(values, setting)
     return values
@@ -446,10 +464,7 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     path = key.strip().split(".", 1)  # what comes after a table's name may be a file's
     if not separator or not all(path):
         raise ConfigError(f"--set {setting!r}: write it as key=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
+    value = parse_value(text)
     for part in path[:-1]:
         nested = values.setdefault(part, {})
         if not isinstance(nested, dict):
@@ -463,4 +478,5 @@ def _inconsistent(key: str, value: object, valid: str) -> PydanticCustomError:
 
 
 def _line(line: str) -> PydanticCustomError:
-    return PydanticCustomError("inconsistent", "{line}", {"line": line})
+    # A name need be no text, and pydantic takes texts alone.
+    return PydanticCustomError("inconsistent", "{line}", {"line": line.encode("utf-8", "backslashreplace").decode()})

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import logging
+import os
 import shlex
 import shutil
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +18,7 @@ from idml.learning.backends import definition_of
 from idml.learning.judging.validation import RULES_VERSION
 from idml.ledger.controlled import ControlledLedger
 from idml.ledger.embedded.ledger import EmbeddedLedger
+from idml.outside import parse_json, read_bytes
 from idml.registry import GIVEN, PluginError, blame
 from idml.simulation.accounts import TOKENS_PER_COIN
 from idml.simulation.config import Config, ConfigError, make_config, to_wei
@@ -113,7 +114,7 @@ def resume(
     try:
         with _lent(adapter), RunStore.resume(directory) as store:
             # A run from before there was a choice was trained by PyTorch.
-            recorded = make_config({"backend": "torch", **tomllib.loads(store.config)})
+            recorded = make_config({"backend": "torch", **store.settings})
             if recorded.rpc is not None:
                 raise ConfigError(
                     f"rpc is {recorded.rpc!r}: what happened on a node cannot be played again; run it anew"
@@ -163,10 +164,9 @@ def meta_of(config: Config) -> dict[str, str]:
 
 def trace_digest(config: Config) -> str | None:
     """SHA-256 of the file of a contact trace, hexadecimal; None where contacts come from elsewhere."""
-    trace = Path(config.contacts)
-    if names_source(config.contacts) or not trace.is_file():
+    if names_source(config.contacts) or not os.path.isfile(config.contacts):
         return None
-    return hashlib.sha256(trace.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(Path(config.contacts))).hexdigest()
 
 
 def check_all(config: Config) -> Adapter:
@@ -196,7 +196,7 @@ def _lent(adapter: Adapter | None) -> AbstractContextManager[dict[str, str]]:
 @contextmanager
 def _new_run(directory: Path, config_toml: str, meta: Mapping[str, str]) -> Iterator[RunStore]:
     """A store for a new run. If the run fails before it has measured anything, its files are removed again."""
-    was_there, failed_start = directory.exists(), False
+    was_there, failed_start = os.path.exists(directory), False
     with RunStore.create(directory, config_toml, meta) as store:
         try:
             yield store
@@ -220,7 +220,7 @@ def _remove_run(directory: Path, *, also_folder: bool) -> None:
 
 def _require_files(config: Config, meta: Mapping[str, str]) -> None:
     """Refuse to go on with a run where a file of what it plugged in, or its trace, is not what it was."""
-    recorded: dict[str, str] = json.loads(meta.get("plugins", "{}"))
+    recorded = _recorded_plugins(meta)
     current = plugin_digests(config)
     for name in {**recorded, **current}:
         if name not in current:
@@ -234,6 +234,16 @@ def _require_files(config: Config, meta: Mapping[str, str]) -> None:
         )
     if meta.get("trace", trace_digest(config)) != trace_digest(config):
         raise ConfigError(f"contacts {config.contacts} has changed since the run began: restore it, or run it anew")
+
+
+def _recorded_plugins(meta: Mapping[str, str]) -> dict[str, str]:
+    try:
+        recorded = parse_json(meta.get("plugins", "{}"))
+        if isinstance(recorded, dict):
+            return recorded
+    except ValueError:
+        pass
+    raise ConfigError("what the run says of its plug-ins is damaged: run it anew")
 
 
 def _require_definition(config: Config, recorded: str | None) -> None:

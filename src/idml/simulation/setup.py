@@ -1,6 +1,7 @@
 """From a configuration to devices with data, models and keys."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -87,7 +88,7 @@ def resolve(config: Config, adapter: Adapter) -> Config:
         ConfigError: if there is no such `data_dir`, or the native engine cannot be had.
     """
     data_dir = Path(config.data_dir) if config.data_dir else None
-    if data_dir is not None and not data_dir.is_dir():
+    if data_dir is not None and not os.path.isdir(data_dir):
         raise ConfigError(f"data_dir is {config.data_dir!r}: there is no such folder")
     config = _choose_dataset(config)
     defaults = {

@@ -1,6 +1,6 @@
 """The same run without its incentive, beside it: what the incentive is for."""
 
-import tomllib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,13 @@ def play_without_incentive(
         ConfigError: if the run has no incentive. Also whatever `simulate` and `resume` raise.
     """
     other = directory / WITHOUT_INCENTIVE
-    if (other / SUMMARY).exists():
+    if os.path.exists(other / SUMMARY):
         return
-    if (other / DATABASE).exists():
+    if os.path.exists(other / DATABASE):
         resume(other, settings, adapter=adapter, observer=observer)
         return
     with RunStore.open(directory) as store:
-        recorded = tomllib.loads(store.config)
+        recorded = store.settings
     require_incentive(recorded)
     recorded.pop("rpc", None)  # there is no ledger
     # Devices that train alone would only do so once more.

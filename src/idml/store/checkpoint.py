@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from idml.outside import parse_json
 from idml.store.errors import StoreError
 from idml.store.schema import TABLES
 
@@ -89,7 +90,7 @@ def read_checkpoint(connection: sqlite3.Connection) -> Checkpoint:
         connection: to the run's database.
     """
     row = connection.execute("SELECT records, digest, rows, wall_s FROM checkpoint").fetchone()
-    return START if row is None else Checkpoint(row[0], row[1], json.loads(row[2]), row[3])
+    return START if row is None else Checkpoint(row[0], row[1], parse_json(row[2]), row[3])
 
 
 def write_checkpoint(

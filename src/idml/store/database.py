@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from idml.outside import OutsideError
 from idml.store.errors import StoreError
 from idml.store.schema import APPLICATION_ID, READABLE_VERSIONS
 
@@ -28,7 +30,7 @@ def connect_to_read(database: Path) -> sqlite3.Connection:
     Args:
         database: its file.
     """
-    uri = f"{database.resolve().as_uri()}?mode=ro"
+    uri = f"{Path(os.path.abspath(database)).as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.execute("PRAGMA user_version").fetchone()
@@ -36,7 +38,7 @@ def connect_to_read(database: Path) -> sqlite3.Connection:
         connection.close()
         # A WAL database needs a shared-memory file beside it, which cannot be made in a directory that nobody may
         # write. If there is no log, there is no writer either, and the file can be read as it is.
-        if database.with_name(f"{database.name}-wal").exists():
+        if os.path.exists(f"{database}-wal"):
             raise StoreError(
                 f"cannot read {database}: {error}; its writer was stopped, so it is read with write access to the "
                 f"directory only: copy {database.parent} to where you may write"
@@ -107,6 +109,8 @@ def one_line(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{what}: {error.strerror}") from error
+        raise StoreError(f"{what}: {error.strerror or error}") from error
+    except OutsideError as error:
+        raise StoreError(f"{what}: {error.why}") from error
     except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
         raise StoreError(f"{what}: {error}") from error

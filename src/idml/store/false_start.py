@@ -1,6 +1,7 @@
 """Runs that were killed before anything was written of them."""
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -20,21 +21,21 @@ def clear_false_start(directory: Path) -> None:
         StoreError: if it cannot be deleted.
     """
     with one_line(f"cannot start again in {directory}"):
-        if directory.is_dir() and not any(map(_is_more, directory.iterdir())) and _is_empty(directory / DATABASE):
+        if os.path.isdir(directory) and not any(map(_is_more, directory.iterdir())) and _is_empty(directory / DATABASE):
             shutil.rmtree(directory)
 
 
 def _is_more(path: Path) -> bool:
     """Whether this is nothing that a run leaves that was killed while it started."""
     if path.name == MODELS:
-        return not path.is_dir() or any(path.iterdir())
+        return not os.path.isdir(path) or any(path.iterdir())
     # A file that was being written has its name with a dot before it.
-    return path.is_dir() or not path.name.lstrip(".").startswith((CONFIG, DATABASE))
+    return os.path.isdir(path) or not path.name.lstrip(".").startswith((CONFIG, DATABASE))
 
 
 def _is_empty(database: Path) -> bool:
     """Whether a database has no tables yet, or is missing."""
-    if not database.exists():
+    if not os.path.exists(database):
         return True
     with contextlib.closing(connect_to_read(database)) as connection:
         return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None

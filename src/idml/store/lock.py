@@ -28,7 +28,10 @@ class WriterLock:
             return
         import fcntl
 
-        self._descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            self._descriptor = os.open(directory, os.O_RDONLY)
+        except OSError as error:
+            raise StoreError(f"cannot read {directory}: {error.strerror}") from error
         try:
             for tries_left in reversed(range(_TRIES)):
                 try:
@@ -62,7 +65,10 @@ def being_written(directory: Path) -> bool:
         return True
     import fcntl
 
-    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:  # there is a writer, or this file system has no locks

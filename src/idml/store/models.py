@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idml.outside import parse_json, read_bytes
 from idml.store.database import one_line
-from idml.store.errors import StoreError
 
 _LENGTH_BYTES: Final = 8
+_BESIDE: Final = "__metadata__"
 
 
 def read_model(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -28,17 +29,18 @@ def read_model(path: Path) -> dict[str, NDArray[np.float32]]:
         StoreError: the file is missing or damaged, or holds other numbers than float32.
     """
     with one_line(f"cannot read {path}"):
-        data = path.read_bytes()
+        data = read_bytes(path)
         length = int.from_bytes(data[:_LENGTH_BYTES], "little")
         start = _LENGTH_BYTES + length
-        entries = json.loads(data[_LENGTH_BYTES:start])
-        tensors = {}
-        for name, entry in entries.items():
-            if name == "__metadata__":
-                continue
-            if entry["dtype"] != "F32":
-                raise StoreError(f"cannot read {path}: {name} holds {entry['dtype']}, models hold F32")
-            begin, end = entry["data_offsets"]
-            numbers = np.frombuffer(data[start + begin : start + end], "<f4").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
+        entries, body = parse_json(data[_LENGTH_BYTES:start]), data[start:]
+        try:
+            return {name: _tensor(name, entry, body) for name, entry in entries.items() if name != _BESIDE}
+        except (KeyError, AttributeError, IndexError) as error:
+            raise ValueError(f"its head is damaged: {error}") from None
+
+
+def _tensor(name: str, entry: Mapping[str, Any], data: bytes) -> NDArray[np.float32]:
+    if entry["dtype"] != "F32":
+        raise ValueError(f"{name} holds {entry['dtype']}, models hold F32")
+    begin, end = entry["data_offsets"]
+    return np.frombuffer(data[begin:end], "<f4").astype(np.float32).reshape(entry["shape"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from idml.outside import OutsideError, parse_toml, read_json, read_text
 from idml.store.checkpoint import Checkpoint, read_checkpoint
 from idml.store.database import one_line
 from idml.store.errors import StoreError
@@ -25,6 +25,7 @@ from idml.store.records import (
     WorkRecord,
 )
 from idml.store.schema import TABLES, VOTES_SINCE, R, decoder, select_statement
+from idml.store.summary import check_summary
 
 CONFIG = "config.toml"
 DATABASE = "run.sqlite"
@@ -122,13 +123,32 @@ class RunReader:
     def meta(self) -> dict[str, str]:
         """The facts about the run as a whole that `RunStore.create` was given, by name."""
         with one_line(f"cannot read {self.directory / DATABASE}"):
-            return dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
+            meta = dict(self._connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
+            if not all(isinstance(text, str) for fact in meta.items() for text in fact):
+                raise ValueError("its table meta is damaged")
+            return meta
+
+    def meta_number(self, name: str, default: int) -> int:
+        """One of these facts that is a whole number.
+
+        Args:
+            name: of the fact.
+            default: where the run does not tell it.
+        """
+        with one_line(f"cannot read {self.directory / DATABASE}"):
+            return int(self.meta.get(name, default))
 
     @property
     def config(self) -> str:
         """The text of `config.toml`: the configuration, with every default filled in."""
         with one_line(f"cannot read {self.directory / CONFIG}"):
-            return (self.directory / CONFIG).read_text(encoding="utf-8")
+            return read_text(self.directory / CONFIG)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same by key, as it stands there; `make_config` checks it."""
+        with one_line(f"cannot read {self.directory / CONFIG}"):
+            return parse_toml(self.config)
 
     def count(self, kind: type[Record]) -> int:
         """Count the records of one kind, without reading them."""
@@ -141,12 +161,24 @@ class RunReader:
         path = self.directory / SUMMARY
         with one_line(f"cannot read {path}"):
             try:
-                summary = json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                return None
-            if not isinstance(summary, dict):
-                raise StoreError(f"cannot read {path}: it holds a {type(summary).__name__}, not an object")
-            return summary
+                summary = read_json(path)
+            except OutsideError as error:
+                if error.missing:
+                    return None
+                raise
+            return check_summary(summary)
+
+    def require_summary(self) -> dict[str, Any]:
+        """The content of `summary.json` of a finished run, with all that `idml run` writes there.
+
+        Raises:
+            StoreError: if the run has not finished, or something is missing.
+        """
+        summary = self.read_summary()
+        if summary is None:
+            raise StoreError(f"{self.directory} has not finished: it has no {SUMMARY}")
+        with one_line(f"cannot use {self.directory / SUMMARY}"):
+            return check_summary(summary, complete=True)
 
     def model_path(self, device: int) -> Path:
         """Where the model of a device is, if the run keeps it."""

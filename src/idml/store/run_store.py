@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from idml.outside import OutsideError, usable_path
 from idml.store.checkpoint import START, Checkpoint, Tape, cut_to_checkpoint, read_checkpoint, write_checkpoint
 from idml.store.database import check_version, connect_to_read, one_line, prepare_to_write, transaction
 from idml.store.errors import StoreError
@@ -59,10 +62,10 @@ class RunStore(RunReader):
         Raises:
             StoreError: if the directory holds a run already, or cannot be used.
         """
-        directory = Path(directory)
-        if directory.exists() and not directory.is_dir():
+        directory = _usable(directory)
+        if os.path.exists(directory) and not os.path.isdir(directory):
             raise StoreError(f"{directory} is a file: name a directory with --out")
-        if any((directory / name).exists() for name in (CONFIG, DATABASE, SUMMARY)):
+        if any(os.path.exists(directory / name) for name in (CONFIG, DATABASE, SUMMARY)):
             raise _already_a_run(directory)
 
     @classmethod
@@ -77,7 +80,7 @@ class RunStore(RunReader):
         Raises:
             StoreError: if the directory holds a run already, or cannot be written.
         """
-        directory = Path(directory)
+        directory = _usable(directory)
         with one_line(f"cannot create a run in {directory}"):
             cls.check_free(directory)
             directory.mkdir(parents=True, exist_ok=True)
@@ -123,11 +126,11 @@ class RunStore(RunReader):
             StoreError: if there is no run, it is finished or damaged, its schema is another version, or another process
                 is writing it.
         """
-        directory = Path(directory)
+        directory = _usable(directory)
         database = directory / DATABASE
-        if not database.is_file():
+        if not os.path.isfile(database):
             raise _no_run(directory)
-        if (directory / SUMMARY).exists():
+        if os.path.exists(directory / SUMMARY):
             raise StoreError(f"{directory} holds a finished run: there is nothing to resume")
         with one_line(f"cannot resume {directory}"):
             lock = WriterLock(directory)
@@ -157,9 +160,9 @@ class RunStore(RunReader):
         Raises:
             StoreError: if there is no run, or it cannot be read.
         """
-        directory = Path(directory)
+        directory = _usable(directory)
         database = directory / DATABASE
-        if not database.is_file():
+        if not os.path.isfile(database):
             raise _no_run(directory)
         with one_line(f"cannot read {database}"):
             connection = (filled_up(database) if damaged else None) or connect_to_read(database)
@@ -268,7 +271,7 @@ class RunStore(RunReader):
         if lock is not None:
             lock.release()
             log = self.directory / f"{DATABASE}-wal"
-            if log.exists() and log.stat().st_size:
+            if os.path.exists(log) and os.path.getsize(log):
                 _LOG.warning(
                     "copy %s only together with %s: it is not complete alone, because another program was reading it, "
                     "or the disk is full", self.directory / DATABASE, log.name, extra={"last": True},
@@ -301,7 +304,16 @@ class RunStore(RunReader):
             )  # fmt: skip
 
 
+def _usable(directory: Path | str) -> Path:
+    try:
+        return usable_path(directory)
+    except OutsideError as error:
+        raise StoreError(str(error)) from None
+
+
 def _no_run(directory: Path) -> StoreError:
+    if os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK):
+        return StoreError(f"{directory} cannot be read: {os.strerror(errno.EACCES)}")
     return StoreError(f"{directory} holds no run: there is no {DATABASE} in it; name a directory that `idml run` made")
 
 

@@ -6,8 +6,9 @@ import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
+from idml.outside import parse_json
 from idml.store.records import (
     AccuracyPoint,
     BaselinePoint,
@@ -118,6 +119,8 @@ def encode(record: Record) -> tuple[object, ...]:
 def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
     """Make the function that turns a row of `select_statement` back into a record.
 
+    It raises ValueError for a row that no run writes.
+
     Args:
         kind: class of the record.
     """
@@ -125,13 +128,32 @@ def decoder(kind: type[R]) -> Callable[[Sequence[Any]], R]:
         (index, _codec(column)[1]) for index, column in enumerate(_columns(kind)) if _codec(column) != _PLAIN_CODEC
     ]
 
+    types, usual = _types(kind), set[tuple[type, ...]]()
+
     def decode(row: Sequence[Any]) -> R:
+        found = tuple(map(type, row))
+        if found not in usual:  # SQLite checks what is written, not what has become of it since
+            for column, one, allowed in zip(_columns(kind), found, types, strict=True):
+                if one not in allowed:
+                    raise ValueError(f"{TABLES[kind]}.{column} holds a {one.__name__}: the file is damaged")
+            usual.add(found)
         values = list(row)
         for index, read in special:
             values[index] = read(values[index])
         return kind(*values)
 
     return decode
+
+
+def _types(kind: type[Any]) -> list[set[type]]:
+    """What each column of a table may hold, as Python has it."""
+    hints = get_type_hints(kind)
+    allowed = []
+    for column in _columns(kind):
+        of_field = set(get_args(hints[column])) or {hints[column]}
+        written = {int} if bool in of_field else of_field - {type(None)} if _codec(column) == _PLAIN_CODEC else {str}
+        allowed.append(written | ({type(None)} & of_field))
+    return allowed
 
 
 def _columns(kind: type[Any]) -> list[str]:
@@ -161,11 +183,11 @@ def _to_bool(value: int | None) -> bool | None:
 
 
 def _to_votes(text: str) -> tuple[tuple[int, bool], ...]:
-    return tuple((validator, verdict) for validator, verdict in json.loads(text))
+    return tuple((validator, verdict) for validator, verdict in parse_json(text))
 
 
 def _to_answers(text: str) -> tuple[tuple[str, tuple[int, ...], str | None], ...]:
-    return tuple((key, tuple(values), model) for key, values, model in json.loads(text))
+    return tuple((key, tuple(values), model) for key, values, model in parse_json(text))
 
 
 def _to_decimal(amount: int) -> str:

@@ -126,8 +126,7 @@ _Facts = Mapping[str, float | None]
 def _facts(directory: Path, kind: str, final_rounds: int) -> _Facts:
     """What a run says about its adversaries."""
     with RunStore.open(directory) as store:
-        summary = store.read_summary()
-        assert summary is not None
+        summary = store.require_summary()
         rounds = accuracy_by_round(store, Cohorts.of(store.devices()).honest)
     final = [spread.mean for spread in rounds if spread.at > rounds[-1].at - final_rounds]
     honest, theirs = summary["kinds"][HONEST], summary["kinds"].get(kind)

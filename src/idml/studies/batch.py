@@ -96,7 +96,7 @@ class RunBatch:
         for one in wanted:
             if one.judged is None:
                 clear_false_start(self.path(one))
-            if self.path(one).exists() and (problem := self._problem(one)) is not None:
+            if os.path.exists(self.path(one)) and (problem := self._problem(one)) is not None:
                 raise StudyError(problem)
 
     def play(
@@ -159,7 +159,7 @@ class RunBatch:
     def _is_finished(self, wanted: WantedRun) -> bool:
         """Whether it is finished, however it was made."""
         path = self.path(wanted)
-        return (path / SUMMARY if wanted.judged is None else path).exists()
+        return os.path.exists(path / SUMMARY if wanted.judged is None else path)
 
     def _problem(self, wanted: WantedRun) -> str | None:
         """Why the run that is there is not the one that is wanted, in a line; None if it is."""
@@ -195,7 +195,7 @@ class RunBatch:
             "path": str(self.path(wanted)),
             "settings": settings,
             "judged": asdict(wanted.judged) if wanted.judged else None,
-            "go_on": wanted.judged is None and (self.path(wanted) / CONFIG).exists(),
+            "go_on": wanted.judged is None and os.path.exists(self.path(wanted) / CONFIG),
         }
 
     def _find(self, files: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ A result that is kept is taken again only if its fingerprint is the one that is 
 result, such as how many processes did the work, is no part of it.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import tomli_w
 
 from idml.adapters.registry import ALGORITHMS
 from idml.errors import IdmlError
+from idml.outside import parse_toml
 from idml.registry import blame
 from idml.simulation.config import Config, make_config
 from idml.simulation.runs import meta_of, trace_digest
@@ -59,7 +59,7 @@ def fingerprint_of_run(directory: Path) -> Fingerprint:
     """
     with RunStore.open(directory) as store:
         # A run from before there was a choice was trained by PyTorch.
-        config = make_config({"backend": "torch", **tomllib.loads(store.config)})
+        config = make_config({"backend": "torch", **store.settings})
         return _of(config, {"rules_version": _OLDEST_RULES, **store.meta}, {})
 
 
@@ -78,4 +78,4 @@ def _of(config: Config, meta: Mapping[str, str], judged: Mapping[str, Any]) -> F
     made |= {key: meta[key] for key in _ORIGINS if meta.get(key)}
     made |= judged
     # As it will be read, for example lists for tuples.
-    return tomllib.loads(tomli_w.dumps(made))
+    return parse_toml(tomli_w.dumps(made))

@@ -1,6 +1,7 @@
 """Error rates of validators, read from what `idml evaluate rules` wrote."""
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from idml.economics import NeighborWork, Strategy, Verdicts, accepted
+from idml.outside import OutsideError, read_text
 from idml.protocol.task import MAX_VOTES, TaskParams
 from idml.simulation.config import Config, ConfigError
 from idml.store import HONEST
@@ -68,15 +70,14 @@ def measured(path: Path, config: Config) -> tuple[Verdicts, dict[str, Fraction]]
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in (*_COLUMNS, *_COUNTS) if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{path}: no rules.csv of idml evaluate: column {missing[0]} is missing")
-            return [(reader.line_num, {key: value or "" for key, value in row.items()}) for row in reader]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        missing = [name for name in (*_COLUMNS, *_COUNTS) if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ConfigError(f"{path}: no rules.csv of idml evaluate: column {missing[0]} is missing")
+        return [(reader.line_num, {key: value or "" for key, value in row.items()}) for row in reader]
+    except OutsideError as error:
+        raise ConfigError(str(error)) from None
+    except csv.Error as error:
         raise ConfigError(f"{path}: no rules.csv of idml evaluate: {error}") from None
 
 

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import tomli_w
 
+from idml.outside import OutsideError, read_text, read_toml
 from idml.simulation.config import Config
 from idml.store import write_atomically
 from idml.studies.error_rates import ATTACKS, JudgedContribution, Told, replay
@@ -29,16 +29,14 @@ def fingerprint_of_replay(path: Path) -> Fingerprint:
     beside = _beside(path)
     try:
         # A replay from before there was a choice judged all attacks.
-        made = {"attacks": list(ATTACKS), **tomllib.loads(beside.read_text("utf-8"))}
-    except FileNotFoundError:
+        made = {"attacks": list(ATTACKS), **read_toml(beside)}
+    except OutsideError as error:
+        if error.missing:
+            raise StudyError(
+                f"{path} has no {beside.name} beside it to say what made it: choose another --out, or delete it"
+            ) from None
         raise StudyError(
-            f"{path} has no {beside.name} beside it to say what made it: choose another --out, or delete it"
-        ) from None
-    except OSError as error:
-        raise StudyError(f"{beside}: {error.strerror}") from None
-    except ValueError as error:
-        raise StudyError(
-            f"{beside} says not what made {path.name}, {error}: choose another --out, or delete it"
+            f"{beside} says not what made {path.name}, {error.why}: choose another --out, or delete it"
         ) from None
     return {**made, "rules_version": str(made.get("rules_version"))}
 
@@ -55,14 +53,22 @@ def play_replay(
 
 
 def read_judged(path: Path) -> list[JudgedContribution]:
-    """What was judged in a replay that was kept."""
+    """What was judged in a replay that was kept.
+
+    Raises:
+        StudyError: if it cannot be read.
+    """
     judged = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    try:
+        for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
             numbers = [int(row.pop(key)) for key in ("contact", "encounter", "validator")]
             kind = row.pop("kind")
             harms = {name: float(harm) for name, harm in row.items() if harm}
             judged.append(JudgedContribution(numbers[0], numbers[1], kind, numbers[2], harms))
+    except OutsideError as error:
+        raise StudyError(str(error)) from None
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise StudyError(f"{path} is damaged, {error}: choose another --out, or delete it") from None
     return judged
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import lzma
+import os
 import pickle
 import tarfile
 import tempfile
@@ -56,13 +57,13 @@ class Cifar10(FileSource):
         """What `root` holds of it: a folder of batches, plain or as .xz, or the official archive."""
         folders = [root / "cifar10" / _FOLDER, root / _FOLDER, root / "cifar10", root]
         held = [folder for folder in folders if len(self.missing(folder)) < len(_BATCHES)]
-        archives = [path for path in (root / "cifar10" / _ARCHIVE, root / _ARCHIVE) if path.is_file()]
+        archives = [path for path in (root / "cifar10" / _ARCHIVE, root / _ARCHIVE) if os.path.isfile(path)]
         return min(held + archives, key=lambda place: len(self.missing(place)), default=None)
 
     def missing(self, place: Path) -> list[Path]:
         """The batches that a folder lacks; none for an archive, whose content is seen when it is read."""
         if place.name == _ARCHIVE:
-            return [] if place.is_file() else [place]
+            return [] if os.path.isfile(place) else [place]
         return [place / name for name in _BATCHES if _batch_file(place, name) is None]
 
     def fetch(self, folder: Path) -> Path:
@@ -71,7 +72,7 @@ class Cifar10(FileSource):
         fetch(f"{ADDRESS}/{_ARCHIVE}", archive, md5=_ARCHIVE_MD5)
         return archive
 
-    def read(self, place: Path, cache: Path) -> Samples:
+    def read(self, place: Path, cache: Path | None) -> Samples:
         """Read all batches.
 
         Args:
@@ -88,10 +89,10 @@ class Cifar10(FileSource):
         return Samples(images[:_TRAIN], labels[:_TRAIN], images[_TRAIN:], labels[_TRAIN:])
 
 
-def _read_cached(source: Path, cache: Path) -> npt.NDArray[np.uint8]:
+def _read_cached(source: Path, cache: Path | None) -> npt.NDArray[np.uint8]:
     """Return all pixels, then all labels, as one array."""
     files = [source] if source.name == _ARCHIVE else [_batch_file(source, name) or source / name for name in _BATCHES]
-    if not any(path.suffix in (".xz", ".gz") for path in files):
+    if cache is None or not any(path.suffix in (".xz", ".gz") for path in files):
         return _unpack(source)
     digest = hashlib.sha256()
     for path in files:
@@ -101,7 +102,7 @@ def _read_cached(source: Path, cache: Path) -> npt.NDArray[np.uint8]:
         flat: npt.NDArray[np.uint8] = np.load(cached, allow_pickle=False)
         if hashlib.sha256(flat.data).hexdigest() == _DECODED_SHA256:
             return flat
-    except (OSError, ValueError, EOFError):
+    except Exception:  # a damaged file can make the reader fail in any way
         pass  # No cache yet or a damaged one: it is (re)written below.
     flat = _unpack(source)
     _write_atomically(cached, flat)
@@ -124,7 +125,7 @@ def _write_atomically(path: Path, array: npt.NDArray[np.uint8]) -> None:
 
 
 def _batch_file(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.xz") if path.is_file()), None)
+    return next((path for path in (folder / name, folder / f"{name}.xz") if os.path.isfile(path)), None)
 
 
 def _unpack(source: Path) -> npt.NDArray[np.uint8]:

@@ -5,7 +5,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from idml import outside
 from idml.learning.errors import DataError
+from idml.outside import OutsideError
 
 _CHUNK = 1 << 18
 
@@ -18,9 +20,9 @@ def md5_of(content: bytes) -> str:
 def read_bytes(path: Path) -> bytes:
     """Return the file's content; raise `DataError` if it cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}): restore it or make it readable") from None
+        return outside.read_bytes(path)
+    except OutsideError as error:
+        raise DataError(f"cannot read {path} ({error.why}): restore it or make it readable") from None
 
 
 def fetch(url: str, target: Path, *, md5: str, timeout_s: float = 30.0) -> None:

@@ -1,6 +1,7 @@
 """Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 70,000 grey images of 28x28 pixels, in four gzipped IDX files."""
 
 import gzip
+import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -51,7 +52,7 @@ class FashionMnist(FileSource):
 
     def missing(self, place: Path) -> list[Path]:
         """The files that the folder lacks."""
-        return [place / name for name in _FILES if not (place / name).is_file()]
+        return [place / name for name in _FILES if not os.path.isfile(place / name)]
 
     def fetch(self, folder: Path) -> Path:
         """Get what the folder lacks from the official address."""
@@ -59,7 +60,7 @@ class FashionMnist(FileSource):
             fetch(f"{ADDRESS}/{path.name}", path, md5=_FILES[path.name])
         return folder
 
-    def read(self, place: Path, cache: Path) -> Samples:
+    def read(self, place: Path, cache: Path | None) -> Samples:
         """See `FileSource.read`; the cache is not needed, unpacking is quick."""
         del cache
         train_images, train_labels, test_images, test_labels = (_read_idx(place / name) for name in _FILES)

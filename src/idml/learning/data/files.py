@@ -7,6 +7,7 @@ from pathlib import Path
 from idml.learning.arrays import Samples
 from idml.learning.data.source import DataSource
 from idml.learning.errors import DataError
+from idml.outside import home_folder
 
 
 class FileSource(DataSource):
@@ -32,12 +33,12 @@ class FileSource(DataSource):
         """
 
     @abstractmethod
-    def read(self, place: Path, cache: Path) -> Samples:
+    def read(self, place: Path, cache: Path | None) -> Samples:
         """Read the data set.
 
         Args:
             place: what `find` or `fetch` returned.
-            cache: folder for what takes long to work out.
+            cache: folder for what takes long to work out; None if there is none.
 
         Raises:
             DataError: a file cannot be read or is not the official one.
@@ -45,7 +46,7 @@ class FileSource(DataSource):
 
     def load(self, data_dir: Path | None, *, download: bool) -> Samples:
         """See `DataSource.load`; what is downloaded goes to the user cache."""
-        if data_dir is not None and not data_dir.is_dir():
+        if data_dir is not None and not os.path.isdir(data_dir):
             raise DataError(f"the data folder {data_dir} does not exist: correct its path")
         cache = user_cache()
         root, place = self._locate(data_dir)
@@ -54,6 +55,8 @@ class FileSource(DataSource):
             if not download:
                 searched = ", ".join(str(root) for root in _roots(data_dir).values())
                 raise DataError(f"{self.name} is not in {searched}: put it there, or allow the download")
+            if cache is None:
+                raise DataError(f"{self.name} is not here, and there is no home folder for it: set XDG_CACHE_HOME")
             place = self.fetch(cache / self.name)
         elif lacking:
             raise DataError(f"{lacking[0]} is missing beside the other files of {self.name}: add it or remove them")
@@ -86,14 +89,16 @@ class FileSource(DataSource):
 def find_file(name: str, data_dir: Path | None = None) -> Path | None:
     """Find a file beside the data sets, by its name relative to the folders where they are looked for."""
     paths = (root / name for root in _roots(data_dir).values())
-    return next((path.resolve() for path in paths if path.is_file()), None)
+    return next((Path(os.path.realpath(path)) for path in paths if os.path.isfile(path)), None)
 
 
-def user_cache() -> Path:
-    """Return the folder for downloads: $XDG_CACHE_HOME/idml, or ~/.cache/idml."""
+def user_cache() -> Path | None:
+    """The folder for downloads: $XDG_CACHE_HOME/idml, or ~/.cache/idml; None where there is no home folder."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))) / "idml"
+    if os.path.isabs(base):  # the XDG specification has relative paths ignored
+        return Path(base) / "idml"
+    home = home_folder()
+    return None if home is None else home / ".cache" / "idml"
 
 
 def _roots(data_dir: Path | None) -> dict[str, Path]:
@@ -103,7 +108,7 @@ def _roots(data_dir: Path | None) -> dict[str, Path]:
         DataError: $IDML_DATA names no folder.
     """
     named = os.environ.get("IDML_DATA")
-    if named and not Path(named).is_dir():
+    if named and not os.path.isdir(named):
         raise DataError(f"$IDML_DATA is {named!r}: there is no such folder; correct it, or unset it")
     roots = {"data_dir": data_dir, "$IDML_DATA": Path(named) if named else None, "the cache": user_cache()}
     return {name: root for name, root in roots.items() if root is not None}

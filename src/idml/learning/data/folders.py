@@ -1,6 +1,7 @@
 """A data set of pictures in folders, one folder a class."""
 
 import logging
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -33,17 +34,20 @@ def read_folder(path: Path, *, resize: tuple[int, int] | None = None) -> ArraySo
     Raises:
         DataError: something is missing or damaged, or the pictures do not fit together.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"there is no folder {path}")
     if resize is not None and not (len(resize) == 2 and all(isinstance(side, int) and side >= 1 for side in resize)):
         raise DataError(f"resize is {resize!r}: give height and width, whole numbers of at least 1")
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     seen = []
-    for picture in sorted(path.rglob("*")):
-        inside = picture.relative_to(path)
-        if picture.suffix.lower() in _ENDINGS and not any(part.startswith(".") for part in inside.parts):
-            found = picture.stat()
-            seen.append((inside.as_posix(), found.st_mtime_ns, found.st_size))
+    try:
+        for picture in sorted(path.rglob("*")):
+            inside = picture.relative_to(path)
+            if picture.suffix.lower() in _ENDINGS and not any(part.startswith(".") for part in inside.parts):
+                found = picture.stat()
+                seen.append((inside.as_posix(), found.st_mtime_ns, found.st_size))
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
     return _read(path, tuple(seen), resize)
 
 

@@ -11,6 +11,7 @@ postures in all that a person did.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NoReturn
@@ -53,7 +54,7 @@ class Hapt(FileSource):
     def missing(self, place: Path) -> list[Path]:
         """The file without which the folder is of no use."""
         files = [place / _PACKED, place / "RawData" / "labels.txt"]
-        return [] if any(path.is_file() for path in files) else files[1:]
+        return [] if any(os.path.isfile(path) for path in files) else files[1:]
 
     def fetch(self, folder: Path) -> NoReturn:
         """Say how to get it: its licence is the reader's to accept.
@@ -67,7 +68,7 @@ class Hapt(FileSource):
             f"{folder}, or in hapt under $IDML_DATA or data_dir"
         )
 
-    def read(self, place: Path, cache: Path) -> Samples:
+    def read(self, place: Path, cache: Path | None) -> Samples:
         """Return the windows of all recordings but each person's last, and of that one; persons are counted from 0.
 
         Args:
@@ -79,7 +80,7 @@ class Hapt(FileSource):
         """
         del cache
         packed = place / _PACKED
-        signals, experiments, labels = _read_packed(packed) if packed.is_file() else _read_text(place / "RawData")
+        signals, experiments, labels = _read_packed(packed) if os.path.isfile(packed) else _read_text(place / "RawData")
         digest = hashlib.sha256(b"".join(part.tobytes() for part in (signals, experiments, labels))).hexdigest()
         if digest != _SHA256:
             raise DataError(f"{place} does not hold the signals of HAPT 2.1 (SHA-256 {digest}): get it again")
@@ -107,8 +108,8 @@ def _read_packed(path: Path) -> tuple[npt.NDArray[np.int16], Whole, Whole]:
         with np.load(path, allow_pickle=False) as packed:
             signals: npt.NDArray[np.int16] = packed["signals"]
             return signals, packed["experiments"].astype(np.int64), packed["labels"].astype(np.int64)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{path} is damaged ({error}): get it again") from None
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        raise DataError(f"{path} is damaged ({_words(error)}): get it again") from None
 
 
 def _read_text(folder: Path) -> tuple[npt.NDArray[np.int16], Whole, Whole]:
@@ -123,8 +124,12 @@ def _read_text(folder: Path) -> tuple[npt.NDArray[np.int16], Whole, Whole]:
             experiment, person = (int(part[-2:]) for part in path.stem.split("_")[1:])
             experiments.append((experiment, person, row, len(signals[-1])))
             row += len(signals[-1])
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({error}): get it again") from None
+    except (OSError, ValueError, OverflowError) as error:
+        raise DataError(f"{folder} is damaged ({_words(error)}): get it again") from None
     if len(experiments) != _EXPERIMENTS:
         raise DataError(f"{folder} has {len(experiments)} recordings of {_EXPERIMENTS}: get it again")
     return np.concatenate(signals), np.array(experiments), labels
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

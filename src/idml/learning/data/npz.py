@@ -1,5 +1,6 @@
 """A data set in one file of NumPy, as `np.savez` writes it."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,11 @@ def read_npz(path: Path) -> ArraySource:
     Raises:
         DataError: the file is damaged, something is missing, or something is wrong with an array.
     """
-    found = path.stat()
-    return _read(path.resolve(), found.st_mtime_ns, found.st_size)
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror or error}") from None
+    return _read(Path(os.path.realpath(path)), found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=2)

@@ -1,6 +1,7 @@
 """Loads the native library, after checking that it is the right one for this machine."""
 
 import ctypes
+import os
 from functools import cache
 from typing import Final
 
@@ -59,7 +60,7 @@ def load_library() -> ctypes.CDLL:
             not compute what it should.
     """
     path = library_path()
-    if not path.exists():
+    if not os.path.exists(path):
         raise NativeError(f"the native engine was not built here; {_REMEDY}")
     try:
         library = ctypes.CDLL(str(path))

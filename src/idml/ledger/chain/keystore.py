@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idml.ledger.errors import KeystoreError, LedgerError
 from idml.ledger.wallet import Wallet, parse_address
+from idml.outside import OutsideError, home_folder, parse_json, read_text, usable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Keystore:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.directory = directory or Path(os.environ.get("IDML_KEYSTORE") or Path.home() / ".idml" / "keystore")
+        self.directory = directory or _usual_folder()
 
     def create(self, password: str) -> KeyFile:
         """Make a new key and write it to a file, encrypted with a password. No other copy of it exists."""
@@ -68,7 +69,13 @@ class Keystore:
     def files(self) -> list[KeyFile]:
         """All keystore files, the oldest first. Other files in the folder are skipped."""
         found = []
-        for path in sorted(self.directory.glob("*")):
+        try:
+            names = sorted(os.listdir(self.directory))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise KeystoreError(f"{self.directory}: {error.strerror}") from None
+        for path in (self.directory / name for name in names):
             try:
                 found.append(_read(path)[0])
             except KeystoreError:
@@ -124,14 +131,25 @@ def parse_private_key(text: str) -> Wallet:
         raise KeystoreError("that is no private key: it has 64 hexadecimal digits, with or without 0x") from None
 
 
+def _usual_folder() -> Path:
+    try:
+        if named := os.environ.get("IDML_KEYSTORE"):
+            return usable_path(named)
+        if (home := home_folder()) is not None:
+            return usable_path(home / ".idml" / "keystore")
+    except OutsideError as error:
+        raise KeystoreError(f"{error}; name another folder with --keystore or $IDML_KEYSTORE") from None
+    raise KeystoreError("there is no home folder to keep keys in: name one with --keystore or $IDML_KEYSTORE")
+
+
 def _read(path: Path) -> tuple[KeyFile, dict[str, object]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
         if content["version"] != 3:
             raise KeystoreError(f"{path}: Web3 Secret Storage version {content['version']}, only 3 is supported")
         return KeyFile(path, parse_address(content["address"])), content
-    except OSError as error:
-        raise KeystoreError(f"{path}: {error.strerror}") from None
+    except OutsideError as error:
+        raise KeystoreError(str(error)) from None
     except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
         if isinstance(error, KeystoreError):
             raise

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idml.ledger.errors import EvmError
+from idml.outside import parse_json
 
 FORMAT = "idml-evm"
 VERSION = 1
@@ -106,7 +107,7 @@ class ChainState:
             EvmError: for any other bytes.
         """
         try:
-            state: dict[str, Any] = json.loads(data)
+            state: dict[str, Any] = parse_json(data)
             if state["format"] != FORMAT or state["version"] != VERSION:
                 raise EvmError(f"dump is {state['format']} {state['version']}: this version reads {FORMAT} {VERSION}")
             accounts = {
@@ -119,7 +120,7 @@ class ChainState:
                 for address, account in state["accounts"].items()
             }
             return cls(int(state["chain_id"]), int(state["timestamp_s"]), int(state["block_number"]), accounts)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise EvmError(f"not a dump of an embedded EVM: {error!r}") from error
 
     def _existing(self, address: bytes) -> Account:

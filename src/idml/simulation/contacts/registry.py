@@ -1,6 +1,6 @@
 """The sources of contacts that there are, beside traces."""
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Final
 
 from idml.registry import Registry
@@ -22,8 +22,4 @@ CONTACTS: "Final[Registry[ContactSource]]" = Registry(
 
 def names_source(contacts: str) -> bool:
     """Whether a configuration's `contacts` names a source in the registry; if not, it names a trace's file."""
-    try:
-        is_file = Path(contacts).is_file()
-    except OSError:  # no name of a file is so long
-        is_file = False
-    return contacts in CONTACTS.built_in or (not is_file and CONTACTS.knows(contacts))
+    return contacts in CONTACTS.built_in or (not os.path.isfile(contacts) and CONTACTS.knows(contacts))

@@ -1,7 +1,7 @@
 """The sources of contacts that ship: evenly distributed at random, or as a trace has them."""
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -62,11 +62,7 @@ def find_trace(contacts: str) -> Trace | None:
     """
     if names_source(contacts):
         return None
-    try:
-        is_there = Path(contacts).is_file()
-    except OSError:  # no name of a file is so long
-        is_there = False
-    if not is_there:
+    if not os.path.isfile(contacts):
         raise TraceError(
             f"contacts is {contacts!r}: choose {', '.join(CONTACTS.names())}, FILE.py:NAME or PACKAGE.MODULE:NAME, "
             "or name a trace's file that is there"

@@ -103,6 +103,7 @@ def union(key: Numbers, start: Seconds, end: Seconds) -> tuple[Numbers, Seconds,
     return key[begins], start[begins], latest[np.append(begins[1:], True)[: len(key)]]
 
 
-def _natural(name: str) -> tuple[bool, int, str]:
+def _natural(name: str) -> tuple[bool, int, str, str]:
     is_number = name.isascii() and name.isdecimal()
-    return not is_number, int(name) if is_number else 0, name
+    digits = name.lstrip("0") if is_number else ""  # as Python makes no number of more than 4,300
+    return not is_number, len(digits), digits, name

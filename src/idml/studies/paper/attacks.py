@@ -199,9 +199,7 @@ class Outcomes:
 
     def _summary(self, variant: Variant, seed: int) -> Mapping[str, Any]:
         with RunStore.open(self.batch.path(self.attack.run(variant, seed))) as run:
-            summary = run.read_summary()
-        assert summary is not None
-        return summary
+            return run.require_summary()
 
     def earned(self, variant: Variant, seed: int) -> tuple[float, float]:
         """Mean net earnings of an honest device and of an attacker over the run, in tokens."""

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from idml.outside import read_text
 from idml.reporting.style import DARK, WIDTH, Format, describe, render
 from idml.reporting.tables import TableView
 from idml.store.files import write_atomically
@@ -45,7 +46,7 @@ def write_page(directory: Path, scale: Scale, sections: Sequence[Section], facts
             for name, chart in section.charts.items():
                 for kind in _FORMATS:
                     write_atomically(directory / f"{name}.{kind}", render(chart, kind))
-                picture = Markup((directory / f"{name}.svg").read_text("utf-8"))
+                picture = Markup(read_text(directory / f"{name}.svg"))
                 figures.append({"name": name, "words": describe(chart), "picture": picture})
             for number, table in enumerate(section.tables, start=1):
                 write_atomically(directory / f"{section.key}-table{number}.csv", _csv(table).encode())

@@ -1,7 +1,7 @@
 """Sweeps played and gone on with: `idml.sweep`, and what it returns."""
 
 import json
-import tomllib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
+from idml.outside import OutsideError, read_toml
 from idml.simulation.config import Config
 from idml.simulation.totals import HOW
 from idml.store import write_atomically
 from idml.store.lock import WriterLock
-from idml.store.run_reader import DATABASE, SUMMARY
+from idml.store.run_reader import DATABASE
+from idml.store.run_store import RunStore
 from idml.studies.batch import Progress, RunBatch, WantedRun
 from idml.studies.errors import StudyError, unwritable
 from idml.studies.sweep.files import frame, write_files
@@ -146,7 +148,7 @@ def play_sweep(
         raise unwritable(directory, error) from error
     lock = WriterLock(directory)
     try:
-        if not (directory / RECORD).exists():
+        if not os.path.exists(directory / RECORD):
             write_atomically(directory / RECORD, tomli_w.dumps(record).encode())
         batch.play(wanted.values(), jobs, progress, note)
         cells = [_cell(plan, directory / _RUNS / plan.name, problems.get(plan.name)) for plan in plans]
@@ -160,7 +162,8 @@ def play_sweep(
 def _cell(plan: CellPlan, directory: Path, problem: str | None) -> SweepCell:
     if problem is not None:
         return SweepCell(plan.values, directory, "failed", problem, {})
-    summary = json.loads((directory / SUMMARY).read_text("utf-8"))
+    with RunStore.open(directory) as run:
+        summary = run.require_summary()
     return SweepCell(plan.values, directory, "done", None, numbers_of(summary))
 
 
@@ -194,15 +197,19 @@ def _check_folder(directory: Path, record: _Recorded) -> None:
     """
     path = directory / RECORD
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if (directory / DATABASE).exists() or (directory / _RUNS).exists():
+        found = read_toml(path)
+    except OutsideError as error:
+        if not error.missing:
+            raise StudyError(f"{error}: choose another --out, or delete it") from None
+        if os.path.exists(directory / DATABASE) or os.path.exists(directory / _RUNS):
             raise StudyError(f"{directory} holds runs, but no sweep: choose another --out") from None
         return
     except (OSError, ValueError) as error:
         raise StudyError(f"{path} cannot be read, {error}: choose another --out, or delete it") from None
-    before, now = found.get("settings", {}), record["settings"]
-    free = {*found.get("vary", ()), *record["vary"]}
+    before, now, varied = found.get("settings", {}), record["settings"], found.get("vary", [])
+    if not isinstance(before, dict) or not isinstance(varied, list) or not all(isinstance(key, str) for key in varied):
+        raise StudyError(f"{path} is no record of a sweep: choose another --out, or delete it")
+    free = {*varied, *record["vary"]}
     for key in [*before, *now]:
         old, new = (settings.get(key, _default(key)) for settings in (before, now))
         if key not in free and old != new:

@@ -1,16 +1,17 @@
 """Single runs side by side: in which keys they differ, and what came of each."""
 
 import hashlib
-import tomllib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from idml.outside import read_bytes
 from idml.reporting.summary import numbers
 from idml.simulation.config import Config
 from idml.simulation.totals import HOW
-from idml.store import RunStore, StoreError
+from idml.store import RunStore
 from idml.studies.sweep.quantities import Numbers, numbers_of
 
 _ORIGINS = ("definition", "rules_version", "plugins", "trace")
@@ -75,10 +76,7 @@ def changes_nothing(key: str) -> bool:
 
 def _compared(directory: Path) -> ComparedRun:
     with RunStore.open(directory) as run:
-        try:
-            config = tomllib.loads(run.config)
-        except tomllib.TOMLDecodeError as error:
-            raise StoreError(f"{directory / 'config.toml'} is no TOML: {error}") from None
+        config = run.settings
         summary = {"config": config, **numbers(run)}
         settings = {name: value for key, one in config.items() for name, value in _flat(key, one)}
         meta = run.meta
@@ -117,5 +115,5 @@ def _digest(run: RunStore) -> str:
         digest.update(repr(records).encode())
     for device in run.devices():
         path = run.model_path(device.device)
-        digest.update(hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b"none")
+        digest.update(hashlib.sha256(read_bytes(path)).digest() if os.path.isfile(path) else b"none")
     return digest.hexdigest()

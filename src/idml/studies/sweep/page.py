@@ -1,5 +1,6 @@
 """The page of a sweep: for each quantity the means of all settings with intervals, and what each value changes."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def write_page(directory: Path, cells: Sequence[Tabled], fixed: Mapping[str, Any
     page = make_page(
         __package__,
         "page.html.j2",
-        name=directory.resolve().name,
+        name=Path(os.path.realpath(directory)).name,
         subtitle=_subtitle(cells),
         varied={key_label(key): _values(cells, key) for key in cells[0].values},
         done=sum(cell.status == "done" for cell in cells),

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from math import prod
 from typing import Any, Final
 
 from idml.errors import IdmlError
+from idml.outside import parse_value
 from idml.simulation.config import Config, ConfigError, make_config
 
 MOST_CELLS: Final = 10_000
@@ -95,10 +95,7 @@ def _read(key: str, text: str) -> list[Any]:
         raise ConfigError(f"--vary {key}: a value is missing between two commas, or at an end")
     if found := _RANGE.fullmatch(text):
         return _range(key, text, *found.groups())
-    try:
-        return [tomllib.loads(f"value = {text}")["value"]]
-    except tomllib.TOMLDecodeError:
-        return [text]
+    return [parse_value(text)]
 
 
 def _range(key: str, text: str, first: str, last: str, step: str | None) -> list[Any]:
