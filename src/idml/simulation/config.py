@@ -42,8 +42,16 @@ def _usable(path: str) -> str:
     return path
 
 
+def _exact(tokens: float, info: ValidationInfo) -> float:
+    """Refuse an amount that would be rounded; a number with six decimals or fewer is the float next to it."""
+    if round(tokens * MICRO) / MICRO != tokens:
+        raise _inconsistent(str(info.field_name), tokens, "must be a multiple of 0.000001 tokens")
+    return tokens
+
+
+MICRO = 1_000_000
 Share = Annotated[float, Field(ge=0, le=1)]
-Tokens = Annotated[float, Field(ge=0, le=1_000_000_000)]
+Tokens = Annotated[float, Field(ge=0, le=1_000_000_000), AfterValidator(_exact)]
 Seconds = Annotated[int, Field(ge=1, le=500_000)]
 Rate = Annotated[float, Field(gt=0)]
 GivenPath = Annotated[str, AfterValidator(_usable)]
@@ -85,7 +93,8 @@ class Config(BaseModel):
         description="what is learned; auto: fashion-mnist if it is found, else digits",
     )
     data_dir: GivenPath | None = Field(
-        None, description="where to look for data first; then in $IDML_DATA and the user cache"
+        None,
+        description="a folder to look for data in first; by default none: data are in $IDML_DATA or the user cache",
     )
     partition: str = Field(
         "iid",
@@ -100,17 +109,23 @@ class Config(BaseModel):
     images_per_device: int | None = Field(
         None,
         ge=1,
-        description="images that each device draws, possibly the same as others; by default all are dealt out evenly",
+        description="images that each device draws, possibly the same as others; by default the data set's, or all are "
+        "dealt out evenly",
     )
     model: str = Field("small", description="what devices train")
     width: int = Field(16, ge=1, le=512, description="channels of the model's first stage")
     dropout: float | None = Field(
         None, ge=0, lt=1, description="dropout after each pool; by default 0.25 for a cnn, else 0"
     )
-    batch: int | None = Field(None, ge=1, description="images in one gradient step")
-    learning_rate: float | None = Field(None, gt=0, le=10, description="rate in a device's first encounter")
+    batch: int | None = Field(None, ge=1, description="images in one gradient step; by default the data set's")
+    learning_rate: float | None = Field(
+        None, gt=0, le=10, description="rate in a device's first encounter; by default the data set's"
+    )
     learning_rate_decay: float | None = Field(
-        None, ge=0, le=100, description="in the k-th encounter, the rate is learning_rate / (1 + decay (k - 1))"
+        None,
+        ge=0,
+        le=100,
+        description="in the k-th encounter, the rate is learning_rate / (1 + decay (k - 1)); by default the data set's",
     )
     local_epochs: int | None = Field(
         None,
@@ -153,12 +168,17 @@ class Config(BaseModel):
     reward: Tokens = Field(10.0, description="what a learner pays for an encounter, in tokens")
     validators: int = Field(3, ge=1, le=MAX_VOTES, description="votes that settle an encounter (V)")
     committee: int | None = Field(
-        None, ge=0, le=MAX_VOTES, description="members that are drawn to vote (K); 0: anyone may vote"
+        None,
+        ge=0,
+        le=MAX_VOTES,
+        description="members that are drawn to vote (K); 0: anyone may vote; by default the preset's",
     )
-    quorum: int | None = Field(None, ge=1, le=MAX_VOTES, description="the least number of votes that decides anything")
+    quorum: int | None = Field(
+        None, ge=1, le=MAX_VOTES, description="the least number of votes that decides anything; by default the preset's"
+    )
     rule: str | None = Field(
         None,
-        description="how a validator judges",
+        description="how a validator judges; by default paper under the preset paper, else loss",
     )
     goal: Literal["all", "own"] = Field(
         "all", description="which classes a learner cares for, under the rule balanced: all alike, or its own"
@@ -174,10 +194,15 @@ class Config(BaseModel):
         0.8, description="the neighbor's share of the reward (p_n); validators share the rest"
     )
     good_faith_share: Share | None = Field(
-        None, description="the neighbor's share of the reward, if the encounter ends incomplete (g)"
+        None,
+        description="the neighbor's share of the reward, if the encounter ends incomplete (g); by default the preset's",
     )
-    no_vote_share: Share | None = Field(None, description="the neighbor's share of the reward, if too few vote")
-    reject_pot_share: Share | None = Field(None, description="the validators' share of a rejected neighbor's penalty")
+    no_vote_share: Share | None = Field(
+        None, description="the neighbor's share of the reward, if too few vote; by default the preset's"
+    )
+    reject_pot_share: Share | None = Field(
+        None, description="the validators' share of a rejected neighbor's penalty; by default the preset's"
+    )
     tie: Literal["accept", "reject"] = Field("accept", description="what as many yes as no votes lead to")
     completion_window_s: Seconds = Field(3_600, description="how long each report may take")
     voting_window_s: Seconds = Field(50_000, description="how long the votes may take")
@@ -258,6 +283,8 @@ class Config(BaseModel):
         """Check what depends on more than one key."""
         if self.rpc is not None and not self.incentive:
             raise _inconsistent("rpc", self.rpc, "leave it out where incentive is false: such a run has no ledger")
+        if self.incentive and self.devices == 2:
+            raise _inconsistent("devices", 2, "nobody is left to judge: give at least 3, or set incentive to false")
         if self.incentive and self.devices < self.validators + 2:
             raise _inconsistent(
                 "validators",
@@ -424,11 +451,26 @@ def make_config(values: Mapping[str, Any]) -> Config:
         ConfigError: if a value is wrong. Its message has one line for each.
         TraceError: if `contacts` names no trace.
     """
+    values = without_auto(values)
     try:
         return Config.model_validate({**values, **_of_trace(values)})
     except ValidationError as error:
         lines = [explain(problem, Config.model_fields) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def without_auto(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys whose value is "auto", where that means what it means to leave them out.
+
+    Args:
+        values: values by key.
+    """
+    fields = Config.model_fields
+    return {
+        key: value
+        for key, value in values.items()
+        if not (isinstance(value, str) and value == "auto" and key in fields and fields[key].default is None)
+    }
 
 
 def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -452,7 +494,7 @@ def _of_trace(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_wei(tokens: float) -> int:
     """Turn whole tokens into base units, exactly to a millionth of a token."""
-    return round(tokens * 1_000_000) * (TOKEN_WEI // 1_000_000)
+    return round(tokens * MICRO) * (TOKEN_WEI // MICRO)
 
 
 def _bps(share: float) -> int:

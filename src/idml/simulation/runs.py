@@ -114,6 +114,7 @@ def resume(
     try:
         with _lent(adapter), RunStore.resume(directory) as store:
             # A run from before there was a choice was trained by PyTorch.
+            settings = {key: value for key, value in (settings or {}).items() if value != "auto"}
             recorded = make_config({"backend": "torch", **store.settings})
             if recorded.rpc is not None:
                 raise ConfigError(
