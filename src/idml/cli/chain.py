@@ -60,7 +60,7 @@ def deploy(options: argparse.Namespace) -> int:
     from idml.ledger.wallet import checksum_address
 
     Deployment.check_place(options.out, overwrite=options.overwrite)
-    node = Node(options.rpc)
+    how, node = sending(options), Node(options.rpc)
     node.chain_id()  # a dead node is told before a password is asked for
     made = deploy(
         node,
@@ -68,7 +68,7 @@ def deploy(options: argparse.Namespace) -> int:
         rate=options.rate,
         stake_threshold_wei=options.stake_threshold,
         unbonding_delay_s=round(options.unbonding_days * 86_400),
-        sending=sending(options),
+        sending=how,
     )
     if options.json:
         print_json(made.to_json())

@@ -29,7 +29,8 @@ def fund(options: argparse.Namespace) -> int:
     if options.send and not options.payer:
         options.fail("--send needs --from ACCOUNT: who pays")
     keys = Keys(options)
-    ledger = connect(options) if equipped else None  # to send native currency, no contracts are needed
+    how = sending(options)
+    ledger = connect(options, how) if equipped else None  # to send native currency, no contracts are needed
     node = ledger.node if ledger else Node(options.rpc)
     node.chain_id()  # a dead node is told before a password is asked for
     addresses = [keys.address(account) for account in options.accounts]
@@ -39,7 +40,7 @@ def fund(options: argparse.Namespace) -> int:
     with _recorded(options) as record:
         if payer is not None:
             for address in addresses:
-                receipt = pay(node, payer, address, options.send, sending(options))
+                receipt = pay(node, payer, address, options.send, how)
                 shown = checksum_address(address)
                 words = f"sent {coins(options.send)} in block {receipt.block_number}, {receipt.gas_used:,} gas"
                 record.add(shown, "send", receipt.block_number, receipt.gas_used, words)
@@ -120,7 +121,7 @@ def _take_out(options: argparse.Namespace, steps: _Steps) -> int:
     """Do the same for all accounts, one after the other, and tell what was done and what is left."""
     from idml.ledger.chain.describe import describe_account
 
-    keys, ledger = Keys(options), connect(options)
+    keys, ledger = Keys(options), connect(options, sending(options))
     wallets = [keys.open(account) for account in options.accounts]
     with _recorded(options) as record:
         for wallet in wallets:

@@ -53,6 +53,15 @@ def add_sending(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-fee-gwei", type=positive, default=500.0, metavar="GWEI", help="never offer more a gas (%(default)g)"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="send it even if an equal order of before may have been carried out"
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="DIR",
+        help="where orders are written down before they are sent ($IDML_JOURNAL, else ~/.local/state/idml/chain)",
+    )
     add_password(parser)
 
 
@@ -74,21 +83,24 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def connect(options: argparse.Namespace) -> "RpcLedger":
-    """The contracts that a command line names."""
+def connect(options: argparse.Namespace, how: "Sending | None" = None) -> "RpcLedger":
+    """The contracts that a command line names, and how to send to them."""
     from idml.ledger.chain.rpc import RpcLedger
 
-    return RpcLedger.connect(options.rpc, options.deployment, sending(options))
+    return RpcLedger.connect(options.rpc, options.deployment, how)
 
 
 def sending(options: argparse.Namespace) -> "Sending":
     """How a command line wants transactions sent."""
     from idml.ledger.chain.fees import GWEI, FeePolicy
+    from idml.ledger.chain.journal import Journal
     from idml.ledger.chain.sender import Sending
 
     return Sending(
-        confirmations=getattr(options, "confirmations", 1),
-        fees=FeePolicy(cap_wei=round(getattr(options, "max_fee_gwei", 500) * GWEI)),
+        confirmations=options.confirmations,
+        fees=FeePolicy(cap_wei=round(options.max_fee_gwei * GWEI)),
+        journal=Journal(options.journal) if options.journal else Journal.of_user(),
+        again=options.again,
     )
 
 
