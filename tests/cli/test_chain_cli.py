@@ -27,7 +27,11 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.variables = {"IDML_KEYSTORE": str(folder / "keys"), "IDML_PASSWORD": "secret"}
+        self.variables = {
+            "IDML_KEYSTORE": str(folder / "keys"),
+            "IDML_PASSWORD": "secret",
+            "IDML_JOURNAL": str(folder / "journal"),
+        }
         keystore = Keystore(folder / "keys")
         for wallet in (RICH, OTHER):
             keystore.add(wallet, "secret", work_factor=CHEAP)
@@ -71,7 +75,9 @@ def test_from_nothing_to_a_staked_account(shell: Shell, anvil: Callable[..., Any
 
     who = OTHER.address_hex
     poor = shell.fails("fund", who, "--tokens", "300")
-    assert poor == (f"idml: too little gas money: {who} has 0 of the chain's native currency and needs 0.03 and gas\n")
+    assert poor == (
+        f"idml: too little gas money: {who} has 0 of the chain's native currency and needs 0.03 and gas; nothing was sent\n"
+    )
     told = shell.ok("fund", who, "--from", RICH.address_hex, "--send", "0.5", "--tokens", "300", "--stake", "200.25")
     assert [line.split()[1] for line in told.splitlines()[:-1]] == ["sent", "buy", "deposit", "stake"]
     info = shell.ok("info", who)

@@ -37,7 +37,7 @@ class FeePolicy:
 
     cap_wei: int = 500 * GWEI
     tip_wei: int | None = None
-    spread_wei: int = 1_000
+    spread_wei: int = 10**6
 
     def suggest(self, node: Node) -> Fees:
         """Choose fees that suffice now and for some blocks to come: twice the base fee, and the tip.

@@ -141,16 +141,14 @@ class Journal:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise JournalError(f"{error.filename}: {error.strerror}; {_HOW}") from None
+            raise JournalError(f"{self.directory} cannot be used: {error.strerror}; {_HOW}") from None
         try:
             give_up_at = time.monotonic() + self._patience_s
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
-                except OSError as error:
-                    if not isinstance(error, BlockingIOError):
-                        raise JournalError(f"{path} cannot be locked: {error.strerror}; {_HOW}") from None
+                except BlockingIOError:
                     if time.monotonic() > give_up_at:
                         raise JournalError(
                             f"{path} is locked by another process that sends from this account: wait for it, or stop it"
