@@ -16,8 +16,9 @@ from idml.ledger.chain.fees import GWEI, FeePolicy, Fees
 from idml.ledger.chain.journal import Book, Entry, Journal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import pay
-from idml.ledger.chain.sender import Sending
+from idml.ledger.chain.sender import Sending, ensure_new
 from idml.ledger.errors import JournalError, LedgerError, SentBeforeError, TransactionStuckError
+from idml.ledger.wallet import Wallet
 
 from ..conftest import until
 from .test_rivals import GONE, foreign
@@ -130,9 +131,11 @@ def test_what_cannot_be_written_down_is_not_sent(anvil: Callable[..., Any], jour
 class Lost:
     """A payment of 1 wei of which nobody can tell what became, on a chain that mines when it is told to."""
 
-    def __init__(self, process: Any, proxy: Callable[..., Any], journal: Journal, *, arrives: bool = True) -> None:
+    def __init__(
+        self, process: Any, proxy: Callable[..., Any], journal: Journal, *, arrives: bool = True, command: str = ""
+    ) -> None:
         self.process, self.between, self.journal = process, proxy(process.url), journal
-        self.sending = Sending(poll_s=0.02, give_up_after_s=0.3, journal=journal, gas_limit=30_000)
+        self.sending = Sending(poll_s=0.02, give_up_after_s=0.3, journal=journal, gas_limit=30_000, command=command)
         self.between.rule = lambda method, _params, ask: (
             ask() if method != "eth_sendRawTransaction" else ask() and None if arrives else None
         )
@@ -147,7 +150,10 @@ class Lost:
         return pay(node, RICH, TARGET, wei, replace(self.sending, again=again)).success
 
     def refused(self, words: str) -> None:
-        with pytest.raises(SentBeforeError, match=f"{words}.*; to send another, add --again; nothing was sent$"):
+        with pytest.raises(
+            SentBeforeError,
+            match=f"^the same was asked for before: .*{words}.*; to send another, add --again; nothing was sent$",
+        ):
             self.pay()
 
 
@@ -178,7 +184,7 @@ def test_an_order_that_never_arrived_is_told_and_given_anew(
     lost = Lost(process, proxy, journal, arrives=False)
     (entry,) = written(journal)
     for _ in range(2):
-        lost.refused(f"the equal order {entry.id} of 2.* is unknown to the node, and its nonce is free")
+        lost.refused(f"order {entry.id} of 2.* is unknown to the node, and its nonce is free")
     assert lost.pay(again=True)
     assert written(journal) == [entry], "another order took its nonce, but not everybody need know that"
     with caplog.at_level(logging.INFO, "idml"):
@@ -186,6 +192,27 @@ def test_an_order_that_never_arrived_is_told_and_given_anew(
     assert f"order {entry.id} of" in caplog.text
     assert "was not carried out, and cannot be any more" in caplog.text
     assert balance(process) == 2
+    assert written(journal) == []
+
+
+def test_a_command_is_not_begun_anew_while_a_part_of_it_is_open(
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal
+) -> None:
+    """Whatever became of the part: the others may have been done. Other commands go on."""
+    process = anvil()
+    lost = Lost(process, proxy, journal, arrives=False, command="pay everybody")
+    node, sending = Node(process.url), lost.sending
+    others = [Wallet.from_seed(1, 1), RICH]
+    fates = ["is unknown to the node, and its nonce is free", "was not carried out, and cannot be any more"]
+    for words in fates:
+        with pytest.raises(SentBeforeError, match=f"{words}.*; to send another, add --again; nothing was sent$"):
+            ensure_new(node, others, sending)
+        ensure_new(node, others, replace(sending, journal=None))
+        assert len(written(journal)) == 1
+        if words == fates[0]:
+            ensure_new(node, others, replace(sending, again=True))
+            foreign(process, 0)
+    ensure_new(node, others, replace(sending, again=True))
     assert written(journal) == []
 
 

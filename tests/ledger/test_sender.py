@@ -14,12 +14,15 @@ import pytest
 from idml.ledger.chain.fees import GWEI, FeePolicy, Fees
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.receipts import Request
+from idml.ledger.chain.rpc import RpcLedger, deploy
 from idml.ledger.chain.sender import Sender, Sending
 from idml.ledger.embedded.evm import Receipt
 from idml.ledger.errors import LedgerError, NodeUnreachableError, TransactionReplacedError, TransactionStuckError
+from idml.ledger.events import EventSync
 from idml.ledger.wallet import Wallet
 
 from ..conftest import until
+from .reader import Reader
 
 RICH = Wallet(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))  # Anvil's account 0
 TARGET = b"\x77" * 20
@@ -210,6 +213,48 @@ def test_what_a_reorg_throws_out_is_sent_again(anvil: Callable[..., Any]) -> Non
     assert receipt.success
     assert int(process.rpc("eth_blockNumber"), 16) - receipt.block_number + 1 >= 4
     assert balance(process) == 1
+
+
+@pytest.mark.parametrize("how", ["reorg", "revert"])
+def test_a_chain_that_goes_back_again_and_again_still_pays_once(anvil: Callable[..., Any], how: str) -> None:
+    """While confirmations are waited for; whether the pool still has the transaction or not."""
+    process = anvil()
+    start = process.rpc("evm_snapshot")
+    sending = in_background(sender_for(process.url, confirmations=3), gift())
+    for drops in (False, True, False):
+        until(lambda: balance(process) == 1)
+        process.rpc("evm_mine")
+        if how == "reorg":
+            process.rpc("anvil_reorg", 2, [])
+        else:
+            process.rpc("evm_revert", start)
+            start = process.rpc("evm_snapshot")
+        if drops:
+            process.rpc("anvil_dropAllTransactions")
+        assert not sending.done()
+    until(lambda: balance(process) == 1)
+    for _ in range(2):
+        process.rpc("evm_mine")
+    assert sending.result(10).success
+    assert balance(process) == 1
+    assert int(process.rpc("eth_getTransactionCount", RICH.address_hex, "latest"), 16) == 1
+
+
+def test_a_ledger_lives_on_when_its_chain_is_put_back(anvil: Callable[..., Any]) -> None:
+    """It sends on with the nonces of the chain as it is now, and readers take back what is no more."""
+    process = anvil()
+    node, quick = Node(process.url), Sending(poll_s=0.02)
+    ledger = RpcLedger(node, deploy(node, RICH, sending=quick), quick)
+    sync, reader = EventSync(ledger), Reader(ledger)
+    for coins in (1, 2, 3):
+        start = process.rpc("evm_snapshot")
+        ledger.buy(RICH, coins)
+        reader.follow(sync).check(RICH.address)
+        process.rpc("evm_revert", start)
+        ledger.buy(RICH, 10 * coins)
+        reader.follow(sync).check(RICH.address)
+    assert ledger.token_balance_wei(RICH.address) == 60 * ledger.rate()
+    assert len(reader.rollbacks) == 3
 
 
 def test_a_chain_that_stands_still_is_told(anvil: Callable[..., Any]) -> None:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from idml.ledger.chain.rpc import RpcLedger
     from idml.ledger.chain.sender import Sending
 
+_HOW = {
+    *("again", "confirmations", "execute", "fail", "journal", "json", "keystore", "max_fee_gwei", "out", "overwrite"),
+    *("password_file", "rpc"),
+}
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -101,7 +106,14 @@ def sending(options: argparse.Namespace) -> "Sending":
         fees=FeePolicy(cap_wei=round(options.max_fee_gwei * GWEI)),
         journal=Journal(options.journal) if options.journal else Journal.of_user(),
         again=options.again,
+        command=_command(options),
     )
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What a command line is to do, without how it does it."""
+    given = {key: str(value) for key, value in sorted(vars(options).items()) if key not in _HOW}
+    return json.dumps({"command": options.execute.__name__, **given})
 
 
 def amount(text: str) -> int:

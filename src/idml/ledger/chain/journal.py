@@ -29,6 +29,7 @@ class Entry:
         nonce: the nonce of all its versions.
         versions: its signed versions, the latest last.
         since_s: when it was first written down, in seconds since 1970.
+        command: what the whole command is to do that it is part of; empty if there is none.
     """
 
     id: str
@@ -36,11 +37,12 @@ class Entry:
     nonce: int
     versions: tuple[bytes, ...]
     since_s: int
+    command: str = ""
 
     @classmethod
-    def begin(cls, order: bytes, nonce: int, raw: bytes) -> "Entry":
+    def begin(cls, order: bytes, nonce: int, raw: bytes, command: str = "") -> "Entry":
         """A new order with its first version."""
-        return cls(secrets.token_hex(8), order, nonce, (raw,), int(time.time()))
+        return cls(secrets.token_hex(8), order, nonce, (raw,), int(time.time()), command)
 
     @property
     def hashes(self) -> list[bytes]:
@@ -187,7 +189,7 @@ def _entry(fields: dict[str, object]) -> Entry:
     nonce, since_s = fields["nonce"], fields["since_s"]
     if not (versions and isinstance(nonce, int) and isinstance(since_s, int)):
         raise ValueError("no entry")
-    return Entry(str(fields["id"]), to_hash(fields["order"]), nonce, versions, since_s)
+    return Entry(str(fields["id"]), to_hash(fields["order"]), nonce, versions, since_s, str(fields["command"]))
 
 
 def _list(value: object) -> list[Any]:

@@ -6,7 +6,7 @@ then on no error is told as a failure: it names the transaction, and says how to
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ from idml.ledger.errors import (
     TransactionReplacedError,
     TransactionStuckError,
 )
+from idml.ledger.wallet import Wallet
 
 _LOG = logging.getLogger(__name__)
 _FIRST_POLL_S = 0.01
@@ -50,6 +51,7 @@ class Sending:
         journal: where orders are written down before they are sent; None keeps them nowhere.
         again: whether an order is sent although the journal has an equal one, of which it is not known, or was not
             told, what became of it.
+        command: what is written down of the whole command that the orders are part of, see `ensure_new`.
     """
 
     confirmations: int = 1
@@ -60,6 +62,11 @@ class Sending:
     gas_limit: int | None = None
     journal: Journal | None = None
     again: bool = False
+    command: str = ""
+
+    def book(self, chain_id: int, address: bytes) -> AbstractContextManager[Book]:
+        """Open what is written down of an account's orders, for a `with` block; see `Journal.open`."""
+        return nullcontext(Book()) if self.journal is None else self.journal.open(chain_id, address)
 
 
 class Sender:
@@ -101,7 +108,8 @@ class Sender:
         """
         address = order.wallet.address
         with before_sending(), self._book(address) as book:
-            look_back(self._node, order, book, again=self._sending.again)
+            digest = order.digest
+            look_back(self._node, order.wallet, book, lambda old: old.order == digest, again=self._sending.again)
             gas_limit = self._sending.gas_limit
             if gas_limit is None:
                 try:
@@ -131,7 +139,7 @@ class Sender:
                 with self._nonces.take(wallet.address, floor) as nonce:
                     flight = Flight(order, gas_limit, nonce, fees)
                     flight.sign(self._chain_id, policy.mark(fees))
-                    entry = Entry.begin(order.digest, nonce, flight.raw)
+                    entry = Entry.begin(order.digest, nonce, flight.raw, self._sending.command)
                     book.write(entry)
                     try:
                         self._hand_in(flight)
@@ -231,8 +239,7 @@ class Sender:
 
     def _book(self, address: bytes) -> AbstractContextManager[Book]:
         """What is written down of an account's orders, under the lock of its file."""
-        journal = self._sending.journal
-        return nullcontext(Book()) if journal is None else journal.open(self._chain_id, address)
+        return self._sending.book(self._chain_id, address)
 
     def _strike(self, address: bytes, entry: Entry) -> None:
         """Forget an order that is decided. If that fails, it is decided nevertheless."""
@@ -276,3 +283,24 @@ def before_sending() -> Iterator[None]:
         if not error.sent and not isinstance(error, Reverted):
             error.add("nothing was sent")
         raise
+
+
+def ensure_new(node: Node, wallets: Iterable[Wallet], sending: Sending) -> None:
+    """Make sure that a command of several orders is not begun anew while it is open what became of one of them.
+
+    Args:
+        node: a node of the chain.
+        wallets: keys of all accounts from which it will send.
+        sending: how it sends, with a journal and a command.
+
+    Raises:
+        SentBeforeError: if the journal has an order of an equal command.
+        LedgerError: if the journal cannot be read, or the node does not answer.
+    """
+    with before_sending():
+        chain_id = node.chain_id()
+        for wallet in wallets:
+            with sending.book(chain_id, wallet.address) as book:
+                look_back(
+                    node, wallet, book, lambda old: old.command == sending.command, again=sending.again, whole=True
+                )
