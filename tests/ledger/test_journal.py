@@ -5,6 +5,7 @@ import json
 import logging
 import pwd
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_orders_come_back_as_they_were_written(journal: Journal) -> None:
     kept_nowhere = Book()
     kept_nowhere.write(ENTRY)
     assert kept_nowhere.at(7) == [ENTRY]
+
+
+def test_where_files_cannot_be_locked_orders_are_written_down_too(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    with journal.open(CHAIN, RICH.address) as book:
+        book.write(ENTRY)
+    assert written(journal) == [ENTRY]
 
 
 DAMAGES = ["", "[", "{}", "[1]", "[[]]", "[" * 200_000, '[{"id": "x"}]', "\udcff"]
@@ -287,11 +297,12 @@ def test_a_command_that_is_stopped_says_what_it_had_sent(
     def stop(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
+    sender = sender_for(process.url, journal=journal, stuck_after_s=60)
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
     try:
         with pytest.raises(KeyboardInterrupt):
-            sender_for(process.url, journal=journal).send(gift())
+            sender.send(gift())
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

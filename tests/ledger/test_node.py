@@ -195,6 +195,23 @@ def test_what_is_no_node_is_said_at_once(
     assert between.calls == ["eth_chainId"]
 
 
+def test_a_refusal_is_found_behind_whatever_http_status(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    """But a status that says that the node is busy comes first."""
+    between = proxy(anvil().url)
+    node = Node(between.url, patience_s=0.1)
+    for status in (400, 403, 404):
+        between.rule = lambda _method, _params, _ask, status=status: (status, refusal(-32602, "wrong range"))
+        with pytest.raises(NodeRefusedError, match="wrong range"):
+            node.request("eth_getLogs")
+    for status in (429, 500, 503):
+        between.rule = lambda _method, _params, _ask, status=status: (status, refusal(-32602, "wrong range"))
+        with pytest.raises(NodeUnreachableError, match=f"HTTP {status}"):
+            node.request("eth_getLogs")
+    between.rule = lambda _method, _params, _ask: (404, b"<html>not found</html>")
+    with pytest.raises(NodeUnreachableError, match="answers HTTP 404 Not Found: check the URL and the key"):
+        node.request("eth_getLogs")
+
+
 def test_a_nodes_refusal_is_kept_word_for_word(anvil: Callable[..., Any]) -> None:
     node = Node(anvil().url)
     with pytest.raises(

@@ -1,10 +1,12 @@
 """Other programs send from the same account: none of their transactions is lost, and no success is false."""
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,31 +23,51 @@ GONE = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not fo
 POOL_METHODS = ("txpool_contentFrom", "eth_getTransactionBySenderAndNonce")
 
 
-def foreign(process: Any, nonce: int, wei: int = 1_000, max_wei: int = 3 * GWEI) -> str:
-    """What another program with the same key sends; returns its hash."""
+def signed(nonce: int, wei: int = 1_000, max_wei: int = 3 * GWEI) -> str:
+    """What another program with the same key signs."""
     fields = {"type": 2, "chainId": CHAIN, "nonce": nonce, "to": TARGET, "value": wei, "data": b"", "gas": 21_000}
     raw, _ = RICH.sign_transaction({**fields, "maxFeePerGas": max_wei, "maxPriorityFeePerGas": 1})
-    sent: str = process.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+    return "0x" + raw.hex()
+
+
+def foreign(process: Any, nonce: int) -> str:
+    """What another program with the same key sends; returns its hash."""
+    sent: str = process.rpc("eth_sendRawTransaction", signed(nonce))
     return sent
 
 
-def connection(process: Any, proxy: Callable[..., Any], tells: bool) -> str:
-    """A URL of the node, which tells what waits in its pool or does not."""
-    if tells:
+def connection(process: Any, proxy: Callable[..., Any], tells: str) -> str:
+    """A URL of the node, which tells what waits in its pool by one method, by another, or not at all."""
+    if tells == "by nonce":
         return str(process.url)
+
+    def rule(method: str, params: list[Any], ask: Callable[[], bytes]) -> bytes:
+        if method == "txpool_contentFrom" and tells == "by account":  # as Geth has it
+            content = process.rpc("txpool_content")
+            own: dict[str, dict[str, Any]] = {
+                kind: next((own for who, own in content[kind].items() if who.lower() == params[0]), {})
+                for kind in ("pending", "queued")
+            }
+            return json.dumps({"jsonrpc": "2.0", "id": 0, "result": own}).encode()
+        return GONE if method in POOL_METHODS else ask()
+
     between = proxy(process.url)
-    between.rule = lambda method, _params, ask: GONE if method in POOL_METHODS else ask()
+    between.rule = rule
     return str(between.url)
 
 
-@pytest.mark.parametrize("tells", [True, False])
+TELLS = pytest.mark.parametrize("tells", ["by account", "by nonce", "nothing"])
+
+
+@TELLS
 def test_what_waits_behind_anothers_transaction_says_so_and_leaves_it(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], tells: bool
+    anvil: Callable[..., Any], proxy: Callable[..., Any], tells: str
 ) -> None:
     process = anvil("--no-mining")
     theirs = foreign(process, 0)
     sender = sender_for(connection(process, proxy, tells), stuck_after_s=0.1, give_up_after_s=1)
-    words = f"behind transaction {theirs} .nonce 0." if tells else "for nonce 0, and the node does not tell whether"
+    known = f"behind transaction {theirs} .nonce 0."
+    words = "for nonce 0, and the node does not tell whether" if tells == "nothing" else known
     with pytest.raises(TransactionStuckError, match=f"^in no block after 1 s: it waits {words}") as caught:
         sender.send(gift(1))
     assert "\n" not in str(caught.value)
@@ -68,9 +90,9 @@ def test_a_place_beyond_a_gap_that_another_has_taken_is_left_to_it(anvil: Callab
     assert balance(process) == 1_003
 
 
-@pytest.mark.parametrize("tells", [True, False])
+@TELLS
 def test_who_takes_the_place_of_ones_own_transaction_keeps_it(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], tells: bool
+    anvil: Callable[..., Any], proxy: Callable[..., Any], tells: str
 ) -> None:
     """It is not outbid, and what became of one's own is told when it is certain."""
     process = anvil("--no-mining")
@@ -91,12 +113,70 @@ def test_who_takes_the_place_of_ones_own_transaction_keeps_it(
         process.rpc("anvil_dropAllTransactions")
     waits, lost = outcomes
     assert isinstance(waits, TransactionStuckError)
-    words = f"another transaction, {theirs}, waits" if tells else "another transaction waits with its nonce"
-    assert words in str(waits)
+    known = f"another transaction, {theirs}, waits with its nonce"
+    assert ("another transaction waits with its nonce" if tells == "nothing" else known) in str(waits)
     assert isinstance(lost, TransactionReplacedError)
     assert f"will never be mined: transaction {theirs} took its nonce" in str(lost)
     assert lost.sent == ()
     assert balance(process) == 1_000
+
+
+def test_a_place_that_a_reorg_opened_may_be_taken_too(anvil: Callable[..., Any]) -> None:
+    """And only when the other transaction is final, one's own cannot be any more."""
+    process = anvil()
+    sending = in_background(sender_for(process.url, confirmations=3, stuck_after_s=0.1), gift(1))
+    until(lambda: balance(process) == 1)
+    time.sleep(0.3)
+    process.rpc("anvil_reorg", 1, [[signed(0), 0]])
+    for _ in range(2):
+        assert balance(process) == 1_000
+        time.sleep(0.5)
+        assert not sending.done()
+        process.rpc("evm_mine")
+    with pytest.raises(TransactionReplacedError, match=r"transaction 0x\w+ took its nonce"):
+        sending.result(10)
+    assert balance(process) == 1_000
+
+
+@pytest.mark.parametrize("mining", [[], ["--no-mining"]])
+def test_a_node_that_refuses_what_it_took_is_not_believed(
+    anvil: Callable[..., Any], proxy: Callable[..., Any], mining: list[str]
+) -> None:
+    """Not even if it does not find the transaction by its hash: it has it in the place of its nonce."""
+    process = anvil(*mining)
+    between = proxy(process.url)
+
+    def rule(method: str, _params: list[Any], ask: Callable[[], bytes]) -> bytes:
+        answer = ask()
+        if method == "eth_sendRawTransaction":
+            return b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"out of memory"}}'
+        return b'{"jsonrpc":"2.0","id":0,"result":null}' if method == "eth_getTransactionByHash" else answer
+
+    between.rule = rule
+    sending = in_background(sender_for(between.url), gift())
+    until(lambda: pool(process) or balance(process))
+    time.sleep(0.2)
+    process.rpc("evm_mine")
+    assert sending.result(10).success
+    assert balance(process) == 1
+
+
+def test_another_transactions_receipt_is_no_receipt(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    process = anvil()
+    foreign(process, 0)
+    between = proxy(process.url)
+    mixed_up = [True]
+
+    def rule(method: str, params: list[Any], ask: Callable[[], bytes]) -> bytes:
+        if method == "eth_getTransactionReceipt" and mixed_up:
+            mixed_up.clear()
+            return ask().replace(params[0].encode(), b"0x" + b"17" * 32)
+        return ask()
+
+    between.rule = rule
+    assert sender_for(between.url).send(gift()).success
+    assert not mixed_up
+    assert between.calls.count("eth_getTransactionReceipt") == 2
 
 
 def test_a_nonce_that_nobody_can_tell_of_stays_open(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
@@ -124,14 +204,20 @@ MINING = pytest.mark.parametrize("mining", [[], ["--block-time", "1"]])
 def test_equal_orders_of_many_senders_are_paid_as_often_as_they_succeed(
     anvil: Callable[..., Any], mining: list[str]
 ) -> None:
+    """Anvil lets one that waits be replaced by one that offers a single wei more: that is told, and is no success."""
     process = anvil(*mining)
 
     def work(_index: int) -> int:
-        sender = sender_for(process.url, stuck_after_s=10)
-        return sum(sender.send(gift()).success for _ in range(2))
+        sender, paid = sender_for(process.url, stuck_after_s=1), 0
+        for _ in range(2):
+            with suppress(TransactionReplacedError):
+                paid += sender.send(gift()).success
+        return paid
 
     with ThreadPoolExecutor(6) as threads:
-        assert sum(threads.map(work, range(6))) == balance(process) == 12
+        paid = sum(threads.map(work, range(6)))
+    assert paid == balance(process)
+    assert paid == 12 or (paid >= 6 and mining)
 
 
 SCRIPT = """
@@ -141,6 +227,7 @@ from idml.ledger.chain.journal import Journal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import pay
 from idml.ledger.chain.sender import Sending
+from idml.ledger.errors import TransactionReplacedError
 from idml.ledger.wallet import Wallet
 
 url, key, folder = sys.argv[1:]
@@ -149,8 +236,13 @@ node = Node(url)
 node.chain_id()
 print("ready", flush=True)
 sys.stdin.readline()
-done = [pay(node, Wallet(bytes.fromhex(key)), b"\\x77" * 20, 1, sending).success for _ in range(5)]
-print(sum(done))
+paid = 0
+for _ in range(5):
+    try:
+        paid += pay(node, Wallet(bytes.fromhex(key)), b"\\x77" * 20, 1, sending).success
+    except TransactionReplacedError:
+        pass
+print(paid)
 """
 
 
@@ -171,8 +263,8 @@ def test_equal_orders_of_two_processes_too(
         worker.stdin.write("\n")
         worker.stdin.flush()
     told = [int(worker.communicate(timeout=60)[0]) for worker in workers]
-    assert told == [5, 5]
-    assert balance(process) == 10
+    assert sum(told) == balance(process)
+    assert told == [5, 5] or (mining and not written), "who writes orders down takes turns"
 
 
 def test_no_two_orders_are_the_same_transaction(anvil: Callable[..., Any]) -> None:

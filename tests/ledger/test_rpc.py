@@ -22,6 +22,7 @@ from idml.ledger.errors import (
     LedgerError,
     NoContractError,
     NodeRefusedError,
+    NodeUnreachableError,
     Reverted,
     WrongChainError,
 )
@@ -107,6 +108,18 @@ def test_what_only_gas_broke_has_no_reason(anvil: Callable[..., Any], proxy: Cal
     stingy = RpcLedger(node, deploy(node, RICH, sending=QUICK), replace(QUICK, gas_limit=30_000))
     with pytest.raises(Reverted, match=r"Unknown\(data=0x\)"):
         stingy.buy(RICH, TOKEN_WEI)
+
+
+def test_a_reason_that_nobody_tells_is_no_error(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    """That the transaction reverted is known."""
+    between = proxy(anvil().url)
+    node = Node(between.url, patience_s=0.2)
+    ledger = RpcLedger(node, deploy(node, RICH, sending=QUICK), replace(QUICK, gas_limit=300_000))
+    between.rule = lambda method, _params, ask: (
+        UNKNOWN if method == "debug_traceTransaction" else b"<html>" if method == "eth_call" else ask()
+    )
+    with pytest.raises(Reverted, match=r"Unknown\(data=0x\)"):
+        ledger.withdraw(RICH, 5)
 
 
 def test_a_reason_that_a_later_transaction_covers_up_is_traced(anvil: Callable[..., Any]) -> None:
@@ -263,3 +276,18 @@ def test_a_deployment_that_cannot_succeed_costs_nothing(anvil: Callable[..., Any
     with pytest.raises(GasMoneyError, match="needs up to"):
         deploy(node, POOR, sending=QUICK)
     assert node.balance_wei(POOR.address) == had_wei
+
+
+def test_a_deployment_that_breaks_off_says_what_is_there(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    process = anvil()
+    between = proxy(process.url)
+
+    def rule(method: str, _params: list[Any], ask: Callable[[], bytes]) -> bytes | int:
+        return 503 if between.calls.count("eth_sendRawTransaction") > 1 else ask()
+
+    between.rule = rule
+    token = r"transaction 0x\w+ \(nonce 1 of .*\) may have been sent: .*; before it, IDMLToken was deployed at (0x\w+)$"
+    with pytest.raises(NodeUnreachableError, match=token) as caught:
+        deploy(Node(between.url, patience_s=0.2), RICH, sending=QUICK)
+    address = str(caught.value).rpartition(" ")[2]
+    assert len(process.rpc("eth_getCode", address, "latest")) > 2

@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,10 @@ class Book:
             os.replace(new, self._path)
         except OSError as error:
             raise JournalError(f"{self._path} cannot be written: {error.strerror}; {_HOW}") from None
+        with suppress(OSError):  # not everywhere can a folder be synced
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
 
 
 class Journal:
@@ -136,8 +140,6 @@ class Journal:
         Raises:
             JournalError: if it cannot be read or written, or if somebody else has it open for too long.
         """
-        import fcntl  # there is none on Windows
-
         path = self.directory / f"{chain_id}-{checksum_address(address)}.json"
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -145,20 +147,27 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{self.directory} cannot be used: {error.strerror}; {_HOW}") from None
         try:
-            give_up_at = time.monotonic() + self._patience_s
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > give_up_at:
-                        raise JournalError(
-                            f"{path} is locked by another process that sends from this account: wait for it, or stop it"
-                        ) from None
-                time.sleep(_PAUSE_S)
+            self._lock(descriptor, path)
             yield Book(path)
         finally:
             os.close(descriptor)
+
+    def _lock(self, descriptor: int, path: Path) -> None:
+        try:
+            import fcntl
+        except ImportError:  # there are no such locks on Windows
+            return
+        give_up_at = time.monotonic() + self._patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > give_up_at:
+                    raise JournalError(
+                        f"{path} is locked by another process that sends from this account: wait for it, or stop it"
+                    ) from None
+            time.sleep(_PAUSE_S)
 
 
 def _plain(entry: Entry) -> dict[str, object]:

@@ -171,21 +171,33 @@ class Sender:
                 return
             except NodeRefusedError as error:
                 refusal = error
-            if not refusal.outright or self._node.has_transaction(flight.hashes[-1]):
+            if not refusal.outright or self._is_known(flight):
                 return
-            if self._node.transaction_count(wallet.address, "latest") > flight.nonce:
-                taker = find_taker(self._node, wallet.address, flight.nonce)
-                if taker is None or taker in flight.hashes:
-                    return
-                raise _NonceUsedError
-        in_pool = self._node.waiting(wallet.address, flight.nonce)
-        if in_pool or self._node.transaction_count(wallet.address, "pending") > flight.nonce:
-            raise _NonceUsedError
         needs_wei = flight.gas_limit * flight.fees.max_wei + flight.order.value_wei
         has_wei = self._node.balance_wei(wallet.address)
         if has_wei < needs_wei:
             raise GasMoneyError(wallet.address_hex, has_wei, needs_wei)
         raise refusal
+
+    def _is_known(self, flight: Flight) -> bool:
+        """Whether the node may have a transaction that it refused, by its hash or in the place of its nonce.
+
+        Raises:
+            _NonceUsedError: if it has another transaction in this place.
+        """
+        address, nonce, node = flight.order.wallet.address, flight.nonce, self._node
+        if node.has_transaction(flight.hashes[-1]):
+            return True
+        if node.transaction_count(address, "latest") > nonce:
+            taker = find_taker(node, address, nonce)
+        else:
+            taker = node.waiting(address, nonce)
+            if not taker and node.transaction_count(address, "pending") <= nonce:
+                return False
+            taker = taker or b""  # it waits in the pool, where a look at our own hash has not found it
+        if taker is None or taker in flight.hashes:
+            return True
+        raise _NonceUsedError
 
     def _watch(self, flight: Flight, entry: Entry) -> Receipt:
         """Wait until one version of a transaction is final."""
