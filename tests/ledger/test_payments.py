@@ -43,6 +43,7 @@ SPOILED: dict[str, bytes | int | None] = {
     "empty": result(""),
     "number": result(5),
     "words": result("zz"),
+    "no end": result("0x" + "f" * 5_000),
     "-32005": refusal(-32005),
     "-32000": refusal(-32000),
     "HTML": b"<html>hello</html>",

@@ -42,9 +42,14 @@ def as_is(answer: Answer) -> Answer:
     return answer
 
 
+def to_wei(answer: object) -> int:
+    """Read an amount, in hexadecimal digits after 0x: at most 256 bits."""
+    return _number(answer, 64)
+
+
 def to_int(answer: object) -> int:
-    """Read a number that is not negative, in hexadecimal digits after 0x."""
-    return int(_digits(answer), 16)
+    """Read a number that counts something, in hexadecimal digits after 0x: at most 64 bits."""
+    return _number(answer, 16)
 
 
 def to_hex(value: bytes) -> str:
@@ -63,6 +68,13 @@ def to_hash(answer: object) -> bytes:
     if len(value) != 32:
         raise ValueError("no hash")
     return value
+
+
+def _number(answer: object, most_digits: int) -> int:
+    digits = _digits(answer)
+    if len(digits.lstrip("0")) > most_digits:
+        raise ValueError("too large")
+    return int(digits, 16)
 
 
 def _digits(answer: object) -> str:

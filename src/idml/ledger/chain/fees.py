@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from idml.ledger.chain.answers import to_int
+from idml.ledger.chain.answers import to_wei
 from idml.ledger.chain.node import Node
 from idml.ledger.errors import LedgerError, NodeRefusedError
 
@@ -75,7 +75,7 @@ class FeePolicy:
 
     def _tip(self, node: Node) -> int:
         try:
-            return node.request("eth_maxPriorityFeePerGas", read=to_int)
+            return node.request("eth_maxPriorityFeePerGas", read=to_wei)
         except NodeRefusedError:
             return _DEFAULT_TIP_WEI
 

@@ -17,6 +17,7 @@ from idml.ledger.chain.answers import (
     to_hash,
     to_hex,
     to_int,
+    to_wei,
 )
 from idml.ledger.chain.transport import PassingError, Transport, phrase
 from idml.ledger.embedded.evm import Block
@@ -25,6 +26,7 @@ from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableErr
 _LOG = logging.getLogger(__name__)
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.1, 5.0
 _GREETING_S = 3.0
+_LONGEST_MESSAGE = 500
 _METHOD_NOT_FOUND, _WRONG_PARAMETERS = -32601, -32602
 _TOO_MANY_REQUESTS, _LIMIT_EXCEEDED = 429, -32005
 # Whoever asks for the logs of many blocks is told by the same code to ask for fewer.
@@ -143,7 +145,7 @@ class Node:
 
     def balance_wei(self, address: bytes) -> int:
         """Native currency of an account, in wei."""
-        return self.request("eth_getBalance", to_hex(address), "latest", read=to_int)
+        return self.request("eth_getBalance", to_hex(address), "latest", read=to_wei)
 
     def transaction_count(self, address: bytes, at: str) -> int:
         """The next nonce of an account, after the `latest` block or after all that is `pending`."""
@@ -212,7 +214,8 @@ class Node:
         if isinstance(refusal, dict) and not busy:
             given = refusal.get("code")
             code = given if isinstance(given, int) else 0
-            raise NodeRefusedError(method, code, str(refusal.get("message", refusal)), refusal.get("data"))
+            message = str(refusal.get("message", refusal))[:_LONGEST_MESSAGE]
+            raise NodeRefusedError(method, code, message, refusal.get("data"))
         if status != HTTPStatus.OK:
             problem = f"HTTP {status} {phrase(status)}"
             if busy or self._greeted:  # whoever has answered before has the right URL and key
@@ -252,7 +255,7 @@ def _block(answer: Any) -> Block:
         to_int(answer["number"]),
         to_hash(answer["hash"]),
         to_int(answer["timestamp"]),
-        None if base_fee is None else to_int(base_fee),
+        None if base_fee is None else to_wei(base_fee),
     )
 
 

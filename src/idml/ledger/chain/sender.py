@@ -48,7 +48,8 @@ class Sending:
         poll_s: the longest pause between two looks at the chain, in seconds.
         gas_limit: the gas limit of every transaction. None takes a quarter more than the node estimates; then a
             transaction that would revert is noticed before it costs anything.
-        journal: where orders are written down before they are sent; None keeps them nowhere.
+        journal: where orders are written down before they are sent; None keeps them nowhere. With a journal, an order
+            is refused while an equal one is under way.
         again: whether an order is sent although the journal has an equal one, of which it is not known, or was not
             told, what became of it.
         command: what is written down of the whole command that the orders are part of, see `ensure_new`.
@@ -227,7 +228,10 @@ class Sender:
                 why = flight.obstacle or f"it offers up to {flight.fees.max_wei} wei a gas (cap {sending.fees.cap_wei})"
                 raise TransactionStuckError(f"in no block after {sending.give_up_after_s:g} s: {why}")
             elif now - handed_in > sending.stuck_after_s:
+                before = flight.obstacle
                 entry = self._pusher.push(flight, entry)
+                if flight.obstacle != before:
+                    _LOG.info("%s is in no block: %s", flight, flight.obstacle or "nothing is in its way any more")
                 handed_in = now
             time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, sending.poll_s)
