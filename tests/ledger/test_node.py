@@ -112,6 +112,7 @@ class Spoiled:
         self.between.rule = rule
 
 
+@pytest.mark.slow
 def test_what_passes_is_waited_for_whatever_it_is(
     anvil: Callable[..., Any], proxy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,10 +65,10 @@ def test_what_waits_behind_anothers_transaction_says_so_and_leaves_it(
 ) -> None:
     process = anvil("--no-mining")
     theirs = foreign(process, 0)
-    sender = sender_for(connection(process, proxy, tells), stuck_after_s=0.1, give_up_after_s=1)
+    sender = sender_for(connection(process, proxy, tells), stuck_after_s=0.1, give_up_after_s=0.5)
     known = f"behind transaction {theirs} .nonce 0."
     words = "for nonce 0, and the node does not tell whether" if tells == "nothing" else known
-    with pytest.raises(TransactionStuckError, match=f"^in no block after 1 s: it waits {words}") as caught:
+    with pytest.raises(TransactionStuckError, match=f"^in no block after 0.5 s: it waits {words}") as caught:
         sender.send(gift(1))
     assert "\n" not in str(caught.value)
     assert pool(process)[0]["hash"] == theirs
@@ -96,14 +96,14 @@ def test_who_takes_the_place_of_ones_own_transaction_keeps_it(
 ) -> None:
     """It is not outbid, and what became of one's own is told when it is certain."""
     process = anvil("--no-mining")
-    sender = sender_for(connection(process, proxy, tells), stuck_after_s=0.1, give_up_after_s=1.5)
+    sender = sender_for(connection(process, proxy, tells), stuck_after_s=0.1, give_up_after_s=0.8)
     outcomes = []
     for mined in (False, True):
         sending = in_background(sender, gift(1))
         until(lambda: 0 in pool(process))
         process.rpc("anvil_dropAllTransactions")
         theirs = foreign(process, 0)
-        time.sleep(0.5)
+        time.sleep(0.3)
         assert pool(process)[0]["hash"] == theirs
         if mined:
             process.rpc("evm_mine")
@@ -197,7 +197,7 @@ def test_a_nonce_that_nobody_can_tell_of_stays_open(anvil: Callable[..., Any], p
     assert balance(process) == 1
 
 
-MINING = pytest.mark.parametrize("mining", [[], ["--block-time", "1"]])
+MINING = pytest.mark.parametrize("mining", [[], pytest.param(["--block-time", "1"], marks=pytest.mark.slow)])
 
 
 @MINING

@@ -183,12 +183,12 @@ def test_gaps_are_healed(anvil: Callable[..., Any]) -> None:
 def test_what_was_given_up_and_waits_is_left_alone(anvil: Callable[..., Any]) -> None:
     """It was said that it may still be mined, so it may."""
     process = anvil("--no-mining")
-    sender = sender_for(process.url, give_up_after_s=1)
+    sender = sender_for(process.url, give_up_after_s=0.6)
     with pytest.raises(TransactionStuckError) as first:
         sender.send(gift(1))
     waiting = pool(process)[0]["hash"]
     assert bytes.fromhex(waiting[2:]) == first.value.sent[-1]
-    with pytest.raises(TransactionStuckError, match=f"in no block after 1 s: it waits behind transaction {waiting}"):
+    with pytest.raises(TransactionStuckError, match=f"in no block after 0.6 s: it waits behind transaction {waiting}"):
         sender.send(gift(10))
     assert pool(process)[0]["hash"] == waiting
     process.rpc("evm_mine")

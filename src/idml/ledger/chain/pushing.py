@@ -69,7 +69,8 @@ class Pusher:
             return entry
         for missing in range(count, flight.nonce):
             if not self._nonces.attended(wallet.address, missing):
-                flight.obstacle = self._heal(flight, missing) or flight.obstacle
+                in_the_way = self._heal(flight, missing)
+                flight.obstacle = flight.obstacle or in_the_way
         if count == flight.nonce:
             entry = self._raise_fees(flight, entry)
         self.rebroadcast(flight)
