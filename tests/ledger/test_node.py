@@ -148,6 +148,18 @@ def test_what_passes_is_waited_for_whatever_it_is(
             assert len(str(caught.value)) < 250, (method, kind)
 
 
+def test_a_question_that_is_refused_for_good_is_told_in_the_nodes_words(
+    anvil: Callable[..., Any], proxy: Callable[..., Any]
+) -> None:
+    between = proxy(anvil().url)
+    between.rule = lambda _method, _params, _ask: refusal(-32000, "the index is being built " + "x" * 10_000)
+    with pytest.raises(NodeRefusedError, match="the node refuses eth_blockNumber: the index is being built") as caught:
+        Node(between.url, patience_s=0.2).block_number()
+    assert len(between.calls) > 1, "it might have passed"
+    assert not caught.value.outright
+    assert len(str(caught.value)) < 600
+
+
 def test_an_answer_without_end_is_not_read_to_its_end(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
     between = proxy(anvil().url)
     node = Node(between.url)

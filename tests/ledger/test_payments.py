@@ -28,6 +28,8 @@ METHODS = {
     "eth_sendRawTransaction",
     "txpool_contentFrom",
 }
+AFTER = {"eth_blockNumber", "eth_getBlockByHash", "eth_getTransactionReceipt", "eth_sendRawTransaction"}
+"""What is asked when something may have been sent."""
 
 
 def result(value: object) -> bytes:
@@ -130,7 +132,9 @@ def test_a_payment_asks_for_these(payments: Payments) -> None:
     assert set(payments.between.calls) == METHODS
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    "method", [*sorted(AFTER), *(pytest.param(method, marks=pytest.mark.slow) for method in sorted(METHODS - AFTER))]
+)
 def test_one_spoiled_answer_changes_nothing(payments: Payments, method: str) -> None:
     for kind in SPOILED:
         for arrives in (True, False) if method == "eth_sendRawTransaction" else (True,):

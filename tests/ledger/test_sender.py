@@ -160,6 +160,15 @@ def test_the_cap_holds_and_giving_up_says_so(anvil: Callable[..., Any]) -> None:
     assert 0.8 * cap_wei < int(pool(process)[0]["maxFeePerGas"], 16) <= cap_wei
 
 
+def test_at_the_cap_no_more_is_offered(anvil: Callable[..., Any]) -> None:
+    process = anvil("--no-mining")
+    sender = sender_for(process.url, stuck_after_s=0.1, give_up_after_s=0.5, fees=FeePolicy(cap_wei=2 * GWEI))
+    with pytest.raises(TransactionStuckError, match=r"offers up to 2000000000 wei a gas \(cap 2000000000\)") as caught:
+        sender.send(gift())
+    assert len(caught.value.sent) == 1
+    assert int(pool(process)[0]["maxFeePerGas"], 16) == 2 * GWEI
+
+
 def test_gaps_are_healed(anvil: Callable[..., Any]) -> None:
     """One transaction is given up and forgotten by the node: those behind it do not wait for ever."""
     process = anvil("--no-mining")
