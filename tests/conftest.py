@@ -129,11 +129,12 @@ class Proxy:
     """Stands between the code and a real node and can spoil the connection.
 
     `rule` sees each request's method and parameters and a function that passes it on and returns the node's answer. It
-    returns what the client gets: bytes as the body, a number as an HTTP status, or None for a dropped connection.
+    returns what the client gets: bytes as the body, a number as an HTTP status, both, or None for a dropped connection.
     """
 
     def __init__(self, target: str) -> None:
-        self.rule: Callable[[str, list[Any], Callable[[], bytes]], bytes | int | None] = lambda _m, _p, ask: ask()
+        self.rule: Callable[[str, list[Any], Callable[[], bytes]], bytes | int | tuple[int, bytes] | None]
+        self.rule = lambda _method, _params, ask: ask()
         self.calls: list[str] = []
         proxy = self
 
@@ -153,9 +154,11 @@ class Proxy:
                 if answer is None:
                     self.close_connection = True
                     return
-                content = b"{}" if isinstance(answer, int) else answer
+                if isinstance(answer, int):
+                    answer = answer, b"{}"
+                status, content = (200, answer) if isinstance(answer, bytes) else answer
                 with suppress(BrokenPipeError):  # the client did not wait for it
-                    self.send_response(answer if isinstance(answer, int) else 200)
+                    self.send_response(status)
                     self.send_header("Content-Length", str(len(content)))
                     self.end_headers()
                     self.wfile.write(content)

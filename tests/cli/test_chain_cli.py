@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from idml.ledger.chain.keystore import Keystore
+from idml.ledger.chain.node import Node
 from idml.ledger.wallet import Wallet
 
 from .command import idml
@@ -27,7 +29,11 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.variables = {"IDML_KEYSTORE": str(folder / "keys"), "IDML_PASSWORD": "secret"}
+        self.variables = {
+            "IDML_KEYSTORE": str(folder / "keys"),
+            "IDML_PASSWORD": "secret",
+            "IDML_JOURNAL": str(folder / "journal"),
+        }
         keystore = Keystore(folder / "keys")
         for wallet in (RICH, OTHER):
             keystore.add(wallet, "secret", work_factor=CHEAP)
@@ -71,7 +77,8 @@ def test_from_nothing_to_a_staked_account(shell: Shell, anvil: Callable[..., Any
 
     who = OTHER.address_hex
     poor = shell.fails("fund", who, "--tokens", "300")
-    assert poor == (f"idml: too little gas money: {who} has 0 of the chain's native currency and needs 0.03 and gas\n")
+    words = "has 0 of the chain's native currency and needs 0.03 and gas; nothing was sent"
+    assert poor == f"idml: too little gas money: {who} {words}\n"
     told = shell.ok("fund", who, "--from", RICH.address_hex, "--send", "0.5", "--tokens", "300", "--stake", "200.25")
     assert [line.split()[1] for line in told.splitlines()[:-1]] == ["sent", "buy", "deposit", "stake"]
     info = shell.ok("info", who)
@@ -176,6 +183,84 @@ def test_what_was_done_before_a_failure_is_told(shell: Shell, anvil: Callable[..
     assert "wrong password" in shell.fails("withdraw", first, "--all")
     assert "no key of 0x" in shell.fails("withdraw", "0x" + "11" * 20, "--all")
     assert "that is no address" in shell.fails("withdraw", "x" * 300, "--all")
+
+
+class Losing:
+    """A connection that breaks for good after the node took a number of transactions, until it is mended."""
+
+    def __init__(self, between: Any) -> None:
+        self._between = between
+
+    def after(self, transactions: int) -> None:
+        def rule(method: str, _params: list[Any], ask: Callable[[], bytes]) -> bytes:
+            nonlocal transactions
+            answer = ask()
+            transactions -= method == "eth_sendRawTransaction"
+            if method == "eth_sendRawTransaction" and not transactions:
+                self._between.rule = lambda _method, _params, _ask: b"<html>limit reached</html>"
+            return answer
+
+        self._between.rule = rule
+
+    def mend(self) -> None:
+        self._between.rule = lambda _method, _params, ask: ask()
+
+
+@pytest.mark.slow
+def test_what_may_have_been_sent_is_not_sent_again_unasked(
+    shell: Shell, anvil: Callable[..., Any], proxy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment goes through, and its answers are lost: the command says so, and so does the next."""
+    process = anvil()
+    between = proxy(process.url)
+    shell.variables["IDML_RPC"] = between.url
+    monkeypatch.setattr(Node.__init__, "__kwdefaults__", {"timeout_s": 30.0, "patience_s": 1.0})
+    losing = Losing(between)
+    pay = ("fund", OTHER.address_hex, "--from", RICH.address_hex, "--send", "1")
+
+    losing.after(1)
+    told = shell.fails(*pay)
+    (transaction,) = re.findall(
+        r"; transaction (0x[0-9a-f]{64}) \(nonce 0 of 0xf39F\w+\) may have been sent: the same command says", told
+    )
+    assert process.rpc("eth_getTransactionReceipt", transaction)["status"] == "0x1"
+    losing.mend()
+    for _ in range(2):
+        assert f"(transaction {transaction}, nonce 0 of {RICH.address_hex}) is in the chain" in shell.fails(*pay)
+    assert "sent 1 in block 2" in shell.ok(*pay, "--again")
+    assert "sent 1 in block 3" in shell.ok(*pay)
+    assert int(process.rpc("eth_getBalance", OTHER.address_hex, "latest"), 16) == 3 * 10**18
+
+    shell.ok("deploy", "--from", RICH.address_hex)
+    stake = ("fund", RICH.address_hex, OTHER.address_hex, "--tokens", "300", "--stake", "200")
+    for sent in (1, 2, 3, 4, 5):  # the first time, depositing takes a transaction that allows it
+        losing.after(sent)
+        done = shell(*stake)
+        steps = [line.split()[1] for line in done.stdout.splitlines()]
+        assert steps == (2 * ["buy", "deposit", "stake"])[: len(steps)]
+        assert "may have been sent: the same command says what became of it" in done.stderr
+        losing.mend()
+        height = process.rpc("eth_blockNumber")
+        for _ in range(2):
+            assert "; to send another, add --again; nothing was sent\n" in shell.fails(*stake)
+        assert process.rpc("eth_blockNumber") == height, "no part of it is done twice"
+        for file in (shell.folder / "journal").glob("*.json"):
+            file.unlink()
+    shell.ok(*stake)
+
+
+@pytest.mark.slow
+def test_without_a_place_to_write_orders_down_nothing_is_sent(shell: Shell, anvil: Callable[..., Any]) -> None:
+    process = anvil()
+    shell.variables["IDML_RPC"] = process.url
+    (shell.folder / "file").touch()
+    for extra in ((), ("--journal", "file/deeper")):
+        shell.variables["IDML_JOURNAL"] = "file" if not extra else "journal"
+        for command in (("deploy",), ("fund", OTHER.address_hex, "--send", "1")):
+            told = shell.fails(*command, "--from", RICH.address_hex, *extra)
+            assert "cannot be used: " in told
+            assert told.endswith("name another folder by --journal or $IDML_JOURNAL; nothing was sent\n")
+    assert int(process.rpc("eth_blockNumber"), 16) == 0
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ def test_every_command_works_as_typed(tmp_path: Path) -> None:
             lines.append("until (echo > /dev/tcp/127.0.0.1/8545) 2> /dev/null; do sleep 0.1; done")
     script = "trap 'kill %1' EXIT\n" + "\n".join(lines) + "\ntrap - EXIT\n"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("IDML_")}
+    environment["XDG_STATE_HOME"] = str(tmp_path / "state")
     environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script.replace("8545", str(free_port()))],

@@ -21,10 +21,10 @@ def test_accounts_are_equipped_and_described(anvil: Callable[..., Any]) -> None:
     node = Node(anvil().url)
     made = deploy(node, RICH, rate=3)
     ledger = RpcLedger(node, made, Sending(poll_s=0.05))
-    sent = equip(ledger, RICH, tokens_wei=300 * TOKEN_WEI + 1, stake_wei=200 * TOKEN_WEI)
+    sent = list(equip(ledger, RICH, tokens_wei=300 * TOKEN_WEI + 1, stake_wei=200 * TOKEN_WEI))
     assert [result.step for result in sent] == ["buy", "deposit", "stake"]
     assert [result.step for result in equip(ledger, RICH, stake_wei=TOKEN_WEI)] == ["stake"]
-    assert equip(ledger, RICH) == []
+    assert list(equip(ledger, RICH)) == []
     stranger = bytes(19) + b"\x07"
     facts = json.loads(json.dumps(describe(ledger, [RICH.address, stranger])))
     assert facts["client"].startswith("anvil/")

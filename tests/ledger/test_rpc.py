@@ -22,6 +22,7 @@ from idml.ledger.errors import (
     LedgerError,
     NoContractError,
     NodeRefusedError,
+    NodeUnreachableError,
     Reverted,
     WrongChainError,
 )
@@ -109,6 +110,18 @@ def test_what_only_gas_broke_has_no_reason(anvil: Callable[..., Any], proxy: Cal
         stingy.buy(RICH, TOKEN_WEI)
 
 
+def test_a_reason_that_nobody_tells_is_no_error(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    """That the transaction reverted is known."""
+    between = proxy(anvil().url)
+    node = Node(between.url, patience_s=0.2)
+    ledger = RpcLedger(node, deploy(node, RICH, sending=QUICK), replace(QUICK, gas_limit=300_000))
+    between.rule = lambda method, _params, ask: (
+        UNKNOWN if method == "debug_traceTransaction" else b"<html>" if method == "eth_call" else ask()
+    )
+    with pytest.raises(Reverted, match=r"Unknown\(data=0x\)"):
+        ledger.withdraw(RICH, 5)
+
+
 def test_a_reason_that_a_later_transaction_covers_up_is_traced(anvil: Callable[..., Any]) -> None:
     """In one block: the last tokens are withdrawn, withdrawn again, and deposited anew."""
     process = anvil()
@@ -165,17 +178,14 @@ def test_another_refusal_is_told_in_the_nodes_words(ledger: RpcLedger) -> None:
     ledger.set_target(RICH, 5)
 
 
-def test_estimates_that_a_node_refuses_for_its_own_reasons(ledger: RpcLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = ledger.node.request
-
-    def refuse(method: str, *params: object) -> Any:
-        if method == "eth_estimateGas":
-            raise NodeRefusedError(method, -32_000, "upstream is down")
-        return request(method, *params)
-
-    monkeypatch.setattr(ledger.node, "request", refuse)
-    with pytest.raises(NodeRefusedError, match="upstream is down"):
-        ledger.set_target(RICH, 5)
+def test_estimates_that_a_node_refuses_for_its_own_reasons(
+    anvil: Callable[..., Any], proxy: Callable[..., Any]
+) -> None:
+    between = proxy(anvil().url)
+    down = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"upstream is down"}}'
+    between.rule = lambda method, _params, ask: down if method == "eth_estimateGas" else ask()
+    with pytest.raises(NodeRefusedError, match=r"upstream is down \(code -32000\); nothing was sent$"):
+        pay(Node(between.url), RICH, POOR.address, 5, QUICK)
 
 
 def test_wrong_chains_and_missing_contracts_are_noticed_when_connecting(
@@ -183,7 +193,7 @@ def test_wrong_chains_and_missing_contracts_are_noticed_when_connecting(
 ) -> None:
     record = tmp_path / "deployment.json"
     ledger.deployment.save(record)
-    assert RpcLedger.connect(ledger.node._provider.endpoint_uri or "", record).deployment == ledger.deployment
+    assert RpcLedger.connect(ledger.node.name, record).deployment == ledger.deployment
     with pytest.raises(WrongChainError, match="serves chain 5, the contracts are on chain 31337"):
         RpcLedger.connect(anvil("--chain-id", "5").url, record)
     with pytest.raises(NoContractError, match=r"no IDMLToken at 0x[0-9a-fA-F]{40} on chain 31337: wrong deployment"):
@@ -213,8 +223,8 @@ def test_a_block_that_a_node_lost_is_said(anvil: Callable[..., Any], proxy: Call
     between = proxy(anvil().url)
     lost = b'{"jsonrpc":"2.0","id":0,"result":null}'
     between.rule = lambda method, _params, ask: lost if method == "eth_getBlockByHash" else ask()
-    with pytest.raises(LedgerError, match=r"has a receipt but not its block 0x.*: is it in sync"):
-        deploy(Node(between.url), RICH, sending=QUICK)
+    with pytest.raises(LedgerError, match=r"a receipt but not its block 0x.*: is it in sync\?; transaction 0x.* may"):
+        deploy(Node(between.url), RICH, sending=replace(QUICK, give_up_after_s=0.5))
 
 
 def test_deployment_records(tmp_path: Path) -> None:
@@ -266,3 +276,18 @@ def test_a_deployment_that_cannot_succeed_costs_nothing(anvil: Callable[..., Any
     with pytest.raises(GasMoneyError, match="needs up to"):
         deploy(node, POOR, sending=QUICK)
     assert node.balance_wei(POOR.address) == had_wei
+
+
+def test_a_deployment_that_breaks_off_says_what_is_there(anvil: Callable[..., Any], proxy: Callable[..., Any]) -> None:
+    process = anvil()
+    between = proxy(process.url)
+
+    def rule(method: str, _params: list[Any], ask: Callable[[], bytes]) -> bytes | int:
+        return 503 if between.calls.count("eth_sendRawTransaction") > 1 else ask()
+
+    between.rule = rule
+    token = r"transaction 0x\w+ \(nonce 1 of .*\) may have been sent: .*; before it, IDMLToken was deployed at (0x\w+)$"
+    with pytest.raises(NodeUnreachableError, match=token) as caught:
+        deploy(Node(between.url, patience_s=0.2), RICH, sending=QUICK)
+    address = str(caught.value).rpartition(" ")[2]
+    assert len(process.rpc("eth_getCode", address, "latest")) > 2

@@ -57,19 +57,22 @@ def deploy(options: argparse.Namespace) -> int:
     """Put both contracts on a chain."""
     from idml.ledger.chain.node import Node
     from idml.ledger.chain.rpc import deploy
+    from idml.ledger.chain.sender import ensure_new
     from idml.ledger.deployment import Deployment
     from idml.ledger.wallet import checksum_address
 
     Deployment.check_place(options.out, overwrite=options.overwrite)
-    node = Node(options.rpc)
+    how, node = sending(options), Node(options.rpc)
     node.chain_id()  # a dead node is told before a password is asked for
+    payer = Keys(options).open(options.payer)
+    ensure_new(node, [payer], how)
     made = deploy(
         node,
-        Keys(options).open(options.payer),
+        payer,
         rate=options.rate,
         stake_threshold_wei=options.stake_threshold,
         unbonding_delay_s=round(options.unbonding_days * 86_400),
-        sending=sending(options),
+        sending=how,
     )
     if options.json:
         print_json(made.to_json())

@@ -20,6 +20,7 @@ def fund(options: argparse.Namespace) -> int:
     from idml.ledger.chain.describe import describe_account, equip
     from idml.ledger.chain.node import Node
     from idml.ledger.chain.rpc import pay
+    from idml.ledger.chain.sender import ensure_new
     from idml.ledger.errors import coins
     from idml.ledger.wallet import checksum_address
 
@@ -29,17 +30,19 @@ def fund(options: argparse.Namespace) -> int:
     if options.send and not options.payer:
         options.fail("--send needs --from ACCOUNT: who pays")
     keys = Keys(options)
-    ledger = connect(options) if equipped else None  # to send native currency, no contracts are needed
+    how = sending(options)
+    ledger = connect(options, how) if equipped else None  # to send native currency, no contracts are needed
     node = ledger.node if ledger else Node(options.rpc)
     node.chain_id()  # a dead node is told before a password is asked for
     addresses = [keys.address(account) for account in options.accounts]
     # All passwords before any money moves.
     payer = keys.open(options.payer) if options.send else None
     own = [keys.open(account) for account in options.accounts] if equipped else []
+    ensure_new(node, own if payer is None else [payer, *own], how)
     with _recorded(options) as record:
         if payer is not None:
             for address in addresses:
-                receipt = pay(node, payer, address, options.send, sending(options))
+                receipt = pay(node, payer, address, options.send, how)
                 shown = checksum_address(address)
                 words = f"sent {coins(options.send)} in block {receipt.block_number}, {receipt.gas_used:,} gas"
                 record.add(shown, "send", receipt.block_number, receipt.gas_used, words)
@@ -119,9 +122,12 @@ def add_money(actions: Commands) -> None:
 def _take_out(options: argparse.Namespace, steps: _Steps) -> int:
     """Do the same for all accounts, one after the other, and tell what was done and what is left."""
     from idml.ledger.chain.describe import describe_account
+    from idml.ledger.chain.sender import ensure_new
 
-    keys, ledger = Keys(options), connect(options)
+    keys, how = Keys(options), sending(options)
+    ledger = connect(options, how)
     wallets = [keys.open(account) for account in options.accounts]
+    ensure_new(ledger.node, wallets, how)
     with _recorded(options) as record:
         for wallet in wallets:
             for result in steps(ledger, wallet):

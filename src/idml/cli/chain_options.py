@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from idml.ledger.chain.rpc import RpcLedger
     from idml.ledger.chain.sender import Sending
 
+_HOW = {
+    *("again", "confirmations", "execute", "fail", "journal", "json", "keystore", "max_fee_gwei", "out", "overwrite"),
+    *("password_file", "rpc"),
+}
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -55,6 +60,15 @@ def add_sending(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-fee-gwei", type=positive, default=500.0, metavar="GWEI", help="never offer more a gas (%(default)g)"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="send it even if an equal order of before may have been carried out"
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="DIR",
+        help="where orders are written down before they are sent ($IDML_JOURNAL, else ~/.local/state/idml/chain)",
+    )
     add_password(parser)
 
 
@@ -78,22 +92,32 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def connect(options: argparse.Namespace) -> "RpcLedger":
-    """The contracts that a command line names."""
+def connect(options: argparse.Namespace, how: "Sending | None" = None) -> "RpcLedger":
+    """The contracts that a command line names, and how to send to them."""
     from idml.ledger.chain.rpc import RpcLedger
 
-    return RpcLedger.connect(options.rpc, options.deployment, sending(options))
+    return RpcLedger.connect(options.rpc, options.deployment, how)
 
 
 def sending(options: argparse.Namespace) -> "Sending":
     """How a command line wants transactions sent."""
     from idml.ledger.chain.fees import GWEI, FeePolicy
+    from idml.ledger.chain.journal import Journal
     from idml.ledger.chain.sender import Sending
 
     return Sending(
-        confirmations=getattr(options, "confirmations", 1),
-        fees=FeePolicy(cap_wei=round(getattr(options, "max_fee_gwei", 500) * GWEI)),
+        confirmations=options.confirmations,
+        fees=FeePolicy(cap_wei=round(options.max_fee_gwei * GWEI)),
+        journal=Journal(options.journal) if options.journal else Journal.of_user(),
+        again=options.again,
+        command=_command(options),
     )
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What a command line is to do, without how it does it."""
+    given = {key: str(value) for key, value in sorted(vars(options).items()) if key not in _HOW}
+    return json.dumps({"command": options.execute.__name__, **given})
 
 
 def amount(text: str) -> int:

@@ -7,7 +7,18 @@ from idml.extras import how_to_install
 
 
 class LedgerError(IdmlError):
-    """Something about the ledger that the caller can act on; the message is one line."""
+    """Something about the ledger that the caller can act on; the message is one line.
+
+    Attributes:
+        sent: the hashes, 32 bytes each, of a transaction that may have been sent before the error, in all its versions.
+            Not more than one of them can get into the chain.
+    """
+
+    sent: tuple[bytes, ...] = ()
+
+    def add(self, words: str) -> None:
+        """Let the message say more."""
+        self.args = (f"{self}; {words}",)
 
 
 class EvmError(LedgerError):
@@ -62,14 +73,17 @@ class NodeRefusedError(LedgerError):
         message: what the node said.
         data: what came with the message. For a reverted call it holds the reason, in a form that differs from node to
             node.
+        outright: whether the node refused the first copy of the request. If not, it may have carried out an earlier
+            one whose answer was lost.
     """
 
-    def __init__(self, method: str, code: int, message: str, data: object = None) -> None:
+    def __init__(self, method: str, code: int, message: str, data: object = None, *, outright: bool = True) -> None:
         super().__init__(f"the node refuses {method}: {' '.join(message.split())} (code {code})")
         self.method = method
         self.code = code
         self.message = message
         self.data = data
+        self.outright = outright
 
 
 class WrongChainError(LedgerError):
@@ -106,6 +120,14 @@ class TransactionStuckError(LedgerError):
 
 class TransactionReplacedError(LedgerError):
     """Another transaction of the account took the nonce, so another program must be sending from this account."""
+
+
+class JournalError(LedgerError):
+    """Orders cannot be written down, or what is written down cannot be read."""
+
+
+class SentBeforeError(LedgerError):
+    """An equal order was given before, and whoever gave it could not be told what became of it."""
 
 
 class KeystoreError(LedgerError):

@@ -1,6 +1,6 @@
 """What people want from a chain outside of a run: to look at contracts and accounts, and to give accounts money."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -55,7 +55,7 @@ def describe_account(ledger: RpcLedger, address: bytes) -> dict[str, Any]:
     }
 
 
-def equip(ledger: RpcLedger, wallet: Wallet, *, tokens_wei: int = 0, stake_wei: int = 0) -> list[TxResult]:
+def equip(ledger: RpcLedger, wallet: Wallet, *, tokens_wei: int = 0, stake_wei: int = 0) -> Iterator[TxResult]:
     """Buy and deposit tokens for an account, and stake some.
 
     Args:
@@ -65,15 +65,13 @@ def equip(ledger: RpcLedger, wallet: Wallet, *, tokens_wei: int = 0, stake_wei: 
         stake_wei: how much to stake of what is deposited now or was before, in base units of the token.
 
     Returns:
-        The transactions, in order.
+        The transactions, each one when it has succeeded.
 
     Raises:
         LedgerError: if a transaction does not get through; see `Sender.send`.
     """
-    sent = []
     if tokens_wei:
-        sent.append(ledger.buy(wallet, -(-tokens_wei // ledger.rate())))
-        sent.append(ledger.deposit(wallet, tokens_wei))
+        yield ledger.buy(wallet, -(-tokens_wei // ledger.rate()))
+        yield ledger.deposit(wallet, tokens_wei)
     if stake_wei:
-        sent.append(ledger.stake(wallet, stake_wei))
-    return sent
+        yield ledger.stake(wallet, stake_wei)

@@ -1,7 +1,8 @@
 """The ledger for simulations on a development node, Anvil or Ganache: real blocks, with time under control."""
 
+from idml.ledger.chain.answers import to_hex
 from idml.ledger.chain.fees import FeePolicy
-from idml.ledger.chain.node import Node, to_hex
+from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import RpcLedger, deploy
 from idml.ledger.chain.sender import Sending
 from idml.ledger.controlled import ControlledLedger
@@ -11,8 +12,10 @@ from idml.ledger.wallet import DEVELOPER, Wallet
 
 _DEPLOYMENT_MONEY_WEI = 10**18
 # The gas limit is fixed, so that transactions that revert are mined, as on the embedded EVM. There is no tip, because
-# nobody competes.
-_SENDING = Sending(gas_limit=GAS_CAP, fees=FeePolicy(tip_wei=0), poll_s=0.05, stuck_after_s=10, give_up_after_s=20)
+# nobody competes, and no chance in it, so that the same run makes the same blocks.
+_SENDING = Sending(
+    gas_limit=GAS_CAP, fees=FeePolicy(tip_wei=0, spread_wei=1), poll_s=0.05, stuck_after_s=10, give_up_after_s=20
+)
 
 
 class DevNode(Node):
@@ -36,7 +39,7 @@ class DevNode(Node):
         if self.knows("evm_setNextBlockTimestamp", self.next_timestamp_s):
             return
         if not self.knows("evm_setTime", 1_000 * self.next_timestamp_s):
-            version = self.request("web3_clientVersion")
+            version: str = self.request("web3_clientVersion")
             raise LedgerError(
                 f"{self.name} ({version}) does not let time be moved: a simulation needs a development node, "
                 "anvil or ganache"
@@ -51,6 +54,9 @@ class DevNode(Node):
         else:
             self.request("evm_setNextBlockTimestamp", self.next_timestamp_s)
             super().broadcast(raw)
+
+    def waiting(self, *_place: object, **_beside: object) -> bytes | None:
+        return b""  # each transaction is mined at once
 
     def mine(self) -> None:
         """Mine the transactions that wait, if there are any."""

@@ -1,7 +1,9 @@
 """Fees: what a transaction offers for gas (EIP-1559), and how much more it offers when it is stuck."""
 
+import random
 from dataclasses import dataclass
 
+from idml.ledger.chain.answers import to_wei
 from idml.ledger.chain.node import Node
 from idml.ledger.errors import LedgerError, NodeRefusedError
 
@@ -29,10 +31,13 @@ class FeePolicy:
     Args:
         cap_wei: the most that is ever offered for one gas, in wei.
         tip_wei: what is offered to whoever mines the transaction, in wei for one gas; None for what the node suggests.
+        spread_wei: the tip is changed by less than this, at random, in wei for one gas. So no two orders are the same
+            transaction, also if two programs give them, and what a node says of one is never said of another.
     """
 
     cap_wei: int = 500 * GWEI
     tip_wei: int | None = None
+    spread_wei: int = 10**6
 
     def suggest(self, node: Node) -> Fees:
         """Choose fees that suffice now and for some blocks to come: twice the base fee, and the tip.
@@ -63,9 +68,14 @@ class FeePolicy:
             return None
         return self._capped(max(max_wei, now.max_wei), max(tip_wei, now.tip_wei))
 
+    def mark(self, fees: Fees) -> Fees:
+        """Make fees different from those of all other orders, and leave the most that is paid as it is."""
+        tip_wei = fees.tip_wei + random.SystemRandom().randrange(self.spread_wei)
+        return Fees(fees.max_wei, tip_wei if tip_wei <= fees.max_wei else max(0, 2 * fees.tip_wei - tip_wei))
+
     def _tip(self, node: Node) -> int:
         try:
-            return int(node.request("eth_maxPriorityFeePerGas"), 16)
+            return node.request("eth_maxPriorityFeePerGas", read=to_wei)
         except NodeRefusedError:
             return _DEFAULT_TIP_WEI
 

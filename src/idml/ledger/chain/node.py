@@ -1,25 +1,48 @@
-"""One node, reached by JSON-RPC over HTTP. Requests survive dropped connections, and answers are Python values.
-
-web3.py carries the requests. Its layer of methods is not used, for two reasons. It takes more time than the node does.
-And it turns the errors of different nodes into texts, while here the exact error decides what to do next.
-"""
+"""One node, reached by JSON-RPC. Requests survive all that passes, and answers are Python values."""
 
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
+from idml.ledger.chain.answers import (
+    MISREAD,
+    Answer,
+    as_is,
+    from_hex,
+    shown,
+    to_hash,
+    to_hex,
+    to_int,
+    to_wei,
+)
+from idml.ledger.chain.transport import PassingError, Transport, phrase
 from idml.ledger.embedded.evm import Block
-from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError, NotInstalledError
+from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError
 
 _LOG = logging.getLogger(__name__)
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.1, 5.0
 _GREETING_S = 3.0
-_TOO_MANY_REQUESTS = 429
-_METHOD_NOT_FOUND = -32601
+_LONGEST_MESSAGE = 500
+_METHOD_NOT_FOUND, _WRONG_PARAMETERS = -32601, -32602
+_TOO_MANY_REQUESTS, _LIMIT_EXCEEDED = 429, -32005
+# Whoever asks for the logs of many blocks is told by the same code to ask for fewer.
+_LIMITED = "eth_getLogs"
+# Questions that a node has no reason to refuse: an error says that it cannot tell just now.
+_PLAIN = {
+    "eth_blockNumber",
+    "eth_chainId",
+    "eth_getBalance",
+    "eth_getBlockByHash",
+    "eth_getBlockByNumber",
+    "eth_getCode",
+    "eth_getTransactionByHash",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+}
 
 
 class Node:
@@ -28,7 +51,7 @@ class Node:
     Args:
         url: begins with http:// or https://. Credentials and paths in it are never shown.
         timeout_s: how long one answer may take, in seconds.
-        patience_s: how long to go on trying while the connection fails, in seconds, with growing pauses. A node that
+        patience_s: how long to go on trying while no usable answer comes, in seconds, with growing pauses. A node that
             has never answered yet gets at most three seconds.
 
     Raises:
@@ -36,49 +59,53 @@ class Node:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 30.0, patience_s: float = 60.0) -> None:
-        try:
-            import requests
-            from web3 import HTTPProvider
-        except ImportError as error:
-            raise NotInstalledError(error) from error
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LedgerError(f"{url!r} is no node's URL: it begins with http:// or https://")
-        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        self._session = requests.Session()
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)
-        self._session.mount(f"{parts.scheme}://", adapter)
-        self._provider = HTTPProvider(
-            url, request_kwargs={"timeout": timeout_s}, session=self._session, exception_retry_configuration=None
-        )
+        self._transport = Transport(url, timeout_s)
+        self.name = self._transport.name
         self._patience_s = patience_s
         self._greeted = False
+        self._unknown: set[str] = set()
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
-    def request(self, method: str, *params: object) -> Any:
-        """Send a request, and send it again while the connection fails or the node is busy.
+    def request(
+        self,
+        method: str,
+        *params: object,
+        read: Callable[[Any], Answer] = as_is,
+        patience_s: float | None = None,
+    ) -> Answer:
+        """Send a request, and send it again while the connection fails, the node is busy or its answer is unusable.
 
         Use it only for methods that may be called twice, because the answer to the first call may have been lost.
 
         Args:
             method: name of the JSON-RPC method.
             params: its parameters.
+            read: makes a value of the answer, and raises one of `MISREAD` if it is of a wrong type.
+            patience_s: how long to go on trying, in seconds; None for as long as the node is always given.
 
         Raises:
-            NodeUnreachableError: if no answer came in time.
+            NodeUnreachableError: if no usable answer came in time.
             NodeRefusedError: if the answer is an error.
         """
-        patience_s = self._patience_s if self._greeted else min(self._patience_s, _GREETING_S)
-        give_up_at, delay_s = time.monotonic() + patience_s, _FIRST_DELAY_S
+        patience_s = self._patience_s if patience_s is None else min(patience_s, self._patience_s)
+        patience_s = patience_s if self._greeted else min(patience_s, _GREETING_S)
+        give_up_at, delay_s, tries = time.monotonic() + patience_s, _FIRST_DELAY_S, 0
         while True:
-            answer, problem = self._try(method, params)
-            if not problem:
-                self._greeted = True
-                return answer
+            tries += 1
+            try:
+                return self._try(method, params, read)
+            except (PassingError, NodeRefusedError) as error:
+                problem = error
+            if isinstance(problem, NodeRefusedError):
+                problem.outright = problem.outright and tries == 1
+                if not _passes(problem):
+                    raise problem
             if time.monotonic() + delay_s > give_up_at:
+                if isinstance(problem, NodeRefusedError):
+                    raise problem
                 raise NodeUnreachableError(
                     f"no answer from {self.name}: {problem}; check the URL and that the node runs"
                 )
@@ -99,43 +126,34 @@ class Node:
 
     def chain_id(self) -> int:
         """EIP-155 chain id."""
-        return _int(self.request("eth_chainId"))
+        return self.request("eth_chainId", read=to_int)
 
     def block_number(self) -> int:
         """Number of the latest block."""
-        return _int(self.request("eth_blockNumber"))
+        return self.request("eth_blockNumber", read=to_int)
 
     def block(self, which: int | bytes | str) -> Block | None:
         """A block by its number, its hash or its name (`latest`); None if there is no such block."""
         if isinstance(which, bytes):
-            answer = self.request("eth_getBlockByHash", to_hex(which), False)
-        else:
-            answer = self.request("eth_getBlockByNumber", hex(which) if isinstance(which, int) else which, False)
-        if answer is None:
-            return None
-        base_fee = answer.get("baseFeePerGas")
-        return Block(
-            _int(answer["number"]),
-            from_hex(answer["hash"]),
-            _int(answer["timestamp"]),
-            None if base_fee is None else _int(base_fee),
-        )
+            return self.request("eth_getBlockByHash", to_hex(which), False, read=_block_or_none)
+        number = hex(which) if isinstance(which, int) else which
+        return self.request("eth_getBlockByNumber", number, False, read=_block_or_none)
 
     def head(self) -> Block:
         """The latest block."""
-        return cast(Block, self.block("latest"))
+        return self.request("eth_getBlockByNumber", "latest", False, read=_block)
 
     def balance_wei(self, address: bytes) -> int:
         """Native currency of an account, in wei."""
-        return _int(self.request("eth_getBalance", to_hex(address), "latest"))
+        return self.request("eth_getBalance", to_hex(address), "latest", read=to_wei)
 
     def transaction_count(self, address: bytes, at: str) -> int:
         """The next nonce of an account, after the `latest` block or after all that is `pending`."""
-        return _int(self.request("eth_getTransactionCount", to_hex(address), at))
+        return self.request("eth_getTransactionCount", to_hex(address), at, read=to_int)
 
     def code(self, address: bytes) -> bytes:
         """The code at an address; empty if there is none."""
-        return from_hex(self.request("eth_getCode", to_hex(address), "latest"))
+        return self.request("eth_getCode", to_hex(address), "latest", read=from_hex)
 
     def call(self, fields: Mapping[str, str], at: int | str = "latest") -> bytes:
         """Call a contract without changing anything, on the state after a block.
@@ -144,51 +162,72 @@ class Node:
             fields: `to`, `data` and so on, encoded as in JSON-RPC.
             at: the block, by its number or its name.
         """
-        return from_hex(self.request("eth_call", dict(fields), hex(at) if isinstance(at, int) else at))
+        return self.request("eth_call", dict(fields), hex(at) if isinstance(at, int) else at, read=from_hex)
 
     def broadcast(self, raw: bytes) -> None:
         """Send a signed transaction to the node."""
         self.request("eth_sendRawTransaction", to_hex(raw))
 
-    def receipt(self, transaction: bytes) -> dict[str, Any] | None:
-        """The receipt of a transaction (by hash, 32 bytes), as the node gives it; None while it is in no block."""
-        return cast("dict[str, Any] | None", self.request("eth_getTransactionReceipt", to_hex(transaction)))
-
     def has_transaction(self, transaction: bytes) -> bool:
         """Whether the node knows a transaction, by its hash, mined or not."""
-        return self.request("eth_getTransactionByHash", to_hex(transaction)) is not None
+        return self.request("eth_getTransactionByHash", to_hex(transaction), read=_is_there)
 
-    def _try(self, method: str, params: tuple[object, ...]) -> tuple[Any, str]:
-        """Send a request once.
+    def waiting(self, address: bytes, nonce: int, beside: int | None = None) -> bytes | None:
+        """Which transaction of an account waits in the node's pool with a nonce. Not all nodes tell.
+
+        Args:
+            address: address of the account, 20 bytes.
+            nonce: the nonce.
+            beside: a nonce of the account that is known to wait in the pool. Some nodes only tell of transactions in
+                blocks by their nonce: a node that does not find this one is such a node.
 
         Returns:
-            The answer, and a text that says what is wrong with the connection; empty if nothing is.
+            The transaction's hash; no bytes if there is none; None if the node does not tell.
         """
-        import requests
-        from web3.types import RPCEndpoint
+        found = self._optional("txpool_contentFrom", to_hex(address), read=_pool)
+        if found is not None:
+            return found.get(nonce, b"")
 
+        def look(number: int) -> bytes | None:
+            return self._optional(
+                "eth_getTransactionBySenderAndNonce", to_hex(address), hex(number), read=_hash_or_nothing
+            )
+
+        return look(nonce) or (b"" if beside is not None and look(beside) else None)
+
+    def _optional(self, method: str, *params: object, read: Callable[[Any], Answer]) -> Answer | None:
+        """Send a request that many nodes do not know; None if this node does not, and then it is asked no more."""
+        if method in self._unknown:
+            return None
         try:
-            answer: Any = self._provider.make_request(RPCEndpoint(method), list(params))
-        except requests.HTTPError as error:
-            status = cast(requests.Response, error.response).status_code
-            problem = f"HTTP {status} {_phrase(status)}"
-            if status == _TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return None, problem
-            raise NodeUnreachableError(f"{self.name} answers {problem}: check the URL and the key in it") from None
-        except requests.RequestException as error:
-            return None, "it took too long" if isinstance(error, requests.Timeout) else "no connection"
-        except ValueError:
-            answer = None
+            return self.request(method, *params, read=read, patience_s=_GREETING_S)
+        except LedgerError as error:
+            _LOG.debug("%s is not asked for %s again: %s", self.name, method, error)
+            self._unknown.add(method)
+            return None
+
+    def _try(self, method: str, params: tuple[object, ...], read: Callable[[Any], Answer]) -> Answer:
+        """Send a request once."""
+        status, answer = self._transport.post(method, params)
+        busy = status == _TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         refusal = answer.get("error") if isinstance(answer, dict) else None
-        if refusal is None and isinstance(answer, dict) and "result" in answer:
-            return answer["result"], ""
-        if not isinstance(refusal, dict):
-            raise NodeUnreachableError(f"{self.name} does not speak JSON-RPC: check the URL")
-        given = refusal.get("code")
-        code = given if isinstance(given, int) else 0
-        if code == _TOO_MANY_REQUESTS:
-            return None, "too many requests"
-        raise NodeRefusedError(method, code, str(refusal.get("message", refusal)), refusal.get("data"))
+        if isinstance(refusal, dict) and not busy:
+            given = refusal.get("code")
+            code = given if isinstance(given, int) else 0
+            message = str(refusal.get("message", refusal))[:_LONGEST_MESSAGE]
+            raise NodeRefusedError(method, code, message, refusal.get("data"))
+        if status != HTTPStatus.OK:
+            problem = f"HTTP {status} {phrase(status)}"
+            if busy or self._greeted:  # whoever has answered before has the right URL and key
+                raise PassingError(problem)
+            raise NodeUnreachableError(f"{self.name} answers {problem}: check the URL and the key in it")
+        if refusal is not None or not isinstance(answer, dict) or "result" not in answer:
+            raise PassingError("what it answers is no JSON-RPC")
+        self._greeted = True
+        try:
+            return read(answer["result"])
+        except MISREAD:
+            raise PassingError(f"{method} is answered with {shown(answer['result'])}") from None
 
 
 def revert_data(error: NodeRefusedError) -> bytes | None:
@@ -198,27 +237,43 @@ def revert_data(error: NodeRefusedError) -> bytes | None:
         data = data.get("result")
     if isinstance(data, str):
         text = data.removeprefix("Reverted ")  # Nethermind
-        if text.startswith("0x") and len(text) % 2 == 0:
+        with suppress(*MISREAD):
             return from_hex(text)
     return b"" if "revert" in error.message.lower() else None
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "(unknown)"
+def _passes(error: NodeRefusedError) -> bool:
+    """Whether a node that refused a request may answer it later."""
+    if error.method in _PLAIN:
+        return error.code not in (_METHOD_NOT_FOUND, _WRONG_PARAMETERS)
+    return error.code == _TOO_MANY_REQUESTS or (error.code == _LIMIT_EXCEEDED and error.method != _LIMITED)
 
 
-def _int(text: str) -> int:
-    return int(text, 16)
+def _block(answer: Any) -> Block:
+    base_fee = answer.get("baseFeePerGas")
+    return Block(
+        to_int(answer["number"]),
+        to_hash(answer["hash"]),
+        to_int(answer["timestamp"]),
+        None if base_fee is None else to_wei(base_fee),
+    )
 
 
-def to_hex(value: bytes) -> str:
-    """Write bytes as JSON-RPC does, in hexadecimal digits after 0x."""
-    return "0x" + value.hex()
+def _block_or_none(answer: Any) -> Block | None:
+    return None if answer is None else _block(answer)
 
 
-def from_hex(text: str) -> bytes:
-    """Read bytes that JSON-RPC wrote."""
-    return bytes.fromhex(text.removeprefix("0x"))
+def _is_there(answer: Any) -> bool:
+    return answer is not None and bool(to_hash(answer["hash"]))
+
+
+def _pool(answer: Any) -> dict[int, bytes]:
+    """The hashes of what waits, by nonce."""
+    waiting = [*answer["pending"].items(), *answer["queued"].items()]
+    return {int(nonce): to_hash(entry["hash"]) for nonce, entry in waiting}
+
+
+def _hash_or_nothing(answer: Any) -> bytes:
+    if answer is None:
+        return b""
+    return to_hash(answer["hash"] if isinstance(answer, dict) else answer)

@@ -23,25 +23,33 @@ class Nonces:
 
     Args:
         count: asks the node for the next nonce of an account, after all that waits in the node's pool.
+        taken: asks the node whether a transaction waits with a nonce, beyond a gap.
     """
 
-    def __init__(self, count: Callable[[bytes], int]) -> None:
+    def __init__(self, count: Callable[[bytes], int], taken: Callable[[bytes, int], bool]) -> None:
         self._count = count
+        self._taken = taken
         self._accounts: defaultdict[bytes, _Account] = defaultdict(_Account)
         self._lock = Lock()
 
     @contextmanager
-    def take(self, address: bytes) -> Iterator[int]:
+    def take(self, address: bytes, floor: int = 0) -> Iterator[int]:
         """Lock an account and give out its next nonce, for a `with` block.
 
         If the block ends without an exception, the nonce is used, and somebody is expected to look after its
         transaction until `release`.
+
+        Args:
+            address: the account.
+            floor: all nonces below it are known to be used.
         """
         account = self._account(address)
         with account.lock:
-            nonce = self._count(address)
+            nonce = max(self._count(address), floor)
             if account.attended:  # the node's pool may not know all that is under way, or may have forgotten it
                 nonce = max(nonce, account.following)
+            while self._taken(address, nonce):
+                nonce += 1
             yield nonce
             account.following = nonce + 1
             account.attended.add(nonce)

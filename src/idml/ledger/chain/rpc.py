@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idml.ledger.abi import Abi, decode_error
-from idml.ledger.chain.node import Node, revert_data, to_hex
+from idml.ledger.chain.answers import to_hex
+from idml.ledger.chain.node import Node, revert_data
 from idml.ledger.chain.receipts import Request, estimate_gas, read_logs
-from idml.ledger.chain.sender import Sender, Sending
+from idml.ledger.chain.sender import Sender, Sending, before_sending
 from idml.ledger.deployment import Deployment
 from idml.ledger.embedded.evm import Block, Receipt
-from idml.ledger.errors import ExecutionReverted, GasMoneyError, NoContractError, NodeRefusedError, WrongChainError
+from idml.ledger.errors import (
+    ExecutionReverted,
+    GasMoneyError,
+    LedgerError,
+    NoContractError,
+    NodeRefusedError,
+    WrongChainError,
+)
 from idml.ledger.interface import Ledger, idml_abi, token_abi
 from idml.ledger.wallet import Wallet, checksum_address
 from idml.protocol.events import Event
@@ -124,7 +132,9 @@ def pay(node: Node, sender: Wallet, to: bytes, value_wei: int, sending: Sending 
         Reverted: if there is a contract at the address, and it accepts none.
         LedgerError: if the transaction does not get through; see `Sender.send`.
     """
-    receipt = Sender(node, node.chain_id(), sending or Sending()).send(Request(sender, to, b"", value_wei))
+    with before_sending():
+        chain_id = node.chain_id()
+    receipt = Sender(node, chain_id, sending or Sending()).send(Request(sender, to, b"", value_wei))
     if not receipt.success:
         raise decode_error(receipt.output)
     return receipt
@@ -154,7 +164,9 @@ def deploy(
         GasMoneyError: if the deployer cannot pay for both contracts.
         LedgerError: if a transaction does not get through; see `Sender.send`.
     """
-    chain_id, sending = node.chain_id(), sending or Sending()
+    sending = sending or Sending()
+    with before_sending():
+        chain_id = node.chain_id()
     sender = Sender(node, chain_id, sending)
 
     def order(contract: Abi, *arguments: object) -> Request:
@@ -169,9 +181,14 @@ def deploy(
     if sending.gas_limit is None:
         # Whether both would get through, before the first is paid. For this, any address does as the token's.
         likely = order(idml_abi(), deployer.address, stake_threshold_wei, unbonding_delay_s)
-        _rehearse(node, (order(token_abi(), rate), likely), sending.fees.suggest(node).max_wei)
+        with before_sending():
+            _rehearse(node, (order(token_abi(), rate), likely), sending.fees.suggest(node).max_wei)
     token = create(token_abi(), rate)
-    contract = create(idml_abi(), token.output, stake_threshold_wei, unbonding_delay_s)
+    try:
+        contract = create(idml_abi(), token.output, stake_threshold_wei, unbonding_delay_s)
+    except LedgerError as error:
+        error.add(f"before it, IDMLToken was deployed at {checksum_address(token.output)}")
+        raise
     gas = {"IDMLToken": token.gas_used, "IDML": contract.gas_used}
     return Deployment(chain_id, contract.output, token.output, token.block_number, gas)
 

@@ -1,21 +1,32 @@
-"""Sends transactions on a real chain: signs them, watches until they are final, and pushes those that are stuck."""
+"""Sends transactions on a real chain: signs them, watches until they are final, and pushes those that are stuck.
+
+From the moment at which something signed is handed in, it may get into the chain, whatever the node answers. So from
+then on no error is told as a failure: it names the transaction, and says how to find out.
+"""
 
 import logging
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
-from idml.ledger.chain.fees import FeePolicy, Fees
+from idml.ledger.chain.fate import find_taker
+from idml.ledger.chain.fees import FeePolicy
+from idml.ledger.chain.flight import Flight
+from idml.ledger.chain.journal import Book, Entry, Journal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.nonces import Nonces
-from idml.ledger.chain.receipts import Request, estimate_gas, read_receipt
+from idml.ledger.chain.past import look_back
+from idml.ledger.chain.pushing import Pusher
+from idml.ledger.chain.receipts import Mined, Request, estimate_gas, find_receipt, read_receipt
 from idml.ledger.embedded.evm import GAS_CAP, Receipt
 from idml.ledger.errors import (
     ExecutionReverted,
     GasMoneyError,
+    JournalError,
     LedgerError,
     NodeRefusedError,
-    NodeUnreachableError,
+    Reverted,
     TransactionReplacedError,
     TransactionStuckError,
 )
@@ -23,8 +34,6 @@ from idml.ledger.wallet import Wallet
 
 _LOG = logging.getLogger(__name__)
 _FIRST_POLL_S = 0.01
-_NONCE_ATTEMPTS = 5
-_NOTHING_GAS = 21_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,11 @@ class Sending:
         poll_s: the longest pause between two looks at the chain, in seconds.
         gas_limit: the gas limit of every transaction. None takes a quarter more than the node estimates; then a
             transaction that would revert is noticed before it costs anything.
+        journal: where orders are written down before they are sent; None keeps them nowhere. With a journal, an order
+            is refused while an equal one is under way.
+        again: whether an order is sent although the journal has an equal one, of which it is not known, or was not
+            told, what became of it.
+        command: what is written down of the whole command that the orders are part of, see `ensure_new`.
     """
 
     confirmations: int = 1
@@ -47,34 +61,17 @@ class Sending:
     give_up_after_s: float = 600.0
     poll_s: float = 1.0
     gas_limit: int | None = None
+    journal: Journal | None = None
+    again: bool = False
+    command: str = ""
 
-
-@dataclass(slots=True)
-class _Flight:
-    """A transaction under way. It may have several versions, with the same nonce and rising fees.
-
-    Attributes:
-        order: what it is to do.
-        gas_limit, nonce: those of all versions.
-        fees: what the latest version offers.
-        raw: the latest version, signed.
-        hashes: hashes of all versions.
-        seen: whether one of them was in the chain when it was last looked for.
-        overtaken: whether the node's count said before that the nonce is used, though no receipt was found.
-    """
-
-    order: Request
-    gas_limit: int
-    nonce: int
-    fees: Fees
-    raw: bytes = b""
-    hashes: list[bytes] = field(default_factory=list)
-    seen: bool = False
-    overtaken: bool = False
+    def book(self, chain_id: int, address: bytes) -> AbstractContextManager[Book]:
+        """Open what is written down of an account's orders, for a `with` block; see `Journal.open`."""
+        return nullcontext(Book()) if self.journal is None else self.journal.open(chain_id, address)
 
 
 class Sender:
-    """Sends transactions from any number of accounts and threads at once.
+    """Sends transactions from any number of accounts and threads at once, while other programs may send too.
 
     Args:
         node: the node that they are sent to.
@@ -86,8 +83,11 @@ class Sender:
         self._node = node
         self._chain_id = chain_id
         self._sending = sending
-        self._nonces = Nonces(lambda address: node.transaction_count(address, "pending"))
-        self._given_up: dict[tuple[bytes, int], Fees] = {}
+        self._nonces = Nonces(
+            lambda address: node.transaction_count(address, "pending"),
+            lambda address, nonce: bool(node.waiting(address, nonce)),
+        )
+        self._pusher = Pusher(node, chain_id, sending.fees, sending.confirmations, self._nonces, self._book)
 
     def send(self, order: Request) -> Receipt:
         """Send a transaction and wait until it is final.
@@ -98,181 +98,225 @@ class Sender:
 
         Raises:
             GasMoneyError: if the account cannot pay for it.
+            SentBeforeError: if the journal has an equal order.
+            JournalError: if the order cannot be written down.
             NodeRefusedError: if the node refuses it.
             NodeUnreachableError: if the node does not answer.
             TransactionStuckError: if it was not mined in time.
             TransactionReplacedError: if another program sent another transaction with its nonce.
+            LedgerError: each of them says that nothing was sent, or has the transaction's hashes in `sent`, or is a
+                TransactionReplacedError: it was sent, and cannot be mined any more.
         """
-        gas_limit = self._sending.gas_limit
-        if gas_limit is None:
-            try:
-                gas_limit = min(estimate_gas(self._node, order) * 5 // 4, GAS_CAP)
-            except ExecutionReverted as error:
-                head = self._node.head()
-                return Receipt(False, 0, (), error.data, head.number, head.timestamp_s)
-        flight = self._launch(order, gas_limit)
         address = order.wallet.address
+        with before_sending(), self._book(address) as book:
+            digest = order.digest
+            look_back(self._node, order.wallet, book, lambda old: old.order == digest, again=self._sending.again)
+            gas_limit = self._sending.gas_limit
+            if gas_limit is None:
+                try:
+                    gas_limit = min(estimate_gas(self._node, order) * 5 // 4, GAS_CAP)
+                except ExecutionReverted as error:
+                    head = self._node.head()
+                    return Receipt(False, 0, (), error.data, head.number, head.timestamp_s)
+            flight, entry = self._launch(order, gas_limit, book)
         try:
-            return read_receipt(self._node, order, self._watch(flight))
-        except LedgerError as error:
-            self._given_up[address, flight.nonce] = flight.fees
-            if isinstance(error, NodeUnreachableError):
-                raise NodeUnreachableError(f"{error}; {_describe(flight)} was sent before") from None
+            with self._sent(flight):
+                receipt = self._watch(flight, entry)
+        except TransactionReplacedError:
+            self._strike(address, entry)
             raise
         finally:
             self._nonces.release(address, flight.nonce)
+        self._strike(address, entry)
+        return receipt
 
-    def _launch(self, order: Request, gas_limit: int) -> _Flight:
-        """Send a transaction with the account's next nonce."""
-        wallet, fees = order.wallet, self._sending.fees.suggest(self._node)
-        for _ in range(_NONCE_ATTEMPTS):
+    def _launch(self, order: Request, gas_limit: int, book: Book) -> tuple[Flight, Entry]:
+        """Send a transaction with the account's next nonce that nobody else uses."""
+        wallet, policy = order.wallet, self._sending.fees
+        fees, floor = policy.suggest(self._node), 0
+        give_up_at = time.monotonic() + self._sending.give_up_after_s
+        while time.monotonic() < give_up_at:
             try:
-                with self._nonces.take(wallet.address) as nonce:
-                    flight = _Flight(order, gas_limit, nonce, fees)
-                    self._hand_in(flight)
-                    return flight
+                with self._nonces.take(wallet.address, floor) as nonce:
+                    flight = Flight(order, gas_limit, nonce, fees)
+                    flight.sign(self._chain_id, policy.mark(fees))
+                    entry = Entry.begin(order.digest, nonce, flight.raw, self._sending.command)
+                    book.write(entry)
+                    try:
+                        self._hand_in(flight)
+                    except (_NonceUsedError, LedgerError) as error:
+                        if not getattr(error, "sent", ()):
+                            book.strike(entry)
+                        raise
+                    return flight, entry
             except _NonceUsedError:
                 _LOG.info("nonce %d of %s was used meanwhile: taking the next", nonce, wallet.address_hex)
+                floor = nonce + 1
         raise TransactionReplacedError(
             f"the nonces of {wallet.address_hex} are used up by another program that sends from it"
         )
 
-    def _hand_in(self, flight: _Flight) -> None:
-        """Sign and send the first version.
+    def _hand_in(self, flight: Flight) -> None:
+        """Send the first version.
 
-        A request may be sent twice if the first answer was lost, and then the second copy is refused. So a refusal only
-        counts if the node does not know the transaction. Nodes word refusals differently, so their words decide
-        nothing.
+        A refusal only counts if the node got no copy before it, and does not know the transaction. Nodes word refusals
+        differently, so their words decide nothing.
+
+        Raises:
+            _NonceUsedError: if another transaction has the nonce, so this one cannot be any more.
         """
-        self._sign(flight)
-        try:
-            self._node.broadcast(flight.raw)
-        except NodeRefusedError:
-            if self._node.has_transaction(flight.hashes[-1]):
+        wallet = flight.order.wallet
+        with self._sent(flight):
+            try:
+                self._node.broadcast(flight.raw)
                 return
-            wallet = flight.order.wallet
-            if self._node.transaction_count(wallet.address, "latest") > flight.nonce:
-                raise _NonceUsedError from None
-            needs_wei = flight.gas_limit * flight.fees.max_wei + flight.order.value_wei
-            has_wei = self._node.balance_wei(wallet.address)
-            if has_wei < needs_wei:
-                raise GasMoneyError(wallet.address_hex, has_wei, needs_wei) from None
-            raise
+            except NodeRefusedError as error:
+                refusal = error
+            if not refusal.outright or self._is_known(flight):
+                return
+        needs_wei = flight.gas_limit * flight.fees.max_wei + flight.order.value_wei
+        has_wei = self._node.balance_wei(wallet.address)
+        if has_wei < needs_wei:
+            raise GasMoneyError(wallet.address_hex, has_wei, needs_wei)
+        raise refusal
 
-    def _watch(self, flight: _Flight) -> dict[str, Any]:
-        """Wait until one version of a transaction is final.
+    def _is_known(self, flight: Flight) -> bool:
+        """Whether the node may have a transaction that it refused, by its hash or in the place of its nonce.
 
-        Returns:
-            Its receipt, as the node gives it.
+        Raises:
+            _NonceUsedError: if it has another transaction in this place.
         """
+        address, nonce, node = flight.order.wallet.address, flight.nonce, self._node
+        if node.has_transaction(flight.hashes[-1]):
+            return True
+        if node.transaction_count(address, "latest") > nonce:
+            taker = find_taker(node, address, nonce)
+        else:
+            taker = node.waiting(address, nonce)
+            if not taker and node.transaction_count(address, "pending") <= nonce:
+                return False
+            taker = taker or b""  # it waits in the pool, where a look at our own hash has not found it
+        if taker is None or taker in flight.hashes:
+            return True
+        raise _NonceUsedError
+
+    def _watch(self, flight: Flight, entry: Entry) -> Receipt:
+        """Wait until one version of a transaction is final."""
         sending = self._sending
         begun = handed_in = time.monotonic()
         pause_s = _FIRST_POLL_S
         while True:
             head = self._node.block_number()
-            receipt = self._receipt(flight)
+            mined = self._find(flight)
             now = time.monotonic()
-            if receipt is not None:
-                flight.seen = True
-                confirmations = head - int(receipt["blockNumber"], 16) + 1
+            overdue = now - begun > sending.give_up_after_s
+            if mined is not None:
+                flight.seen, flight.obstacle = True, ""
+                confirmations = head - mined.block_number + 1
                 if confirmations >= sending.confirmations:
-                    return receipt
-                if now - begun > sending.give_up_after_s:
-                    raise TransactionStuckError(
-                        f"{_describe(flight)} has {confirmations} of {sending.confirmations} confirmations after "
-                        f"{sending.give_up_after_s:g} s: does the chain stand still?"
-                    )
+                    receipt = read_receipt(self._node, flight.order, mined)
+                    if receipt is not None:
+                        return receipt
+                if overdue:
+                    raise TransactionStuckError(self._unfinished(mined, confirmations))
             elif flight.seen:
-                _LOG.warning("%s fell out of the chain: sending it again", _describe(flight))
+                _LOG.warning("%s fell out of the chain: sending it again", flight)
                 flight.seen = False
-                self._rebroadcast(flight)
+                self._pusher.rebroadcast(flight)
                 handed_in = now
-            elif now - begun > sending.give_up_after_s:
-                raise TransactionStuckError(
-                    f"{_describe(flight)} was in no block after {sending.give_up_after_s:g} s at up to "
-                    f"{flight.fees.max_wei} wei a gas (cap {sending.fees.cap_wei}); it may still be mined"
-                )
+            elif overdue:
+                why = flight.obstacle or f"it offers up to {flight.fees.max_wei} wei a gas (cap {sending.fees.cap_wei})"
+                raise TransactionStuckError(f"in no block after {sending.give_up_after_s:g} s: {why}")
             elif now - handed_in > sending.stuck_after_s:
-                self._push(flight)
+                before = flight.obstacle
+                entry = self._pusher.push(flight, entry)
+                if flight.obstacle != before:
+                    _LOG.info("%s is in no block: %s", flight, flight.obstacle or "nothing is in its way any more")
                 handed_in = now
             time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, sending.poll_s)
 
-    def _receipt(self, flight: _Flight) -> dict[str, Any] | None:
+    def _unfinished(self, mined: Mined, confirmations: int) -> str:
+        sending = self._sending
+        if confirmations >= sending.confirmations:
+            return f"{self._node.name} has a receipt but not its block 0x{mined.block_hash.hex()}: is it in sync?"
+        return (
+            f"{confirmations} of {sending.confirmations} confirmations after {sending.give_up_after_s:g} s: "
+            "does the chain stand still?"
+        )
+
+    def _find(self, flight: Flight) -> Mined | None:
         """The receipt of the version that is in the chain; None if none is."""
         for version in reversed(flight.hashes):
-            receipt = self._node.receipt(version)
-            if receipt is not None:
-                return receipt
+            mined = find_receipt(self._node, flight.order, version)
+            if mined is not None:
+                return mined
         return None
 
-    def _push(self, flight: _Flight) -> None:
-        """Find out why a transaction is stuck, and do what can be done about it."""
-        address = flight.order.wallet.address
-        mined = self._node.transaction_count(address, "latest")
-        if mined > flight.nonce:
-            # Several nodes may be behind one URL, and the one that answers may not know the receipt yet: wait once
-            # more.
-            if flight.overtaken and self._receipt(flight) is None:
-                raise TransactionReplacedError(
-                    f"{_describe(flight)} will never be mined: another transaction took its nonce; "
-                    f"does another program send from {flight.order.wallet.address_hex}?"
-                )
-            flight.overtaken = True
-            return
-        for missing in range(mined, flight.nonce):
-            if not self._nonces.attended(address, missing):
-                self._fill(flight.order.wallet, missing)
-        fees = self._sending.fees.bump(flight.fees, self._sending.fees.suggest(self._node))
-        if mined == flight.nonce and fees is not None:
-            _LOG.info("%s is stuck: offering %d wei a gas, tip %d", _describe(flight), fees.max_wei, fees.tip_wei)
-            flight.fees = fees
-            self._sign(flight)
-        self._rebroadcast(flight)
+    def _book(self, address: bytes) -> AbstractContextManager[Book]:
+        """What is written down of an account's orders, under the lock of its file."""
+        return self._sending.book(self._chain_id, address)
 
-    def _fill(self, wallet: Wallet, nonce: int) -> None:
-        """Close the gap before later transactions that one leaves which was given up or forgotten.
-
-        The account sends a transaction with this nonce to itself, with no value and no data.
-        """
-        policy = self._sending.fees
-        fees = policy.suggest(self._node)
-        if (before := self._given_up.get((wallet.address, nonce))) is not None:
-            fees = policy.bump(before, fees) or fees
-        self._given_up[wallet.address, nonce] = fees
-        _LOG.warning("nonce %d of %s is missing: filling it with an empty transaction", nonce, wallet.address_hex)
-        flight = _Flight(Request(wallet, wallet.address, b""), _NOTHING_GAS, nonce, fees)
-        self._sign(flight)
-        self._rebroadcast(flight)
-
-    def _sign(self, flight: _Flight) -> None:
-        """Sign a new version of a transaction, with its present fees."""
-        order = flight.order
-        fields = {
-            "type": 2,
-            "chainId": self._chain_id,
-            "to": order.to,
-            "data": order.data,
-            "value": order.value_wei,
-            "gas": flight.gas_limit,
-            "nonce": flight.nonce,
-            "maxFeePerGas": flight.fees.max_wei,
-            "maxPriorityFeePerGas": flight.fees.tip_wei,
-        }
-        flight.raw, version = order.wallet.sign_transaction(fields)
-        flight.hashes.append(version)
-
-    def _rebroadcast(self, flight: _Flight) -> None:
-        """Send the latest version again. The node may know it already, so a refusal decides nothing."""
+    def _strike(self, address: bytes, entry: Entry) -> None:
+        """Forget an order that is decided. If that fails, it is decided nevertheless."""
         try:
-            self._node.broadcast(flight.raw)
-        except NodeRefusedError as error:
-            _LOG.debug("%s: %s", _describe(flight), error)
+            with self._book(address) as book:
+                book.strike(entry)
+        except JournalError as error:
+            _LOG.warning("an order that is done stays written down: %s", error)
+
+    @contextmanager
+    def _sent(self, flight: Flight) -> Iterator[None]:
+        """Let whatever stops a `with` block say that the transaction may have been sent."""
+        how = (
+            "look for it in the chain before you send it again"
+            if self._sending.journal is None
+            else "the same command says what became of it, and does not send it twice"
+        )
+        try:
+            yield
+        except (_NonceUsedError, TransactionReplacedError):
+            raise
+        except LedgerError as error:
+            error.sent = tuple(flight.hashes)
+            error.add(f"{flight} may have been sent: {how}")
+            raise
+        except BaseException:
+            _LOG.warning("%s may have been sent: %s", flight, how)
+            raise
 
 
-class _NonceUsedError(LedgerError):
-    """Another transaction with this nonce was mined."""
+class _NonceUsedError(Exception):
+    """Another transaction has the nonce."""
 
 
-def _describe(flight: _Flight) -> str:
-    return f"transaction 0x{flight.hashes[-1].hex()} (nonce {flight.nonce} of {flight.order.wallet.address_hex})"
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """Let errors of a `with` block say that nothing was sent, unless something was."""
+    try:
+        yield
+    except LedgerError as error:
+        if not error.sent and not isinstance(error, Reverted):
+            error.add("nothing was sent")
+        raise
+
+
+def ensure_new(node: Node, wallets: Iterable[Wallet], sending: Sending) -> None:
+    """Make sure that a command of several orders is not begun anew while it is open what became of one of them.
+
+    Args:
+        node: a node of the chain.
+        wallets: keys of all accounts from which it will send.
+        sending: how it sends, with a journal and a command.
+
+    Raises:
+        SentBeforeError: if the journal has an order of an equal command.
+        LedgerError: if the journal cannot be read, or the node does not answer.
+    """
+    with before_sending():
+        chain_id = node.chain_id()
+        for wallet in wallets:
+            with sending.book(chain_id, wallet.address) as book:
+                look_back(
+                    node, wallet, book, lambda old: old.command == sending.command, again=sending.again, whole=True
+                )
