@@ -192,7 +192,7 @@ def test_error_rates_are_those_of_all_encounters_at_the_tolerance_asked_for(tmp_
         ),
         (["--rates", "broken.csv"], "idml: broken.csv:2: invalid literal for int() with base 10: 'x'"),
         (["--rates", "many.csv"], "idml: many.csv:2: 31 errors of 30"),
-        (["--rates", "bytes.csv"], "idml: bytes.csv: no rules.csv of idml evaluate: "),
+        (["--rates", "bytes.csv"], "idml: bytes.csv: no text in UTF-8: "),
     ],
 )
 def test_what_is_wrong_is_one_line_and_an_exit_code(tmp_path: Path, arguments: list[str], line: str) -> None:

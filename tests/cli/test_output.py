@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,7 @@ COMMANDS: dict[tuple[str, ...], list[str]] = {
 }
 """Of each command, words that take little time. Those of chains end with an error, which is output as well."""
 WAYS = ("whole", "out broken", "out full", "out closed", "err broken", "err full", "err closed", "ascii", "latin-1")
-FEW = {("sweep",), ("report",), ("data", "check"), ("economics",)}
-"""Commands that take seconds, and print as others do: they are tried in some ways only."""
+FEW = ("whole", "out full", "err closed", "ascii")
 # One process that forks for each case: it loads all once. What Python does at its end is done in each child.
 FORKS = """
 import json, os, signal, sys, tempfile
@@ -126,12 +125,10 @@ def outcomes(folder: Path, cases: list[tuple[list[str], str]]) -> list[tuple[int
     return [(code, out, err) for code, out, err in json.loads((folder / "answers").read_text())]
 
 
-def try_all(names: list[tuple[str, ...]], run: Path, folder: Path, extra: list[str]) -> None:
+def try_all(names: Iterable[tuple[str, ...]], ways: Iterable[str], run: Path, folder: Path, *extra: str) -> None:
     cases: list[tuple[list[str], str]] = []
     for place, name in enumerate(names):
-        for way in WAYS:
-            if name in FEW and way not in ("whole", "out full", "err closed", "ascii") and not extra:
-                continue
+        for way in ways:
             new = str(folder / f"new-{place}-{way.replace(' ', '-')}")
             shutil.copytree(run, f"{new}-run")
             words = [word.format(new=new, run=f"{new}-run") for word in COMMANDS[name]]
@@ -155,18 +152,23 @@ def try_all(names: list[tuple[str, ...]], run: Path, folder: Path, extra: list[s
             assert (Path(given[-1]) / "report.html").exists(), what
 
 
-def test_cheap_commands_lose_nothing(run: Path, tmp_path: Path) -> None:
-    try_all([("compare",), ("traces", "info"), ("chain", "info")], run, tmp_path, [])
+def test_a_cheap_command_loses_nothing(run: Path, tmp_path: Path) -> None:
+    try_all([("traces", "info")], WAYS, run, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_loses_nothing(run: Path, tmp_path: Path) -> None:
+    try_all([("run",)], WAYS, run, tmp_path)
 
 
 @pytest.mark.slow
 def test_no_command_loses_anything(run: Path, tmp_path: Path) -> None:
-    try_all(list(COMMANDS), run, tmp_path, [])
+    try_all(COMMANDS, FEW, run, tmp_path)
 
 
 @pytest.mark.slow
 def test_help_of_no_command_ends_in_a_traceback(run: Path, tmp_path: Path) -> None:
-    try_all(list(COMMANDS), run, tmp_path, ["--help"])
+    try_all(COMMANDS, FEW, run, tmp_path, "--help")
 
 
 def test_nothing_is_cut_or_wrapped_in_a_pipe(run: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.chain.answers import MOST_BYTES, parse_json
+from idml.ledger.chain.answers import MOST_BYTES
 from idml.ledger.chain.node import Node, revert_data
 from idml.ledger.errors import LedgerError, NodeRefusedError, NodeUnreachableError
+from idml.outside import parse_json
 
 
 @pytest.mark.slow

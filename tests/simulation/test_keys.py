@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -17,7 +17,7 @@ KEYS = Config.model_fields
 BAD = ("[1]", "x y", "-1", "1e300", "99999999999999999999", "0.123456789", "{}", "1979-05-27", "''")
 SMALL = {"devices": 9}
 AMOUNTS = [
-    key for key, field in KEYS.items() if str(Tokens.__metadata__[-1]) in str(field.metadata) + str(field.annotation)
+    key for key, field in KEYS.items() if str(get_args(Tokens)[-1]) in str(field.metadata) + str(field.annotation)
 ]
 
 

@@ -195,6 +195,21 @@ def a_key(folder: Path) -> Path:
     return Keystore(folder).add(Wallet.from_seed(1, 1), "secret", work_factor=2).path
 
 
+def a_journal(folder: Path) -> Path:
+    from idml.ledger.chain.journal import Entry, Journal
+
+    with Journal(folder).open(1, bytes(20)) as book:
+        book.write(Entry.begin(bytes(32), 7, b"raw", "fund"))
+    return next(folder.glob("*.json"))
+
+
+def read_journal(path: Path) -> object:
+    from idml.ledger.chain.journal import Journal
+
+    with Journal(path.parent).open(1, bytes(20)) as book:
+        return [entry.hashes for entry in book.entries.values()]
+
+
 def read_key(path: Path) -> None:
     from idml.ledger.chain.keystore import Keystore
 
@@ -357,6 +372,7 @@ READERS = {
     "run.sqlite of a run": Reader(part_of_run("run.sqlite"), read_run),
     "a model of a run": Reader(part_of_run("models/device-0000.safetensors"), read_run),
     "a keystore": Reader(a_key, read_key),
+    "a journal of orders": Reader(a_journal, read_journal),
     "a deployment": Reader(lambda folder: write(folder / "deployment.json", json.dumps(DEPLOYMENT)), read_deployment),
     "a password": Reader(lambda folder: write(folder / "password", "secret\n"), read_password),
     "a private key": Reader(lambda folder: write(folder / "key", "0x" + "12" * 32), read_private_key),

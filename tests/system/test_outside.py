@@ -67,6 +67,7 @@ KNOWN = {
     # files that are written, or locked
     "learning/data/download.py": "os.fdopen",
     "ledger/chain/keystore.py": "os.open; os.fdopen",
+    "ledger/chain/journal.py": "os.open; os.fdopen",
     "ledger/deployment.py": "path.open",
     "reporting/tensorboard.py": "directory.glob",
     "store/files.py": "os.open; os.fdopen",
@@ -86,7 +87,8 @@ KNOWN = {
 """By module, what it calls of these functions."""
 OURS = {
     "RunStore.open", "Keys(options).open", "keys.open", "self.store.open", "ledger.open", "connect",
-    "RpcLedger.connect", "Deployment.load", "ChainState.load", "self._evm.load", "Abi.load", "self.load",
+    "RpcLedger.connect", "self.journal.open", "Deployment.load", "ChainState.load", "self._evm.load", "Abi.load",
+    "self.load",
     "source.load", "_Random().load", "file.load", "point.load", "read_text", "read_bytes", "outside.read_bytes",
     "PluginFile(Path(os.path.realpath(path)), content).load",
 }  # fmt: skip

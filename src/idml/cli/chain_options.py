@@ -65,7 +65,7 @@ def add_sending(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--journal",
-        type=Path,
+        type=usable_path,
         metavar="DIR",
         help="where orders are written down before they are sent ($IDML_JOURNAL, else ~/.local/state/idml/chain)",
     )

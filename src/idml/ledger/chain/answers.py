@@ -1,34 +1,14 @@
 """Reads what a node answers, which may be anything: within bounds, and by the type that is expected."""
 
-import json
 import re
-from itertools import accumulate
 from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
 MOST_BYTES = 64 * 2**20
-_DEEPEST = 100
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 MISREAD = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What a function that reads an answer raises if the answer is of another type."""
-
-
-def parse_json(content: bytes) -> object:
-    """Parse JSON that is not nested deeper than any node nests its answers.
-
-    Python's own limit does not do: some packages raise it so far that the process would overflow its stack and end.
-
-    Raises:
-        ValueError: if it is no JSON, or is nested deeper.
-    """
-    brackets = _STRING.sub(b"", content).translate(None, _NO_BRACKETS)
-    if max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > _DEEPEST:
-        raise ValueError("nested too deeply")
-    value: object = json.loads(content)
-    return value
 
 
 def shown(answer: object) -> str:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from idml.ledger.chain.answers import MISREAD, from_hex, parse_json, to_hash, to_hex
+from idml.ledger.chain.answers import MISREAD, from_hex, to_hash, to_hex
 from idml.ledger.errors import JournalError
 from idml.ledger.wallet import checksum_address
+from idml.outside import OutsideError, home_folder, parse_json, read_bytes, usable_path
 from idml.protocol.hashing import keccak256
 
 _HOW = "orders are written down there before they are sent; name another folder by --journal or $IDML_JOURNAL"
@@ -116,18 +117,21 @@ class Journal:
         Raises:
             JournalError: if there is no home.
         """
-        if named := variables.get("IDML_JOURNAL"):
-            return cls(Path(named))
-        state = Path(variables.get("XDG_STATE_HOME", ""))
-        if not state.is_absolute():  # as the standard demands
-            try:
-                state = Path.home() / ".local" / "state"
-            except RuntimeError:
-                raise JournalError(
-                    "there is no home folder to write orders down before they are sent: name a folder by --journal or "
-                    "$IDML_JOURNAL"
-                ) from None
-        return cls(state / "idml" / "chain")
+        try:
+            if named := variables.get("IDML_JOURNAL"):
+                return cls(usable_path(named))
+            state = variables.get("XDG_STATE_HOME", "")
+            if os.path.isabs(state):  # as the standard demands
+                return cls(usable_path(state) / "idml" / "chain")
+        except OutsideError as error:
+            raise JournalError(f"{error}; {_HOW}") from None
+        home = home_folder()
+        if home is None:
+            raise JournalError(
+                "there is no home folder to write orders down before they are sent: name a folder by --journal or "
+                "$IDML_JOURNAL"
+            )
+        return cls(home / ".local" / "state" / "idml" / "chain")
 
     @contextmanager
     def open(self, chain_id: int, address: bytes) -> Iterator[Book]:
@@ -181,11 +185,11 @@ def _plain(entry: Entry) -> dict[str, object]:
 
 def _read(path: Path) -> dict[str, Entry]:
     try:
-        entries = [_entry(fields) for fields in _list(parse_json(path.read_bytes()))]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}; {_HOW}") from None
+        entries = [_entry(fields) for fields in _list(parse_json(read_bytes(path)))]
+    except OutsideError as error:
+        if error.missing:
+            return {}
+        raise JournalError(f"{error}; {_HOW}") from None
     except MISREAD:
         raise JournalError(
             f"{path} is damaged: it says which transactions may have been sent. Look at it, then move it away"

@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from idml.ledger.chain.answers import MOST_BYTES, parse_json
+from idml.ledger.chain.answers import MOST_BYTES
 from idml.ledger.errors import LedgerError, NodeRefusedError, NotInstalledError
+from idml.outside import parse_json
 
 
 class PassingError(Exception):
