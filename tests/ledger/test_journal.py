@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from idml.ledger.chain.fees import GWEI, FeePolicy, Fees
-from idml.ledger.chain.journal import Book, Entry, Journal
+from idml.ledger.chain.journal import Book, OrderEntry, OrderJournal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import pay
 from idml.ledger.chain.sender import Sending, ensure_new
@@ -25,19 +25,19 @@ from ..conftest import until
 from .test_rivals import GONE, foreign
 from .test_sender import CHAIN, RICH, TARGET, balance, gift, in_background, pool, sender_for
 
-ENTRY = Entry.begin(b"\x01" * 32, 7, b"\x02raw")
+ENTRY = OrderEntry.begin(b"\x01" * 32, 7, b"\x02raw")
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "state" / "journal")
+def journal(tmp_path: Path) -> OrderJournal:
+    return OrderJournal(tmp_path / "state" / "journal")
 
 
-def file_of(journal: Journal) -> Path:
+def file_of(journal: OrderJournal) -> Path:
     return journal.directory / f"{CHAIN}-{RICH.address_hex}.json"
 
 
-def written(journal: Journal) -> list[Entry]:
+def written(journal: OrderJournal) -> list[OrderEntry]:
     with journal.open(CHAIN, RICH.address) as book:
         return list(book.entries.values())
 
@@ -50,7 +50,7 @@ def test_the_users_journal_is_where_the_standard_says(monkeypatch: pytest.Monkey
         ({"XDG_STATE_HOME": "not/absolute"}, "/home/somebody/.local/state/idml/chain"),
         ({"IDML_JOURNAL": "here", "XDG_STATE_HOME": "/state"}, "here"),
     ):
-        assert Journal.of_user(variables).directory == Path(place)
+        assert OrderJournal.of_user(variables).directory == Path(place)
 
 
 def test_who_has_no_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,11 +60,11 @@ def test_who_has_no_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(JournalError, match=r"^there is no home folder .*: name a folder by --journal or \$IDML_J"):
-        Journal.of_user({})
+        OrderJournal.of_user({})
 
 
-def test_orders_come_back_as_they_were_written(journal: Journal) -> None:
-    other = replace(Entry.begin(b"\x03" * 32, 8, b"\x02one"), versions=(b"\x02one", b"\x02two"))
+def test_orders_come_back_as_they_were_written(journal: OrderJournal) -> None:
+    other = replace(OrderEntry.begin(b"\x03" * 32, 8, b"\x02one"), versions=(b"\x02one", b"\x02two"))
     with journal.open(CHAIN, RICH.address) as book:
         book.write(ENTRY)
         book.write(other)
@@ -84,7 +84,7 @@ def test_orders_come_back_as_they_were_written(journal: Journal) -> None:
 
 
 def test_where_files_cannot_be_locked_orders_are_written_down_too(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: OrderJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
     with journal.open(CHAIN, RICH.address) as book:
@@ -96,7 +96,7 @@ DAMAGES = ["", "[", "{}", "[1]", "[[]]", "[" * 200_000, '[{"id": "x"}]', "\udcff
 FIELDS: dict[str, object] = {"versions": [], "order": "0x01", "nonce": "7", "since_s": None}
 
 
-def test_what_cannot_be_written_down_is_not_sent(anvil: Callable[..., Any], journal: Journal) -> None:
+def test_what_cannot_be_written_down_is_not_sent(anvil: Callable[..., Any], journal: OrderJournal) -> None:
     """Whatever is in the way, it is told in one line that says what to do."""
     process = anvil()
     node, sending = Node(process.url), Sending(poll_s=0.02, journal=journal)
@@ -131,7 +131,7 @@ def test_what_cannot_be_written_down_is_not_sent(anvil: Callable[..., Any], jour
 
     with open(path.with_suffix(".lock"), "w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        sending = replace(sending, journal=Journal(journal.directory, patience_s=0.1))
+        sending = replace(sending, journal=OrderJournal(journal.directory, patience_s=0.1))
         refused("is locked by another process that sends from this account: wait for it, or stop it")
     assert balance(process) == 0
     assert int(process.rpc("eth_getTransactionCount", RICH.address_hex, "pending"), 16) == 0
@@ -142,7 +142,7 @@ class Lost:
     """A payment of 1 wei of which nobody can tell what became, on a chain that mines when it is told to."""
 
     def __init__(
-        self, process: Any, proxy: Callable[..., Any], journal: Journal, *, arrives: bool = True, command: str = ""
+        self, process: Any, proxy: Callable[..., Any], journal: OrderJournal, *, arrives: bool = True, command: str = ""
     ) -> None:
         self.process, self.between, self.journal = process, proxy(process.url), journal
         self.sending = Sending(poll_s=0.02, give_up_after_s=0.3, journal=journal, gas_limit=30_000, command=command)
@@ -168,7 +168,7 @@ class Lost:
 
 
 def test_an_order_that_was_carried_out_is_told_until_another_is_wanted(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: OrderJournal
 ) -> None:
     """However often it is repeated, so that no loop that tries until it succeeds pays twice."""
     process = anvil("--no-mining")
@@ -187,7 +187,7 @@ def test_an_order_that_was_carried_out_is_told_until_another_is_wanted(
 
 
 def test_an_order_that_never_arrived_is_told_and_given_anew(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal, caplog: pytest.LogCaptureFixture
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: OrderJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What takes its nonce makes sure that it cannot be any more, and then it is forgotten."""
     process = anvil()
@@ -206,7 +206,7 @@ def test_an_order_that_never_arrived_is_told_and_given_anew(
 
 
 def test_a_command_is_not_begun_anew_while_a_part_of_it_is_open(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: OrderJournal
 ) -> None:
     """Whatever became of the part: the others may have been done. Other commands go on."""
     process = anvil()
@@ -227,7 +227,7 @@ def test_a_command_is_not_begun_anew_while_a_part_of_it_is_open(
 
 
 def test_a_nonce_that_is_used_by_nobody_knows_whom_is_told(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: OrderJournal
 ) -> None:
     process = anvil()
     lost = Lost(process, proxy, journal, arrives=False)
@@ -241,7 +241,7 @@ def test_a_nonce_that_is_used_by_nobody_knows_whom_is_told(
 
 
 def test_an_order_that_is_known_by_its_nonce_alone_was_carried_out(
-    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: Journal
+    anvil: Callable[..., Any], proxy: Callable[..., Any], journal: OrderJournal
 ) -> None:
     """A node that does not look transactions up by their hash still has them in its blocks, however long ago."""
     process = anvil()
@@ -254,7 +254,7 @@ def test_an_order_that_is_known_by_its_nonce_alone_was_carried_out(
     lost.refused("is in the chain, which could not be told then")
 
 
-def test_a_gap_that_an_order_left_is_filled_with_that_order(anvil: Callable[..., Any], journal: Journal) -> None:
+def test_a_gap_that_an_order_left_is_filled_with_that_order(anvil: Callable[..., Any], journal: OrderJournal) -> None:
     process = anvil("--no-mining")
     given_up = in_background(sender_for(process.url, give_up_after_s=1, journal=journal), gift(1))
     until(lambda: 0 in pool(process))
@@ -270,7 +270,7 @@ def test_a_gap_that_an_order_left_is_filled_with_that_order(anvil: Callable[...,
 
 
 def test_every_version_is_written_down_before_it_is_sent(
-    anvil: Callable[..., Any], journal: Journal, caplog: pytest.LogCaptureFixture
+    anvil: Callable[..., Any], journal: OrderJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where that fails, no more is offered; and an order that is done is done, even if it cannot be struck out."""
     process = anvil("--no-mining")
@@ -290,7 +290,7 @@ def test_every_version_is_written_down_before_it_is_sent(
 
 
 def test_a_command_that_is_stopped_says_what_it_had_sent(
-    anvil: Callable[..., Any], journal: Journal, caplog: pytest.LogCaptureFixture
+    anvil: Callable[..., Any], journal: OrderJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     process = anvil("--no-mining")
 

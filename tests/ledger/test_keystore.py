@@ -3,6 +3,7 @@
 import json
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,35 @@ def test_new_keys_are_new(store: Keystore) -> None:
     one, two = store.create("a"), store.create("b")
     assert one.address != two.address
     assert store.files() == [one, two]
+    assert two.address is not None
     assert store.open(checksum_address(two.address), "b").address == two.address
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("6087dab2f9fdbbfaddc31a909735c1e6", "6087DAB2F9FDBBFADDC31A909735C1E6"),
+        lambda text: text.replace('"id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", ', ""),
+        lambda text: text.replace('"crypto"', '"address": "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b", "crypto"'),
+        lambda text: text.replace('"crypto"', '"address": "008aeeda4d805471df9b2a5b0f38a0c3bcba786b", "crypto"'),
+        lambda text: text.replace('"crypto"', '"address": "008AEEDA4D805471DF9B2A5B0F38A0C3BCBA786B", "crypto"'),
+    ],
+)
+def test_files_as_others_write_them_are_opened(store: Keystore, change: Callable[[str], str]) -> None:
+    """Without an address, as Foundry's, without an id, in capital letters, with and without 0x."""
+    store.directory.mkdir(parents=True)
+    path = store.directory / "theirs"
+    path.write_text(change(json.dumps(VECTOR)))
+    wallet = store.open(str(path), "testpassword")
+    assert wallet.address == parse_private_key(VECTOR_KEY).address
+    (known,) = store.files()
+    assert known.address in (None, wallet.address)
+    if known.address is None:
+        with pytest.raises(KeystoreError, match=rf"{path} may hold it, but only the password tells: name the file"):
+            store.find(wallet.address_hex)
+    else:
+        assert store.find(wallet.address_hex) == known
 
 
 def test_nothing_is_overwritten(store: Keystore) -> None:

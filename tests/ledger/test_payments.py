@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idml.ledger.chain.journal import Journal
+from idml.ledger.chain.journal import OrderJournal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import pay
 from idml.ledger.chain.sender import Sending
@@ -61,7 +61,7 @@ class Payments:
 
     def __init__(self, process: Any, between: Any, journal: Path) -> None:
         self.process, self.between = process, between
-        self.sending = Sending(poll_s=0.02, stuck_after_s=0.1, give_up_after_s=0.4, journal=Journal(journal))
+        self.sending = Sending(poll_s=0.02, stuck_after_s=0.1, give_up_after_s=0.4, journal=OrderJournal(journal))
         self.count = 0x1000  # the first addresses are not like others
 
     def spoil(self, method: str, kind: str, times: float, *, arrives: bool) -> None:

@@ -223,7 +223,7 @@ def test_equal_orders_of_many_senders_are_paid_as_often_as_they_succeed(
 SCRIPT = """
 import sys
 from pathlib import Path
-from idml.ledger.chain.journal import Journal
+from idml.ledger.chain.journal import OrderJournal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.rpc import pay
 from idml.ledger.chain.sender import Sending
@@ -231,7 +231,7 @@ from idml.ledger.errors import TransactionReplacedError
 from idml.ledger.wallet import Wallet
 
 url, key, folder = sys.argv[1:]
-sending = Sending(poll_s=0.05, journal=Journal(Path(folder)) if folder else None, again=True)
+sending = Sending(poll_s=0.05, journal=OrderJournal(Path(folder)) if folder else None, again=True)
 node = Node(url)
 node.chain_id()
 print("ready", flush=True)

@@ -196,17 +196,17 @@ def a_key(folder: Path) -> Path:
 
 
 def a_journal(folder: Path) -> Path:
-    from idml.ledger.chain.journal import Entry, Journal
+    from idml.ledger.chain.journal import OrderEntry, OrderJournal
 
-    with Journal(folder).open(1, bytes(20)) as book:
-        book.write(Entry.begin(bytes(32), 7, b"raw", "fund"))
+    with OrderJournal(folder).open(1, bytes(20)) as book:
+        book.write(OrderEntry.begin(bytes(32), 7, b"raw", "fund"))
     return next(folder.glob("*.json"))
 
 
 def read_journal(path: Path) -> object:
-    from idml.ledger.chain.journal import Journal
+    from idml.ledger.chain.journal import OrderJournal
 
-    with Journal(path.parent).open(1, bytes(20)) as book:
+    with OrderJournal(path.parent).open(1, bytes(20)) as book:
         return [entry.hashes for entry in book.entries.values()]
 
 

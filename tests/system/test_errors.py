@@ -13,6 +13,9 @@ from idml.errors import IdmlError
 
 NOT_FOR_USERS = {
     "idml.learning.native.build.BuildError": "runs while idml is being installed, when nothing of it can be imported",
+    "idml.ledger.chain.sender._NonceUsedError": "has the sender take another nonce",
+    "idml.ledger.chain.transport.PassingError": "has the node asked again",
+    "idml.ledger.chain.transport._TooLongError": "has the node asked again",
     "idml.simulation.totals.Stopped": "is no error: an observer stops a run by it",
     "idml.simulation.work.executors.stacked._Abandoned": "ends a thread, and nobody may take it for an error",
 }

@@ -49,7 +49,8 @@ KNOWN = {
     "learning/data/cifar10.py": "np.load; _ArrayUnpickler(io.BytesIO(raw), encoding='bytes').load; tarfile.open; "
     "lzma.decompress",
     "learning/data/folders.py": "Image.open; path.rglob; picture.stat",
-    "simulation/traces/files.py": "path.open; gzip.GzipFile; zipfile.ZipFile; archive.open; member.is_dir",
+    "simulation/traces/files.py": "path.open; gzip.GzipFile; zipfile.ZipFile; archive.open; "
+    "member.is_dir; lzma.LZMAFile; bz2.BZ2File",
     "store/database.py": "sqlite3.connect",
     "cli/output.py": "open; os.open",  # the null device
     "store/salvage.py": "database.open; sqlite3.connect",
@@ -86,7 +87,7 @@ KNOWN = {
 }
 """By module, what it calls of these functions."""
 OURS = {
-    "RunStore.open", "Keys(options).open", "keys.open", "self.store.open", "ledger.open", "connect",
+    "RunStore.open", "Keys(options).open", "keys.open", "self.store.open", "self.open", "ledger.open", "connect",
     "RpcLedger.connect", "self.journal.open", "Deployment.load", "ChainState.load", "self._evm.load", "Abi.load",
     "self.load",
     "source.load", "_Random().load", "file.load", "point.load", "read_text", "read_bytes", "outside.read_bytes",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from idml.ledger.wallet import Wallet
 
 
+_NO_ADDRESS = "(the file names no address)"
+
+
 def add_accounts(actions: Commands) -> None:
     parser = actions.add_parser(
         "accounts",
@@ -71,14 +74,12 @@ def import_key(options: argparse.Namespace) -> int:
 
 def list_keys(options: argparse.Namespace) -> int:
     """Show which keys there are."""
-    from idml.ledger.wallet import checksum_address
-
     store = Keys(options).store
-    files = [{"address": checksum_address(known.address), "file": str(known.path)} for known in store.files()]
+    files = [{"address": _shown(known), "file": str(known.path)} for known in store.files()]
     if options.json:
         print_json(files)
     elif files:
-        print("\n".join(f"{known['address']}  {known['file']}" for known in files))
+        print("\n".join(f"{known['address'] or _NO_ADDRESS:<42}  {known['file']}" for known in files))
     else:
         print(f"no keys in {store.directory}; make one with idml chain accounts create")
     return 0
@@ -98,16 +99,16 @@ class Keys:
         """The address that an argument names: itself, or that of a keystore file."""
         from idml.ledger.wallet import parse_address
 
-        return self.store.find(account).address if os.path.isfile(account) else parse_address(account)
+        if not os.path.isfile(account):
+            return parse_address(account)
+        return self.store.find(account).address or self.open(account).address
 
     def open(self, account: str) -> "Wallet":
         """The wallet of an account; its password is asked for once."""
-        from idml.ledger.wallet import checksum_address
-
         found = self.store.find(account)
         path = str(found.path)
         if path not in self._opened:
-            self._opened[path] = self.store.open(path, self._password(checksum_address(found.address)))
+            self._opened[path] = self.store.open(path, self._password(_shown(found) or path))
         return self._opened[path]
 
     def new_password(self) -> str:
@@ -145,10 +146,15 @@ def _prompt(words: str) -> str:
     return getpass.getpass(words)
 
 
-def _print_key(options: argparse.Namespace, known: "KeyFile") -> int:
+def _shown(known: "KeyFile") -> str | None:
+    """The address that a keystore file names, if it names one."""
     from idml.ledger.wallet import checksum_address
 
-    shown, path = checksum_address(known.address), str(known.path)
+    return None if known.address is None else checksum_address(known.address)
+
+
+def _print_key(options: argparse.Namespace, known: "KeyFile") -> int:
+    shown, path = _shown(known), str(known.path)
     if options.json:
         print_json({"address": shown, "file": path})
     else:

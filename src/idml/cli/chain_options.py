@@ -102,13 +102,13 @@ def connect(options: argparse.Namespace, how: "Sending | None" = None) -> "RpcLe
 def sending(options: argparse.Namespace) -> "Sending":
     """How a command line wants transactions sent."""
     from idml.ledger.chain.fees import GWEI, FeePolicy
-    from idml.ledger.chain.journal import Journal
+    from idml.ledger.chain.journal import OrderJournal
     from idml.ledger.chain.sender import Sending
 
     return Sending(
         confirmations=options.confirmations,
         fees=FeePolicy(cap_wei=round(options.max_fee_gwei * GWEI)),
-        journal=Journal(options.journal) if options.journal else Journal.of_user(),
+        journal=OrderJournal(options.journal) if options.journal else OrderJournal.of_user(),
         again=options.again,
         command=_command(options),
     )

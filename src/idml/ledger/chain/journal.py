@@ -21,7 +21,7 @@ _PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OrderEntry:
     """An order that was signed and may have been sent.
 
     Attributes:
@@ -41,7 +41,7 @@ class Entry:
     command: str = ""
 
     @classmethod
-    def begin(cls, order: bytes, nonce: int, raw: bytes, command: str = "") -> "Entry":
+    def begin(cls, order: bytes, nonce: int, raw: bytes, command: str = "") -> "OrderEntry":
         """A new order with its first version."""
         return cls(secrets.token_hex(8), order, nonce, (raw,), int(time.time()), command)
 
@@ -52,7 +52,7 @@ class Entry:
 
 
 class Book:
-    """The orders of one account on one chain that are not decided. It is used under the lock of `Journal.open`.
+    """The orders of one account on one chain that are not decided. It is used under the lock of `OrderJournal.open`.
 
     Args:
         path: the file that holds them; None keeps them nowhere.
@@ -63,19 +63,19 @@ class Book:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self.entries: dict[str, Entry] = {} if path is None else _read(path)
+        self.entries: dict[str, OrderEntry] = {} if path is None else _read(path)
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: OrderEntry) -> None:
         """Write an order down, or what is new about it. It is on the disk when this returns."""
         self.entries[entry.id] = entry
         self._save()
 
-    def strike(self, entry: Entry) -> None:
+    def strike(self, entry: OrderEntry) -> None:
         """Forget an order, because what became of it is known and told."""
         if self.entries.pop(entry.id, None) is not None:
             self._save()
 
-    def at(self, nonce: int) -> list[Entry]:
+    def at(self, nonce: int) -> list[OrderEntry]:
         """The orders with a nonce."""
         return [entry for entry in self.entries.values() if entry.nonce == nonce]
 
@@ -98,7 +98,7 @@ class Book:
             os.close(folder)
 
 
-class Journal:
+class OrderJournal:
     """A folder with a file for each chain and account from which orders are sent.
 
     Args:
@@ -111,7 +111,7 @@ class Journal:
         self._patience_s = patience_s
 
     @classmethod
-    def of_user(cls, variables: Mapping[str, str] = os.environ) -> "Journal":
+    def of_user(cls, variables: Mapping[str, str] = os.environ) -> "OrderJournal":
         """The user's own: `$IDML_JOURNAL`, else `idml/chain` in `$XDG_STATE_HOME` or `~/.local/state`.
 
         Raises:
@@ -174,7 +174,7 @@ class Journal:
             time.sleep(_PAUSE_S)
 
 
-def _plain(entry: Entry) -> dict[str, object]:
+def _plain(entry: OrderEntry) -> dict[str, object]:
     return {
         **asdict(entry),
         "order": to_hex(entry.order),
@@ -183,7 +183,7 @@ def _plain(entry: Entry) -> dict[str, object]:
     }
 
 
-def _read(path: Path) -> dict[str, Entry]:
+def _read(path: Path) -> dict[str, OrderEntry]:
     try:
         entries = [_entry(fields) for fields in _list(parse_json(read_bytes(path)))]
     except OutsideError as error:
@@ -197,12 +197,12 @@ def _read(path: Path) -> dict[str, Entry]:
     return {entry.id: entry for entry in entries}
 
 
-def _entry(fields: dict[str, object]) -> Entry:
+def _entry(fields: dict[str, object]) -> OrderEntry:
     versions = tuple(map(from_hex, _list(fields["versions"])))
     nonce, since_s = fields["nonce"], fields["since_s"]
     if not (versions and isinstance(nonce, int) and isinstance(since_s, int)):
         raise ValueError("no entry")
-    return Entry(str(fields["id"]), to_hash(fields["order"]), nonce, versions, since_s, str(fields["command"]))
+    return OrderEntry(str(fields["id"]), to_hash(fields["order"]), nonce, versions, since_s, str(fields["command"]))
 
 
 def _list(value: object) -> list[Any]:

@@ -17,11 +17,11 @@ class KeyFile:
 
     Attributes:
         path: where it is.
-        address: the address whose key it says that it holds, 20 bytes.
+        address: the address whose key it says that it holds, 20 bytes. None if it does not say: Foundry writes none.
     """
 
     path: Path
-    address: bytes
+    address: bytes | None
 
 
 class Keystore:
@@ -97,7 +97,9 @@ class Keystore:
         for known in self.files():
             if known.address == address:
                 return known
-        raise KeystoreError(f"no key of {account} in {self.directory}: see idml chain accounts list")
+        silent = [str(known.path) for known in self.files() if known.address is None]
+        also = f"; {', '.join(silent)} may hold it, but only the password tells: name the file" if silent else ""
+        raise KeystoreError(f"no key of {account} in {self.directory}: see idml chain accounts list{also}")
 
     def open(self, account: str, password: str) -> Wallet:
         """Open a keystore file.
@@ -114,7 +116,7 @@ class Keystore:
             wallet = Wallet.from_keystore(_read(found.path)[1], password)
         except KeystoreError as error:
             raise KeystoreError(f"{found.path}: {error}") from None
-        if wallet.address != found.address:
+        if found.address not in (None, wallet.address):
             raise KeystoreError(f"{found.path}: holds the key of {wallet.address_hex}, not of the address it names")
         return wallet
 
@@ -147,10 +149,11 @@ def _read(path: Path) -> tuple[KeyFile, dict[str, object]]:
         content = parse_json(read_text(path))
         if content["version"] != 3:
             raise KeystoreError(f"{path}: Web3 Secret Storage version {content['version']}, only 3 is supported")
-        return KeyFile(path, parse_address(content["address"])), content
+        content["crypto"]["ciphertext"]  # or it is something else
+        return KeyFile(path, parse_address(content["address"]) if "address" in content else None), content
     except OutsideError as error:
         raise KeystoreError(str(error)) from None
     except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
         if isinstance(error, KeystoreError):
             raise
-        raise KeystoreError(f"{path}: no keystore file (Web3 Secret Storage with an address)") from None
+        raise KeystoreError(f"{path}: no keystore file (Web3 Secret Storage)") from None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from idml.ledger.chain.fate import Fate, find_fate
-from idml.ledger.chain.journal import Book, Entry
+from idml.ledger.chain.journal import Book, OrderEntry
 from idml.ledger.chain.node import Node
 from idml.ledger.errors import SentBeforeError
 from idml.ledger.wallet import Wallet
@@ -21,7 +21,7 @@ _WORDS = {
 
 
 def look_back(
-    node: Node, wallet: Wallet, book: Book, same: Callable[[Entry], bool], *, again: bool, whole: bool = False
+    node: Node, wallet: Wallet, book: Book, same: Callable[[OrderEntry], bool], *, again: bool, whole: bool = False
 ) -> None:
     """Make sure that an order is not sent a second time by mistake, and forget those that cannot be any more.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from idml.ledger.chain.fate import find_taker
 from idml.ledger.chain.fees import FeePolicy
 from idml.ledger.chain.flight import Flight
-from idml.ledger.chain.journal import Book, Entry
+from idml.ledger.chain.journal import Book, OrderEntry
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.nonces import Nonces
 from idml.ledger.chain.receipts import Request
@@ -46,7 +46,7 @@ class Pusher:
         self._nonces = nonces
         self._book = book
 
-    def push(self, flight: Flight, entry: Entry) -> Entry:
+    def push(self, flight: Flight, entry: OrderEntry) -> OrderEntry:
         """Find out why a transaction is stuck, and do what can be done about it.
 
         Returns:
@@ -118,7 +118,7 @@ class Pusher:
         self._offer(filler.raw)
         return ""
 
-    def _raise_fees(self, flight: Flight, entry: Entry) -> Entry:
+    def _raise_fees(self, flight: Flight, entry: OrderEntry) -> OrderEntry:
         """Sign a version that offers more, if the cap allows it.
 
         Returns:

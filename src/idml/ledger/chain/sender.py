@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from idml.ledger.chain.fate import find_taker
 from idml.ledger.chain.fees import FeePolicy
 from idml.ledger.chain.flight import Flight
-from idml.ledger.chain.journal import Book, Entry, Journal
+from idml.ledger.chain.journal import Book, OrderEntry, OrderJournal
 from idml.ledger.chain.node import Node
 from idml.ledger.chain.nonces import Nonces
 from idml.ledger.chain.past import look_back
@@ -61,12 +61,12 @@ class Sending:
     give_up_after_s: float = 600.0
     poll_s: float = 1.0
     gas_limit: int | None = None
-    journal: Journal | None = None
+    journal: OrderJournal | None = None
     again: bool = False
     command: str = ""
 
     def book(self, chain_id: int, address: bytes) -> AbstractContextManager[Book]:
-        """Open what is written down of an account's orders, for a `with` block; see `Journal.open`."""
+        """Open what is written down of an account's orders, for a `with` block; see `OrderJournal.open`."""
         return nullcontext(Book()) if self.journal is None else self.journal.open(chain_id, address)
 
 
@@ -130,7 +130,7 @@ class Sender:
         self._strike(address, entry)
         return receipt
 
-    def _launch(self, order: Request, gas_limit: int, book: Book) -> tuple[Flight, Entry]:
+    def _launch(self, order: Request, gas_limit: int, book: Book) -> tuple[Flight, OrderEntry]:
         """Send a transaction with the account's next nonce that nobody else uses."""
         wallet, policy = order.wallet, self._sending.fees
         fees, floor = policy.suggest(self._node), 0
@@ -140,7 +140,7 @@ class Sender:
                 with self._nonces.take(wallet.address, floor) as nonce:
                     flight = Flight(order, gas_limit, nonce, fees)
                     flight.sign(self._chain_id, policy.mark(fees))
-                    entry = Entry.begin(order.digest, nonce, flight.raw, self._sending.command)
+                    entry = OrderEntry.begin(order.digest, nonce, flight.raw, self._sending.command)
                     book.write(entry)
                     try:
                         self._hand_in(flight)
@@ -200,7 +200,7 @@ class Sender:
             return True
         raise _NonceUsedError
 
-    def _watch(self, flight: Flight, entry: Entry) -> Receipt:
+    def _watch(self, flight: Flight, entry: OrderEntry) -> Receipt:
         """Wait until one version of a transaction is final."""
         sending = self._sending
         begun = handed_in = time.monotonic()
@@ -257,7 +257,7 @@ class Sender:
         """What is written down of an account's orders, under the lock of its file."""
         return self._sending.book(self._chain_id, address)
 
-    def _strike(self, address: bytes, entry: Entry) -> None:
+    def _strike(self, address: bytes, entry: OrderEntry) -> None:
         """Forget an order that is decided. If that fails, it is decided nevertheless."""
         try:
             with self._book(address) as book:

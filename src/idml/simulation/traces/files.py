@@ -1,18 +1,20 @@
 """Traces in files: reads all known formats, plain, gzipped or zipped, and writes csv, plain or gzipped."""
 
+import bz2
 import gzip
 import io
+import lzma
 import math
 import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO, cast
 
-from idml.simulation.traces.formats import FORMATS, Format
+from idml.simulation.traces.formats import FORMATS, SLOT_S, Format
 from idml.simulation.traces.trace import Trace, TraceError
 
 _SHOWN = 80
@@ -26,7 +28,8 @@ def read_trace(path: Path | str, format: str | None = None) -> Trace:
     skipped.
 
     Args:
-        path: a text file, plain or gzipped, or a zip archive with one text file. Its content tells which it is.
+        path: a text file in UTF-8 or UTF-16, plain or packed by gzip, xz or bzip2, or a zip archive with one text file.
+            Its content tells which it is.
         format: one of `FORMATS`. By default it is recognized by the first line.
 
     Raises:
@@ -37,7 +40,9 @@ def read_trace(path: Path | str, format: str | None = None) -> Trace:
     try:
         with path.open("rb") as file, _unpacked(file) as lines:
             return _read(path, lines, format)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, UnicodeDecodeError) as error:
+    except UnicodeError:
+        raise TraceError(f"{path}: no text in UTF-8: convert it, for instance with iconv -f LATIN1 -t UTF-8") from None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
         raise TraceError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
@@ -61,17 +66,29 @@ def write_trace(trace: Trace, path: Path | str) -> None:
 
 
 def _unpacked(file: io.BufferedReader) -> io.TextIOWrapper:
-    magic = file.peek(4)[:4]
+    magic = file.peek(6)[:6]
     binary: IO[bytes] = file
     if magic[:2] == b"\x1f\x8b":
         binary = cast(IO[bytes], gzip.GzipFile(fileobj=file))
-    elif magic == b"PK\x03\x04":
+    elif magic == b"\xfd7zXZ\0":
+        binary = cast(IO[bytes], lzma.LZMAFile(file))  # noqa: SIM115  as long as the text is read
+    elif magic[:3] == b"BZh":
+        binary = cast(IO[bytes], bz2.BZ2File(file))
+    elif magic[:4] == b"PK\x03\x04":
         archive = zipfile.ZipFile(file)
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = [member for member in archive.infolist() if not member.is_dir() and not _of_macos(member.filename)]
         if len(members) != 1:
             raise zipfile.BadZipFile(f"expected a zip archive of one file, found {len(members)} files in it")
         binary = archive.open(members[0])
-    return io.TextIOWrapper(binary, encoding="utf-8-sig")
+    buffered = io.BufferedReader(cast(io.RawIOBase, binary))
+    wide = buffered.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return io.TextIOWrapper(buffered, encoding="utf-16" if wide else "utf-8-sig")
+
+
+def _of_macos(name: str) -> bool:
+    """Whether a file of an archive is one that macOS adds to those that somebody packed."""
+    last = name.rpartition("/")[2]
+    return name.startswith("__MACOSX/") or last.startswith("._") or last == ".DS_Store"
 
 
 def _read(path: Path, lines: Iterator[str], format: str | None) -> Trace:
@@ -119,7 +136,30 @@ def _read(path: Path, lines: Iterator[str], format: str | None) -> Trace:
     if not starts:
         left_out = "".join(f", {count} {reason}" for reason, count in dropped.items())
         raise TraceError(f"{path}: expected contacts between devices, found none{left_out}")
-    return Trace.of(list(numbers), starts, ends, ones, others, dropped)
+    trace = Trace.of(list(numbers), starts, ends, ones, others, dropped)
+    if format is None and how.name == "sociopatterns":
+        names = list(numbers)
+        _check_order(path, ends, [names[other] for other in others])
+    return trace
+
+
+def _check_order(path: Path, first: Sequence[float], last: Sequence[str]) -> None:
+    """Refuse columns `i j t` where `t i j` is expected: no header tells the two apart, but times can be known.
+
+    In such files, times go up, and are a multiple of the slot apart.
+    """
+    third = [float(name) for name in last]
+    if len(set(third)) > 1 and _time_like(third) > _time_like(first):
+        raise TraceError(
+            f"{path}: its columns look like i j t, and t i j is expected: put the time first, or write it as csv with "
+            f"the header {','.join(FORMATS['csv'].header)}; --format sociopatterns takes it as it is"
+        )
+
+
+def _time_like(column: Sequence[float]) -> int:
+    """How many of the two properties of times a column has."""
+    goes_up = all(before <= after for before, after in pairwise(column))
+    return goes_up + all((value - column[0]) % SLOT_S == 0 for value in column)
 
 
 def _format(path: Path, first: tuple[int, str], name: str | None) -> Format:

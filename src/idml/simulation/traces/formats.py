@@ -40,7 +40,7 @@ class Format:
         """Split a line into its columns."""
         if self.separator is None:
             return line.split()
-        return [column.strip() for column in line.split(self.separator)]
+        return [column.strip().strip('"') for column in line.split(self.separator)]
 
     def recognizes(self, line: str) -> bool:
         """Whether the first line of a file can be of this format."""
