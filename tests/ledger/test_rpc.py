@@ -246,7 +246,7 @@ def test_deployment_records(tmp_path: Path) -> None:
         Deployment.load(tmp_path / "missing.json")
     for text in ("nonsense", "[]", '{"chain_id": 5}', path.read_text().replace("01" * 20, "01"), "5"):
         path.write_text(text)
-        with pytest.raises(LedgerError, match="is no deployment record|not valid JSON"):
+        with pytest.raises(LedgerError, match=r"is no deployment record|not valid JSON"):
             Deployment.load(path)
 
 

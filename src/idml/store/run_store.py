@@ -263,26 +263,31 @@ class RunStore(RunReader):
         anywhere. If somebody reads for long, a warning says which file must be copied with it.
         """
         lock, self._lock = self._lock, None
-        if lock is not None:
-            # What fails here has failed before, and was told: a full disk, for instance.
-            with contextlib.suppress(sqlite3.Error):
-                self._gather()
+        kept_back = lock is not None and self._gather()
         super().close()
         if lock is not None:
             lock.release()
-            log = self.directory / f"{DATABASE}-wal"
-            if os.path.exists(log) and os.path.getsize(log):
-                _LOG.warning(
-                    "copy %s only together with %s: it is not complete alone, because another program was reading it, "
-                    "or the disk is full", self.directory / DATABASE, log.name, extra={"last": True},
-                )  # fmt: skip
+        log = self.directory / f"{DATABASE}-wal"
+        if kept_back and os.path.exists(log) and os.path.getsize(log):
+            _LOG.warning(
+                "copy %s only together with %s: it is not complete alone, because another program was reading it",
+                self.directory / DATABASE, log.name, extra={"last": True},
+            )  # fmt: skip
 
-    def _gather(self) -> None:
-        """Put all that is in the log beside the database into its file, and leave no log if nobody reads."""
-        self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * READERS_WAIT_S)}")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._connection.execute("PRAGMA busy_timeout = 0")
-        self._connection.execute("PRAGMA journal_mode = DELETE")
+    def _gather(self) -> bool:
+        """Put all that is in the log beside the database into its file, and leave no log if nobody has it open.
+
+        Returns:
+            Whether somebody who reads an old state kept it from that.
+        """
+        busy = False
+        # What fails here otherwise has failed before, and was told: a full disk, for instance.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * READERS_WAIT_S)}")
+            busy = bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        return busy
 
     def _must_be_writable(self) -> None:
         if self._lock is None:
