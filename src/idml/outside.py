@@ -58,6 +58,8 @@ def usable_path(text: str | Path) -> Path:
         OutsideError: if it cannot.
     """
     path = str(text)
+    if not path:
+        raise OutsideError("''", "an empty name: is a variable not set?")
     parts = usable_text(path).encode().split(b"/")
     if max(map(len, parts)) > _LONGEST_NAME_BYTES:  # the system tells only where the folder is there
         raise OutsideError(path, os.strerror(errno.ENAMETOOLONG))

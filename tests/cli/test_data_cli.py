@@ -110,9 +110,16 @@ def flatten(arrays: Arrays) -> None:
         arrays[part][:, 1] = 3
 
 
+def from_one(arrays: Arrays) -> None:
+    del arrays["class_names"]
+    for part in ("train_y", "test_y"):
+        arrays[part] = arrays[part] % 2 + 1
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (from_one, "there are no training rows of 0: do labels count from 1?"),
         (leak, "5 of 90 test rows are among the training rows"),
         (flatten, "1 of 4 features are constant in the training rows, 1: they teach nothing"),
         (put("train_y", np.arange(300) % 2), "there are no training rows of blue"),

@@ -71,7 +71,9 @@ def examine(dataset: Dataset) -> Findings:
     for part, counts in (("training", train), ("test", test)):
         missing = [source.class_names[place] for place in np.flatnonzero(counts == 0)]
         if missing and len(held) > 1:
-            warnings.append(f"there are no {part} {noun} of {_listed(missing, 'classes')}")
+            from_one = missing == ["0"] and source.class_names[1:2] == ("1",)
+            hint = ": do labels count from 1? Then take 1 away" if from_one else ""
+            warnings.append(f"there are no {part} {noun} of {_listed(missing, 'classes')}{hint}")
     if len(held) > 1 and train.max() > _UNEQUAL * train[held].min():
         warnings.append(
             f"{source.class_names[train.argmax()]} has {train.max():,} training {noun}, "
