@@ -63,6 +63,12 @@ def test_who_has_no_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
         OrderJournal.of_user({})
 
 
+@pytest.mark.parametrize("name", ["IDML_JOURNAL", "XDG_STATE_HOME"])
+def test_a_place_that_cannot_be_used_is_told_with_another_way(name: str) -> None:
+    with pytest.raises(JournalError, match=r"File name too long; .* by --journal or \$IDML_JOURNAL"):
+        OrderJournal.of_user({name: "/" + "n" * 300})
+
+
 def test_orders_come_back_as_they_were_written(journal: OrderJournal) -> None:
     other = replace(OrderEntry.begin(b"\x03" * 32, 8, b"\x02one"), versions=(b"\x02one", b"\x02two"))
     with journal.open(CHAIN, RICH.address) as book:

@@ -171,6 +171,23 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert Keystore().directory == tmp_path / ".idml" / "keystore"
 
 
+def test_a_folder_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(KeystoreError, match="Not a directory"):
+        Keystore(tmp_path / "file" / "keys").add(WALLET, "secret", work_factor=CHEAP)
+    with pytest.raises(KeystoreError, match="Not a directory"):
+        Keystore(tmp_path / "file").files()
+    with pytest.raises(KeystoreError, match="^/proc/nowhere"):  # where nobody may make a folder
+        Keystore(Path("/proc/nowhere/keys")).add(WALLET, "secret", work_factor=CHEAP)
+    monkeypatch.setenv("IDML_KEYSTORE", "n" * 300)
+    with pytest.raises(KeystoreError, match=r"File name too long; name another folder with --keystore"):
+        Keystore()
+    monkeypatch.delenv("IDML_KEYSTORE")
+    monkeypatch.setattr("idml.ledger.chain.keystore.home_folder", lambda: None)
+    with pytest.raises(KeystoreError, match="there is no home folder to keep keys in"):
+        Keystore()
+
+
 @given(st.binary(min_size=20, max_size=20))
 def test_addresses_are_read_as_they_are_written(address: bytes) -> None:
     shown = checksum_address(address)
