@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, t
         Keystore(tmp_path / "file" / "keys").add(WALLET, "secret", work_factor=CHEAP)
     with pytest.raises(KeystoreError, match="Not a directory"):
         Keystore(tmp_path / "file").files()
-    with pytest.raises(KeystoreError, match="^/proc/nowhere"):  # where nobody may make a folder
+    with pytest.raises(KeystoreError, match=r"^/proc/nowhere"):  # where nobody may make a folder
         Keystore(Path("/proc/nowhere/keys")).add(WALLET, "secret", work_factor=CHEAP)
     monkeypatch.setenv("IDML_KEYSTORE", "n" * 300)
     with pytest.raises(KeystoreError, match=r"File name too long; name another folder with --keystore"):
