@@ -152,10 +152,6 @@ def try_all(names: Iterable[tuple[str, ...]], ways: Iterable[str], run: Path, fo
             assert (Path(given[-1]) / "report.html").exists(), what
 
 
-def test_a_cheap_command_loses_nothing(run: Path, tmp_path: Path) -> None:
-    try_all([("traces", "info")], WAYS, run, tmp_path)
-
-
 @pytest.mark.slow
 def test_a_run_loses_nothing(run: Path, tmp_path: Path) -> None:
     try_all([("run",)], WAYS, run, tmp_path)
@@ -171,7 +167,7 @@ def test_help_of_no_command_ends_in_a_traceback(run: Path, tmp_path: Path) -> No
     try_all(COMMANDS, FEW, run, tmp_path, "--help")
 
 
-def test_nothing_is_cut_or_wrapped_in_a_pipe(run: Path) -> None:
+def test_nothing_is_cut_or_wrapped_in_a_pipe() -> None:
     environment: dict[str, Any] = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
     name = EXAMPLE.parent / f"{'long' * 60}.csv"
     words = [sys.executable, "-m", "idml.cli.main", "traces", "info", str(name)]
