@@ -47,7 +47,7 @@ COMMANDS: dict[tuple[str, ...], list[str]] = {
 }
 """Of each command, words that take little time. Those of chains end with an error, which is output as well."""
 WAYS = ("whole", "out broken", "out full", "out closed", "err broken", "err full", "err closed", "ascii", "latin-1")
-FEW = ("whole", "out full", "err closed", "ascii")
+FEW = ("whole", "out full", "err closed")
 # One process that forks for each case: it loads all once. What Python does at its end is done in each child.
 FORKS = """
 import json, os, signal, sys, tempfile
@@ -159,7 +159,7 @@ def test_a_run_loses_nothing(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_no_command_loses_anything(run: Path, tmp_path: Path) -> None:
-    try_all(COMMANDS, FEW, run, tmp_path)
+    try_all([name for name in COMMANDS if name != ("run",)], FEW, run, tmp_path)
 
 
 @pytest.mark.slow
